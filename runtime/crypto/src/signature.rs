@@ -1,0 +1,362 @@
+//! Keys and signatures.
+
+use std::fmt;
+
+use parity_scale_codec::{Decode, Encode, Input};
+use secp256k1::{
+    Message,
+    ecdsa::{RecoverableSignature, RecoveryId},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{Address, Hash, Suite};
+
+/// Half the order of secp256k1's group, big-endian: the largest `s` that is accepted (SEC 2, section 2.4.1;
+/// the rule is Ethereum's EIP-2).
+const HALF_ORDER: [u8; 32] = [
+    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e,
+    0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+];
+
+/// Why a key or a signature was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The signature belongs to the other suite.
+    #[error("the signature is not one of the {0:?} suite, which this group uses")]
+    WrongSuite(Suite),
+    /// This build has no signatures of that suite.
+    #[error("this version has no signatures of the {0:?} suite; use a group of the standard suite")]
+    SuiteNotBuilt(Suite),
+    /// `s` is above half the group's order; its twin is the one that is accepted.
+    #[error("the signature's s is in the upper half; sign with low s")]
+    HighS,
+    /// The recovery id is neither 0 nor 1.
+    #[error("the signature's recovery id is {0}; allowed are 0 and 1")]
+    RecoveryId(u8),
+    /// No public key fits.
+    #[error("the signature fits no public key")]
+    Unrecoverable,
+    /// The bytes are no key.
+    #[error("the bytes are no valid key of the {0:?} suite")]
+    InvalidKey(Suite),
+    /// The bytes are no signature.
+    #[error("a signature has 65 bytes (standard) or 129 (guomi), not {0}")]
+    Length(usize),
+}
+
+/// A signature from which, with the digest, the signer's key follows.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Signature {
+    /// `r`, `s`, `v`: ECDSA over secp256k1 with the recovery id, low `s` only.
+    #[codec(index = 0)]
+    Standard([u8; 65]),
+    /// `r`, `s`, the parity of R, the public key: SM2.
+    #[codec(index = 1)]
+    Guomi(Box<[u8; 129]>),
+}
+
+impl Signature {
+    /// The signature's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Standard(bytes) => bytes,
+            Self::Guomi(bytes) => bytes.as_ref(),
+        }
+    }
+
+    /// A signature from its bytes; the length says which suite it is of.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
+        if let Ok(bytes) = <[u8; 65]>::try_from(bytes) {
+            return Ok(Self::Standard(bytes));
+        }
+        <[u8; 129]>::try_from(bytes)
+            .map(|bytes| Self::Guomi(Box::new(bytes)))
+            .map_err(|_| SignatureError::Length(bytes.len()))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "0x{}", hex::encode(self.as_bytes()))
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(&text)).map_err(D::Error::custom)?;
+        Self::from_bytes(&bytes).map_err(D::Error::custom)
+    }
+}
+
+/// Who signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signer {
+    /// The public key.
+    pub key: PublicKey,
+    /// The account that belongs to it.
+    pub address: Address,
+}
+
+/// A public key: the point's two coordinates, big-endian.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+pub struct PublicKey {
+    suite: Suite,
+    point: [u8; 64],
+}
+
+impl Decode for PublicKey {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
+        let suite = Suite::decode(input)?;
+        let point = <[u8; 64]>::decode(input)?;
+        Self::from_bytes(suite, &point).map_err(|_| "the bytes are no valid public key".into())
+    }
+}
+
+impl PublicKey {
+    /// A key from its coordinates.
+    pub fn from_bytes(suite: Suite, point: &[u8; 64]) -> Result<Self, SignatureError> {
+        match suite {
+            Suite::Standard => {
+                let mut tagged = [4; 65];
+                for (target, byte) in tagged.iter_mut().skip(1).zip(point) {
+                    *target = *byte;
+                }
+                secp256k1::PublicKey::from_slice(&tagged).map_err(|_| SignatureError::InvalidKey(suite))?;
+                Ok(Self { suite, point: *point })
+            }
+            Suite::Guomi => Err(SignatureError::SuiteNotBuilt(suite)),
+        }
+    }
+
+    /// The suite the key belongs to.
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The coordinates.
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.point
+    }
+
+    /// The account that belongs to the key.
+    pub fn address(&self) -> Address {
+        self.suite.address_of(&self.point)
+    }
+
+    pub(crate) fn recover(suite: Suite, digest: &Hash, signature: &Signature) -> Result<Self, SignatureError> {
+        match (suite, signature) {
+            (Suite::Standard, Signature::Standard(bytes)) => recover_standard(digest, bytes),
+            (Suite::Guomi, Signature::Guomi(_)) => Err(SignatureError::SuiteNotBuilt(suite)),
+            _ => Err(SignatureError::WrongSuite(suite)),
+        }
+    }
+
+    fn standard(key: &secp256k1::PublicKey) -> Self {
+        let mut point = [0; 64];
+        for (target, byte) in point.iter_mut().zip(key.serialize_uncompressed().iter().skip(1)) {
+            *target = *byte;
+        }
+        Self { suite: Suite::Standard, point }
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "0x{}", hex::encode(self.point))
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.suite {
+            Suite::Standard => serializer.collect_str(&format_args!("{self:?}")),
+            Suite::Guomi => serializer.collect_str(&format_args!("guomi:{self:?}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    /// Reads the 64 bytes of a key of the standard suite, or `guomi:` and the 64 bytes of a key of the other.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (suite, digits) = match text.strip_prefix("guomi:") {
+            Some(digits) => (Suite::Guomi, digits),
+            None => (Suite::Standard, text.as_str()),
+        };
+        let mut point = [0; 64];
+        hex::decode_to_slice(digits.strip_prefix("0x").unwrap_or(digits), &mut point).map_err(D::Error::custom)?;
+        Self::from_bytes(suite, &point).map_err(D::Error::custom)
+    }
+}
+
+fn recover_standard(digest: &Hash, bytes: &[u8; 65]) -> Result<PublicKey, SignatureError> {
+    let (compact, recovery_id) = bytes.split_at(64);
+    let recovery_id = recovery_id.first().copied().unwrap_or(u8::MAX);
+    if recovery_id > 1 {
+        return Err(SignatureError::RecoveryId(recovery_id));
+    }
+    let (_, s) = compact.split_at(32);
+    if s > HALF_ORDER.as_slice() {
+        return Err(SignatureError::HighS);
+    }
+    let signature = RecoverableSignature::from_compact(compact, RecoveryId::from_u8_masked(recovery_id))
+        .map_err(|_| SignatureError::Unrecoverable)?;
+    let key = signature.recover_ecdsa(Message::from_digest(digest.0)).map_err(|_| SignatureError::Unrecoverable)?;
+    Ok(PublicKey::standard(&key))
+}
+
+/// A secret key. Its bytes are wiped when it is dropped, as far as the language allows.
+#[derive(Clone)]
+pub struct SecretKey(secp256k1::SecretKey);
+
+impl SecretKey {
+    /// A key from 32 bytes, which the caller drew.
+    pub fn from_bytes(suite: Suite, bytes: &[u8; 32]) -> Result<Self, SignatureError> {
+        match suite {
+            Suite::Standard => {
+                secp256k1::SecretKey::from_secret_bytes(*bytes).map(Self).map_err(|_| SignatureError::InvalidKey(suite))
+            }
+            Suite::Guomi => Err(SignatureError::SuiteNotBuilt(suite)),
+        }
+    }
+
+    /// The key's bytes, for a keystore.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_secret_bytes()
+    }
+
+    /// The suite the key belongs to.
+    pub const fn suite(&self) -> Suite {
+        Suite::Standard
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey::standard(&secp256k1::PublicKey::from_secret_key(&self.0))
+    }
+
+    /// Signs a digest. The nonce is RFC 6979's, so that signing is deterministic.
+    pub fn sign(&self, digest: &Hash) -> Signature {
+        let signature = RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.0);
+        let (recovery_id, compact) = signature.serialize_compact();
+        let mut bytes = [0; 65];
+        for (target, byte) in bytes.iter_mut().zip(compact.into_iter().chain([recovery_id.to_u8()])) {
+            *target = byte;
+        }
+        Signature::Standard(bytes)
+    }
+}
+
+impl Drop for SecretKey {
+    fn drop(&mut self) {
+        self.0.non_secure_erase();
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SecretKey of {}", self.public_key().address())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Domain;
+
+    fn key(seed: u8) -> SecretKey {
+        SecretKey::from_bytes(Suite::Standard, &[seed; 32]).unwrap()
+    }
+
+    #[test]
+    fn address_is_ethereums() {
+        // The first account of Hardhat and anvil, public and without value.
+        let bytes: [u8; 32] = hex::decode("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let key = SecretKey::from_bytes(Suite::Standard, &bytes).unwrap();
+        assert_eq!(key.public_key().address().to_string(), "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+    }
+
+    #[test]
+    fn half_order_is_half_of_the_order() {
+        let mut doubled = [0_u8; 32];
+        let mut carry = 1_u16;
+        for (target, byte) in doubled.iter_mut().zip(HALF_ORDER).rev() {
+            let sum = u16::from(byte) * 2 + carry;
+            *target = sum as u8;
+            carry = sum >> 8;
+        }
+        assert_eq!(doubled, secp256k1::constants::CURVE_ORDER);
+    }
+
+    #[test]
+    fn high_s_and_strange_recovery_ids_are_refused() {
+        let digest = Suite::Standard.hash(Domain::HEADER, &[b"x"]);
+        let Signature::Standard(bytes) = key(1).sign(&digest) else { unreachable!() };
+        let mut high = bytes;
+        high[32..64].copy_from_slice(&[0xee; 32]);
+        assert_eq!(Suite::Standard.signer(&digest, &Signature::Standard(high)), Err(SignatureError::HighS));
+        for id in 2..=u8::MAX {
+            let mut strange = bytes;
+            strange[64] = id;
+            assert_eq!(
+                Suite::Standard.signer(&digest, &Signature::Standard(strange)),
+                Err(SignatureError::RecoveryId(id))
+            );
+        }
+    }
+
+    #[test]
+    fn a_suite_takes_only_its_own_signatures() {
+        let digest = Hash([1; 32]);
+        let guomi = Signature::from_bytes(&[1; 129]).unwrap();
+        assert_eq!(Suite::Standard.signer(&digest, &guomi), Err(SignatureError::WrongSuite(Suite::Standard)));
+        assert_eq!(Signature::from_bytes(&[0; 64]), Err(SignatureError::Length(64)));
+    }
+
+    proptest! {
+        #[test]
+        fn signing_is_deterministic_and_the_signer_is_found(seed in 1_u8..200, message in any::<[u8; 32]>()) {
+            let digest = Hash(message);
+            let signature = key(seed).sign(&digest);
+            prop_assert_eq!(&signature, &key(seed).sign(&digest));
+            let signer = Suite::Standard.signer(&digest, &signature).unwrap();
+            prop_assert_eq!(signer.key, key(seed).public_key());
+            let encoded = signature.encode();
+            prop_assert_eq!(Signature::decode(&mut encoded.as_slice()).unwrap(), signature);
+        }
+
+        #[test]
+        fn no_bytes_make_recovery_panic(digest in any::<[u8; 32]>(), bytes in proptest::collection::vec(any::<u8>(), 65)) {
+            let signature = Signature::from_bytes(&bytes).unwrap();
+            let _ = Suite::Standard.signer(&Hash(digest), &signature);
+        }
+
+        #[test]
+        fn many_are_verified_as_one_by_one(count in 0_usize..40, spoiled in 0_usize..40) {
+            let signed: Vec<(Hash, Signature)> = (0..count).map(|index| {
+                let digest = Suite::Standard.hash(Domain::HEADER, &[&[index as u8]]);
+                let mut signature = key(index as u8 + 1).sign(&digest);
+                if index == spoiled { signature = Signature::Standard([9; 65]); }
+                (digest, signature)
+            }).collect();
+            let together = Suite::Standard.signers(signed.par_iter().map(|(digest, signature)| (digest, signature)));
+            for (result, (digest, signature)) in together.into_iter().zip(&signed) {
+                prop_assert_eq!(result, Suite::Standard.signer(digest, signature));
+            }
+        }
+    }
+
+    use rayon::prelude::*;
+}
