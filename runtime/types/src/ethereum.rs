@@ -1,0 +1,129 @@
+//! Ethereum's envelopes, as far as this ledger carries them.
+
+use alloy_rlp::Header as RlpHeader;
+use entente_crypto::keccak256;
+use parity_scale_codec::{Decode, Encode};
+use serde::{Serialize, Serializer};
+
+use crate::{Bytes, Hash, bytes::hex_bytes, limits::TRANSACTION_BYTES_MAX};
+
+/// Which envelope an Ethereum transaction came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EthereumKind {
+    /// A bare RLP list, with the chain id in `v` (EIP-155).
+    Legacy,
+    /// Type 1, with an access list (EIP-2930).
+    AccessList,
+    /// Type 2, with a fee market (EIP-1559).
+    DynamicFee,
+}
+
+/// Why bytes are no Ethereum transaction that can be carried here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EthereumTransactionError {
+    /// Nothing, or more than a transaction may have.
+    #[error("an ethereum transaction has 1 to {TRANSACTION_BYTES_MAX} bytes, not {0}")]
+    Size(usize),
+    /// A type that is not carried (blobs, authorisations).
+    #[error("ethereum transactions of type {0} are not carried; use legacy, 1 (EIP-2930) or 2 (EIP-1559)")]
+    Kind(u8),
+    /// The RLP is not one list of the right length.
+    #[error("the ethereum transaction is not one RLP list that fills the envelope")]
+    Rlp,
+}
+
+/// A raw Ethereum envelope, kept byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+pub struct EthereumTransaction {
+    raw: Bytes<TRANSACTION_BYTES_MAX>,
+}
+
+impl Decode for EthereumTransaction {
+    fn decode<I: parity_scale_codec::Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
+        let raw = Bytes::<TRANSACTION_BYTES_MAX>::decode(input)?;
+        Self::new(raw.into_vec()).map_err(|_| "not an ethereum transaction that is carried".into())
+    }
+}
+
+impl Serialize for EthereumTransaction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut view = serializer.serialize_struct("EthereumTransaction", 1)?;
+        view.serialize_field("raw", &hex_bytes::encode(&self.raw))?;
+        view.end()
+    }
+}
+
+impl EthereumTransaction {
+    /// Takes an envelope whose outer form is right; what is in the list is for the EVM layer to judge.
+    pub fn new(raw: Vec<u8>) -> Result<Self, EthereumTransactionError> {
+        let size = raw.len();
+        let list = match raw.split_first() {
+            None => return Err(EthereumTransactionError::Size(0)),
+            Some((0xc0.., _)) => raw.as_slice(),
+            Some((1 | 2, list)) => list,
+            Some((kind, _)) => return Err(EthereumTransactionError::Kind(*kind)),
+        };
+        list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
+        let raw = Bytes::new(raw).ok_or(EthereumTransactionError::Size(size))?;
+        Ok(Self { raw })
+    }
+
+    /// The envelope's kind.
+    pub fn kind(&self) -> EthereumKind {
+        match self.raw.first() {
+            Some(1) => EthereumKind::AccessList,
+            Some(2) => EthereumKind::DynamicFee,
+            _ => EthereumKind::Legacy,
+        }
+    }
+
+    /// The envelope's bytes.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Ethereum's hash of it: Keccak-256 of the envelope.
+    pub fn hash(&self) -> Hash {
+        keccak256(&self.raw)
+    }
+}
+
+/// The payload of bytes that are exactly one RLP list.
+pub(crate) fn list_payload(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    let header = RlpHeader::decode(&mut rest).ok()?;
+    (header.list && header.payload_length == rest.len()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_and_kind_of_a_known_envelope() {
+        // The example of EIP-155, "Example".
+        let raw = hex::decode(
+            "f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a028ef61340bd939bc\
+             2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb196\
+             6a3b6d83",
+        )
+        .unwrap();
+        let transaction = EthereumTransaction::new(raw).unwrap();
+        assert_eq!(transaction.kind(), EthereumKind::Legacy);
+        assert_eq!(
+            transaction.hash().to_string(),
+            "0x33469b22e9f636356c4160a87eb19df52b7412e8eac32a4a55ffe88ea8350788"
+        );
+        assert_eq!(EthereumTransaction::decode(&mut transaction.encode().as_slice()).unwrap(), transaction);
+    }
+
+    #[test]
+    fn other_types_and_wrong_lengths_are_refused() {
+        assert_eq!(EthereumTransaction::new(vec![3, 0xc0]), Err(EthereumTransactionError::Kind(3)));
+        assert_eq!(EthereumTransaction::new(vec![2, 0xc1]), Err(EthereumTransactionError::Rlp));
+        assert_eq!(EthereumTransaction::new(vec![0xc0, 0]), Err(EthereumTransactionError::Rlp));
+        assert_eq!(EthereumTransaction::new(vec![]), Err(EthereumTransactionError::Size(0)));
+    }
+}

@@ -1,0 +1,57 @@
+//! The documents of the ledger: genesis, transactions, proposals, headers, blocks, receipts and logs.
+//!
+//! This crate owns how each of them is encoded (SCALE, versioned by its first byte), hashed (under a domain of its
+//! own) and shown as JSON. It never judges whether a document is true: that a signature fits or a root is right is
+//! for others to find out.
+//!
+//! ```
+//! use entente_crypto::{Address, Hash, SecretKey, Suite};
+//! use entente_types::{Amount, GroupId, Transaction, UnsignedTransaction};
+//!
+//! let key = SecretKey::from_bytes(Suite::Standard, &[7; 32])?;
+//! let genesis = Hash([1; 32]);
+//! let transaction = UnsignedTransaction {
+//!     version: Default::default(),
+//!     chain_id: 1,
+//!     group_id: GroupId::new("group1")?,
+//!     sender: key.public_key().address(),
+//!     nonce: [3; 32],
+//!     valid_until: 500,
+//!     gas_limit: 1_000_000,
+//!     to: Some(Address([9; 20])),
+//!     value: Amount::ZERO,
+//!     input: Default::default(),
+//!     extra: Default::default(),
+//! }
+//! .sign(&genesis, &key);
+//! let bytes = transaction.to_bytes();
+//! assert_eq!(Transaction::from_bytes(&bytes)?, transaction);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod block;
+mod bytes;
+mod ethereum;
+mod ethereum_header;
+mod fisco;
+mod genesis;
+pub mod limits;
+mod receipt;
+mod transaction;
+
+pub use block::{
+    Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, quorum, sealers_hash,
+};
+pub use bytes::{Amount, Bytes, Version, hex_bytes};
+pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
+pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
+pub use ethereum_header::{Bloom, EthereumHeader};
+pub use fisco::{FiscoTransaction, FiscoTransactionError};
+pub use genesis::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member};
+pub use receipt::{Log, Receipt, ReceiptError, Status};
+pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
+
+/// The height of a block.
+pub type BlockNumber = u64;

@@ -1,0 +1,26 @@
+//! Every length that a stranger supplies in a document, in one place.
+
+/// The bytes of an encoded transaction.
+pub const TRANSACTION_BYTES_MAX: usize = 1 << 20;
+/// The bytes of a transaction's input; a deployment's module is in there.
+pub const INPUT_BYTES_MAX: usize = TRANSACTION_BYTES_MAX - (8 << 10);
+/// The bytes of a transaction's free field.
+pub const EXTRA_BYTES_MAX: usize = 1 << 10;
+/// The characters of a group's name.
+pub const GROUP_ID_BYTES_MAX: usize = 64;
+/// The blocks for which a native transaction can be valid ahead of the height it is looked at.
+pub const VALIDITY_BLOCKS_MAX: u64 = 1000;
+/// The members of a sealer set.
+pub const SEALERS_MAX: usize = 1024;
+/// The transactions a proposal names.
+pub const PROPOSAL_TRANSACTIONS_MAX: usize = 100_000;
+/// The topics of a log.
+pub const TOPICS_MAX: usize = 4;
+/// The bytes of the message in a receipt's error; longer ones are cut.
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 256;
+/// The bytes of a call's or receipt's output.
+pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// The bytes of the data of one log.
+pub const LOG_DATA_BYTES_MAX: usize = 1 << 18;
+/// The bytes of an encoded block.
+pub const BLOCK_BYTES_MAX: usize = 64 << 20;
