@@ -1,0 +1,130 @@
+//! Tables and the names of their rows.
+
+use std::fmt;
+
+use entente_crypto::Address;
+use parity_scale_codec::{Decode, Encode};
+use smallvec::SmallVec;
+
+/// The bytes of a key within its table.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// A table. Its SCALE encoding stands before each key; no table's encoding begins another's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Table {
+    /// Account records by address.
+    #[codec(index = 0)]
+    Accounts,
+    /// Code by its hash.
+    #[codec(index = 1)]
+    Code,
+    /// System configuration by name.
+    #[codec(index = 2)]
+    Configuration,
+    /// The last 256 Ethereum hashes, by height modulo 256 (after EIP-2935).
+    #[codec(index = 3)]
+    EthereumHashes,
+    /// The storage of one contract.
+    #[codec(index = 4)]
+    Contract(Address),
+}
+
+/// Stored bytes that name no row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {length} bytes that begin {start:02x?} name no row of any table")]
+pub struct RowError {
+    /// How many there are.
+    pub length: usize,
+    /// The first of them.
+    pub start: Vec<u8>,
+}
+
+/// The name of a row: its table and its key, as one string of bytes whose order is the order of rows.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row {
+    bytes: SmallVec<[u8; 64]>,
+    table_length: u8,
+}
+
+impl Row {
+    /// The row of this table under this key. The caller bounds keys; see [`KEY_BYTES_MAX`].
+    pub fn new(table: &Table, key: &[u8]) -> Self {
+        let mut bytes = SmallVec::new();
+        let table_length = table.using_encoded(|encoded| {
+            bytes.extend_from_slice(encoded);
+            // A table's encoding has at most 21 bytes.
+            encoded.len() as u8
+        });
+        bytes.extend_from_slice(key);
+        Self { bytes, table_length }
+    }
+
+    /// The row that these bytes, once given by [`Row::as_bytes`], name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RowError> {
+        let mut rest = bytes;
+        let error = || RowError { length: bytes.len(), start: bytes.iter().take(24).copied().collect() };
+        Table::decode(&mut rest).map_err(|_| error())?;
+        let table_length = u8::try_from(bytes.len() - rest.len()).map_err(|_| error())?;
+        Ok(Self { bytes: SmallVec::from_slice(bytes), table_length })
+    }
+
+    /// Table and key as one string of bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The table's encoding.
+    pub fn table(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.table_length)).unwrap_or_default()
+    }
+
+    /// The key within the table.
+    pub fn key(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.table_length)..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Table::decode(&mut self.table()) {
+            Ok(table) => write!(formatter, "{table:?}[{:02x?}]", self.key()),
+            Err(_) => write!(formatter, "{:02x?}", self.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tables() -> impl Strategy<Value = Table> {
+        prop_oneof![
+            Just(Table::Accounts),
+            Just(Table::Code),
+            Just(Table::Configuration),
+            Just(Table::EthereumHashes),
+            any::<[u8; 20]>().prop_map(|bytes| Table::Contract(Address(bytes))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_name_one_row(table in tables(), key in any::<Vec<u8>>(), other in tables(), other_key in any::<Vec<u8>>()) {
+            let row = Row::new(&table, &key);
+            prop_assert_eq!(row.key(), &key[..]);
+            prop_assert_eq!(row.table(), &table.encode()[..]);
+            prop_assert_eq!(&Row::from_bytes(row.as_bytes()).unwrap(), &row);
+            let same = (&table, &key) == (&other, &other_key);
+            prop_assert_eq!(Row::new(&other, &other_key) == row, same);
+        }
+    }
+
+    #[test]
+    fn unknown_tables_are_refused() {
+        assert!(Row::from_bytes(&[200, 1]).is_err());
+        assert!(Row::from_bytes(&[4, 1]).is_err());
+        assert!(Row::from_bytes(&[]).is_err());
+    }
+}
