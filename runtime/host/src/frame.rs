@@ -1,0 +1,174 @@
+//! The frame that every call enters, and what its code sees.
+
+use std::{boxed::Box, sync::Arc, vec::Vec};
+
+use entente_crypto::Suite;
+use entente_state::Row;
+use entente_types::{Address, Amount, Hash, Log};
+
+use crate::{ContractFault, Fault, NodeFault};
+
+/// How deep frames of all kinds may nest.
+pub const DEPTH_MAX: u16 = 1024;
+/// How many of them may be Wasm or native.
+pub const NATIVE_DEPTH_MAX: u16 = 64;
+
+/// One call being executed. Gas is in thousandths of Ethereum's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Who called.
+    pub caller: Address,
+    /// Whose storage it works on.
+    pub storage_address: Address,
+    /// Whose code it runs; differs from the storage's in a delegate call.
+    pub code_address: Address,
+    /// The coin sent along.
+    pub value: Amount,
+    /// What it was called with; for a constructor, its arguments.
+    pub input: Arc<[u8]>,
+    /// The gas given to it.
+    pub gas: u64,
+    /// Whether it may change nothing.
+    pub read_only: bool,
+    /// How many frames it is nested in.
+    pub depth: u16,
+    /// Whether it runs a constructor.
+    pub creating: bool,
+}
+
+/// The block that is being executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The group's suite.
+    pub suite: Suite,
+    /// The height.
+    pub number: u64,
+    /// Milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The proposer's account.
+    pub proposer: Address,
+    /// The block's gas limit, in Ethereum's unit.
+    pub gas_limit: u64,
+    /// The chain id that Ethereum's tools see.
+    pub ethereum_chain_id: u64,
+    /// Whether there is a coin.
+    pub balances: bool,
+}
+
+/// The transaction that is being executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionContext {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its sender.
+    pub origin: Address,
+}
+
+/// How a nested frame relates to its caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// An ordinary call.
+    Call,
+    /// The other's code over the caller's own storage, its caller and value kept.
+    Delegate,
+    /// A call that may change nothing.
+    Static,
+}
+
+/// A call that running code asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Its kind.
+    pub kind: CallKind,
+    /// Whose code to run.
+    pub address: Address,
+    /// The coin to send along.
+    pub value: Amount,
+    /// What to call it with.
+    pub input: Vec<u8>,
+    /// The gas given down; the caller has taken it from its own already.
+    pub gas: u64,
+}
+
+/// A contract that running code asks to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// The deployment container.
+    pub container: Vec<u8>,
+    /// The coin to send along.
+    pub value: Amount,
+    /// The gas given down; the caller has taken it from its own already.
+    pub gas: u64,
+}
+
+/// How a frame ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrameStatus {
+    /// What it did stands.
+    Success,
+    /// It undid itself; the output is its reason and the rest of its gas goes back.
+    Revert,
+    /// It was undone; all its gas is gone.
+    Fault(ContractFault),
+}
+
+/// What a frame came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: FrameStatus,
+    /// What it gave back, or the reason it reverted with.
+    pub output: Vec<u8>,
+    /// The gas it did not use; 0 after a fault.
+    pub gas_left: u64,
+    /// The contract it created.
+    pub created: Option<Address>,
+}
+
+impl Outcome {
+    /// The outcome of a fault.
+    pub const fn fault(fault: ContractFault) -> Self {
+        Self { status: FrameStatus::Fault(fault), output: Vec::new(), gas_left: 0, created: None }
+    }
+}
+
+/// What the code of the innermost frame sees and may do. Gas for it is charged by the engine before each call.
+pub trait Host {
+    /// The innermost frame.
+    fn frame(&self) -> &Frame;
+    /// The block.
+    fn block(&self) -> &BlockContext;
+    /// The transaction.
+    fn transaction(&self) -> &TransactionContext;
+
+    /// A value in the frame's storage.
+    fn storage_get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, NodeFault>;
+
+    /// Sets or removes a value in the frame's storage.
+    ///
+    /// # Errors
+    /// A fault of the contract in a read-only frame.
+    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault>;
+
+    /// A row of any table: for native modules only.
+    fn row_get(&mut self, row: &Row) -> Result<Option<&[u8]>, NodeFault>;
+
+    /// Sets or removes a row of any table: for native modules only.
+    fn row_set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), Fault>;
+
+    /// Emits a log of the frame's contract. The engine has bounded it.
+    ///
+    /// # Errors
+    /// A fault of the contract in a read-only frame.
+    fn emit(&mut self, log: Log) -> Result<(), Fault>;
+}
+
+/// A host that can run nested frames. It moves into the nested frame's engine and comes back, so that no engine
+/// needs a pointer to it.
+pub trait CallHost: Host + Send + Sized + 'static {
+    /// Runs a nested call.
+    fn call(self: Box<Self>, request: CallRequest) -> (Box<Self>, Result<Outcome, NodeFault>);
+
+    /// Runs a nested creation.
+    fn create(self: Box<Self>, request: CreateRequest) -> (Box<Self>, Result<Outcome, NodeFault>);
+}

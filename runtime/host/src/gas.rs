@@ -1,0 +1,124 @@
+//! The gas schedule: one table of constants per protocol version.
+//!
+//! The unit is a thousandth of Ethereum's gas. The reference is 2.5 picoseconds of one core a unit: a block of
+//! 800,000,000 gas then takes at most two seconds. The benches `wasm::*` and `executor::*` stand behind it.
+
+/// Units in one of Ethereum's gas.
+pub const UNITS_PER_GAS: u64 = 1000;
+
+/// What things cost, in units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GasSchedule {
+    /// Any transaction, for its signature, its admission and its place in the block.
+    pub transaction: u64,
+    /// A byte of a transaction's input that is zero.
+    pub input_zero_byte: u64,
+    /// Any other byte of it.
+    pub input_byte: u64,
+    /// A plain instruction: constants, locals, integer arithmetic, comparisons, branches.
+    pub instruction: u64,
+    /// A load or a store.
+    pub memory_access: u64,
+    /// A division or remainder.
+    pub division: u64,
+    /// A call of a function of the module; an indirect one costs it twice.
+    pub function_call: u64,
+    /// A byte of `memory.copy` and `memory.fill`.
+    pub bulk_byte: u64,
+    /// A page (64 KiB) that memory grows by.
+    pub memory_page: u64,
+    /// Any call of a host function.
+    pub host_call: u64,
+    /// A byte that a host function copies in or out.
+    pub host_byte: u64,
+    /// A read of the storage.
+    pub storage_read: u64,
+    /// A byte of a value read.
+    pub storage_read_byte: u64,
+    /// A write or removal in the storage: the row's part of roots, history and the disk.
+    pub storage_write: u64,
+    /// A byte of a key or value written.
+    pub storage_write_byte: u64,
+    /// A log.
+    pub log: u64,
+    /// A topic of it.
+    pub log_topic: u64,
+    /// A byte of its data.
+    pub log_byte: u64,
+    /// A nested frame.
+    pub call: u64,
+    /// A creation.
+    pub create: u64,
+    /// A byte of a created contract's module: validation, compilation, storage.
+    pub code_byte: u64,
+    /// A hash asked for by a contract.
+    pub hash: u64,
+    /// A byte hashed.
+    pub hash_byte: u64,
+}
+
+/// The schedule of protocol version 1.
+pub const SCHEDULE_1: GasSchedule = GasSchedule {
+    transaction: 21_000_000,
+    input_zero_byte: 4_000,
+    input_byte: 16_000,
+    instruction: 200,
+    memory_access: 400,
+    division: 4_000,
+    function_call: 1_000,
+    bulk_byte: 30,
+    memory_page: 2_000_000,
+    host_call: 20_000,
+    host_byte: 60,
+    storage_read: 400_000,
+    storage_read_byte: 200,
+    storage_write: 2_500_000,
+    storage_write_byte: 2_000,
+    log: 375_000,
+    log_topic: 375_000,
+    log_byte: 8_000,
+    call: 700_000,
+    create: 32_000_000,
+    code_byte: 200_000,
+    hash: 200_000,
+    hash_byte: 3_000,
+};
+
+impl GasSchedule {
+    /// What a transaction costs before any code runs, or nothing where that exceeds 64 bits.
+    pub fn intrinsic(&self, input: &[u8], creates: bool) -> Option<u64> {
+        let zeros = input.iter().filter(|byte| **byte == 0).count() as u64;
+        let others = (input.len() as u64).checked_sub(zeros)?;
+        let bytes = zeros.checked_mul(self.input_zero_byte)?.checked_add(others.checked_mul(self.input_byte)?)?;
+        self.transaction.checked_add(bytes)?.checked_add(if creates { self.create } else { 0 })
+    }
+}
+
+/// The most that goes down into a nested frame: all but a 64th (EIP-150).
+pub const fn all_but_a_64th(gas: u64) -> u64 {
+    gas - gas / 64
+}
+
+/// Units as Ethereum's gas, rounded up.
+pub const fn to_gas(units: u64) -> u64 {
+    units.div_ceil(UNITS_PER_GAS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intrinsic_gas_counts_zeros_apart() {
+        assert_eq!(SCHEDULE_1.intrinsic(&[0, 0, 1], false), Some(21_000_000 + 8_000 + 16_000));
+        assert_eq!(SCHEDULE_1.intrinsic(&[], true), Some(53_000_000));
+        let endless = GasSchedule { input_byte: u64::MAX, ..SCHEDULE_1 };
+        assert_eq!(endless.intrinsic(&[1, 1], false), None);
+    }
+
+    #[test]
+    fn rounding_is_up() {
+        assert_eq!((to_gas(0), to_gas(1), to_gas(1000), to_gas(1001)), (0, 1, 1, 2));
+        assert_eq!((all_but_a_64th(63), all_but_a_64th(64), all_but_a_64th(640)), (63, 63, 630));
+    }
+}

@@ -1,0 +1,42 @@
+//! What code of every kind sees of the ledger: the Host trait, the one table of host functions, the call frame and
+//! the gas schedule.
+//!
+//! This crate owns the contract between engines (Wasm, the EVM, native modules) and whoever runs them. It never
+//! runs code and never stores anything. Without the feature `std` it is only the [table](host_functions) and its
+//! constants, which contract authors' code is built against.
+//!
+//! ```
+//! macro_rules! count {
+//!     ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+//!         [$(stringify!($name)),*].len()
+//!     };
+//! }
+//! assert_eq!(entente_host::host_functions!(count), 23);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+#[cfg(feature = "std")]
+mod fault;
+#[cfg(feature = "std")]
+mod frame;
+#[cfg(feature = "std")]
+pub mod gas;
+#[cfg(feature = "std")]
+mod native;
+mod table;
+
+#[cfg(feature = "std")]
+pub use fault::{ContractFault, Fault, NodeFault};
+#[cfg(feature = "std")]
+pub use frame::{
+    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, DEPTH_MAX, Frame, FrameStatus, Host,
+    NATIVE_DEPTH_MAX, Outcome, TransactionContext,
+};
+#[cfg(feature = "std")]
+pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};
+pub use table::{ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, NAMESPACE, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS};

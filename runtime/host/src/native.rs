@@ -1,0 +1,166 @@
+//! The registry of native modules: its type. `precompiles` fills it, `group` passes it in.
+
+use std::{collections::BTreeMap, string::String, vec::Vec};
+
+use entente_crypto::{keccak256, sm3};
+use entente_types::{Address, Suite};
+
+use crate::{Fault, Host};
+
+/// Whether a function changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeAccess {
+    /// It only reads.
+    Read,
+    /// It writes; refused in a read-only frame.
+    Write,
+}
+
+/// What a native function gives back: its ABI-encoded output, or a fault.
+pub type NativeResult = Result<Vec<u8>, Fault>;
+
+/// One function of a native module.
+#[derive(Debug, Clone, Copy)]
+pub struct NativeFunction {
+    /// Its Solidity signature, such as `setValueByKey(string,string)`; the selector follows from it.
+    pub signature: &'static str,
+    /// The Solidity types it gives back, such as `(int256)`.
+    pub outputs: &'static str,
+    /// What it costs at least, in units.
+    pub gas: u64,
+    /// What it costs for each byte of its input, in units.
+    pub gas_byte: u64,
+    /// Whether it writes.
+    pub access: NativeAccess,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// Runs it over the input behind the selector.
+    pub run: fn(&mut dyn Host, &[u8]) -> NativeResult,
+}
+
+/// A native module: what is called at one address.
+#[derive(Debug, Clone, Copy)]
+pub struct NativeModule {
+    /// Where it is called.
+    pub address: Address,
+    /// Its name, for documents.
+    pub name: &'static str,
+    /// What it offers.
+    pub functions: &'static [NativeFunction],
+}
+
+/// A registry that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NativeRegistryError {
+    /// Two modules at one address.
+    #[error("two native modules are registered at {0}")]
+    Address(Address),
+    /// Two functions with one selector.
+    #[error("the selector of {signature} is taken in the module {module}")]
+    Selector {
+        /// The module.
+        module: &'static str,
+        /// The second function.
+        signature: String,
+    },
+}
+
+type Selectors = BTreeMap<[u8; 4], NativeFunction>;
+
+/// All native modules, by address and selector.
+#[derive(Debug, Clone, Default)]
+pub struct NativeRegistry {
+    modules: BTreeMap<Address, (NativeModule, Selectors)>,
+}
+
+impl NativeRegistry {
+    /// The registry of these modules for a group of this suite: a Guomi group answers SM3 selectors too.
+    pub fn new(suite: Suite, modules: &[NativeModule]) -> Result<Self, NativeRegistryError> {
+        let mut registry = Self::default();
+        for module in modules {
+            let mut selectors = Selectors::new();
+            for function in module.functions {
+                let mut hashes = std::vec![keccak256(function.signature.as_bytes())];
+                if suite == Suite::Guomi {
+                    hashes.push(sm3(function.signature.as_bytes()));
+                }
+                for hash in hashes {
+                    let [first, second, third, fourth, ..] = hash.0;
+                    if selectors.insert([first, second, third, fourth], *function).is_some() {
+                        let signature = function.signature.into();
+                        return Err(NativeRegistryError::Selector { module: module.name, signature });
+                    }
+                }
+            }
+            if registry.modules.insert(module.address, (*module, selectors)).is_some() {
+                return Err(NativeRegistryError::Address(module.address));
+            }
+        }
+        Ok(registry)
+    }
+
+    /// Whether there is a module at this address.
+    pub fn contains(&self, address: &Address) -> bool {
+        self.modules.contains_key(address)
+    }
+
+    /// The function that an input calls, and the input behind the selector.
+    pub fn resolve<'a>(&self, address: &Address, input: &'a [u8]) -> Option<(&NativeFunction, &'a [u8])> {
+        let (_, selectors) = self.modules.get(address)?;
+        let (selector, arguments) = input.split_first_chunk::<4>()?;
+        Some((selectors.get(selector)?, arguments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &mut dyn Host, _: &[u8]) -> NativeResult {
+        Ok(Vec::new())
+    }
+
+    const FUNCTION: NativeFunction = NativeFunction {
+        signature: "transfer(address,uint256)",
+        outputs: "(bool)",
+        gas: 1,
+        gas_byte: 0,
+        access: NativeAccess::Write,
+        doc: "Does nothing.",
+        run: nothing,
+    };
+
+    const fn module(address: u8, functions: &'static [NativeFunction]) -> NativeModule {
+        NativeModule { address: Address([address; 20]), name: "test", functions }
+    }
+
+    #[test]
+    fn functions_are_found_by_selector() {
+        let registry = NativeRegistry::new(Suite::Standard, &[module(1, &[FUNCTION])]).unwrap();
+        let (function, arguments) =
+            registry.resolve(&Address([1; 20]), &[0xa9, 0x05, 0x9c, 0xbb, 7]).expect("the selector of transfer");
+        assert_eq!((function.signature, arguments), (FUNCTION.signature, &[7][..]));
+        assert!(registry.resolve(&Address([1; 20]), &[0xa9, 0x05]).is_none());
+        assert!(!registry.contains(&Address([2; 20])));
+    }
+
+    #[test]
+    fn a_guomi_group_answers_both_selectors() {
+        let registry = NativeRegistry::new(Suite::Guomi, &[module(1, &[FUNCTION])]).unwrap();
+        let hash = sm3(FUNCTION.signature.as_bytes());
+        assert!(registry.resolve(&Address([1; 20]), &hash.0).is_some());
+        assert!(registry.resolve(&Address([1; 20]), &[0xa9, 0x05, 0x9c, 0xbb]).is_some());
+    }
+
+    #[test]
+    fn clashes_are_refused() {
+        assert!(matches!(
+            NativeRegistry::new(Suite::Standard, &[module(1, &[]), module(1, &[])]),
+            Err(NativeRegistryError::Address(_))
+        ));
+        assert!(matches!(
+            NativeRegistry::new(Suite::Standard, &[module(1, &[FUNCTION, FUNCTION])]),
+            Err(NativeRegistryError::Selector { .. })
+        ));
+    }
+}
