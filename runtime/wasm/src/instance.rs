@@ -1,0 +1,182 @@
+//! One instance of a module, kept between calls and reset so that no call can tell.
+
+use std::sync::Arc;
+
+use entente_host::{CallHost, ContractFault, Fault, FrameStatus, NodeFault, Outcome};
+use wasmer::{
+    AsStoreMut, FunctionEnv, Global, Instance as Engine, Memory, RuntimeError, Store, TypedFunction, Value,
+    sys::vm::TrapCode,
+};
+
+use crate::{
+    compiled::Compiled,
+    imports::{Environment, imports},
+    instrument::{DIRTY, GAS, STACK, own_global},
+    limits::STACK_BUDGET,
+};
+
+/// The bytes that a store can reach beyond the chunk it begins in.
+const STORE_REACH: usize = 8;
+
+/// Which of the module's two functions a frame runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// The constructor.
+    Deploy,
+    /// Everything else.
+    Call,
+}
+
+/// A live instance with a store of its own.
+pub(crate) struct Instance<H: CallHost> {
+    store: Store,
+    environment: FunctionEnv<Environment<H>>,
+    memory: Memory,
+    deploy: TypedFunction<(), i32>,
+    call: TypedFunction<(), i32>,
+    gas: Global,
+    stack: Global,
+    dirty: Global,
+    /// The module's mutable globals and what they begin with.
+    own: Vec<(Global, Value)>,
+    compiled: Arc<Compiled>,
+}
+
+fn engine(error: impl std::fmt::Display) -> NodeFault {
+    NodeFault::Engine(format!("a compiled contract could not be instantiated: {error}"))
+}
+
+impl<H: CallHost> Instance<H> {
+    pub(crate) fn new(compiled: Arc<Compiled>) -> Result<Self, Fault> {
+        let mut store = Store::new(compiled.engine.clone());
+        let environment = FunctionEnv::new(&mut store, Environment::default());
+        let imports = imports(&mut store, &environment);
+        let instance = Engine::new(&mut store, &compiled.module, &imports).map_err(|error| match error {
+            // Active segments that do not fit: the module's own doing, and the same everywhere.
+            wasmer::InstantiationError::Start(_) | wasmer::InstantiationError::Link(_) => {
+                Fault::Contract(ContractFault::Trap("a data or element segment does not fit"))
+            }
+            other => Fault::Node(engine(other)),
+        })?;
+        let global = |name: &str| instance.exports.get_global(name).cloned().map_err(engine);
+        let (gas, stack, dirty) = (global(GAS)?, global(STACK)?, global(DIRTY)?);
+        let mut own = Vec::new();
+        for index in &compiled.mutable_globals {
+            let global = global(&own_global(*index))?;
+            let initial = global.get(&mut store);
+            own.push((global, initial));
+        }
+        let memory = instance.exports.get_memory("memory").map_err(engine)?.clone();
+        let deploy = instance.exports.get_typed_function(&store, "deploy").map_err(engine)?;
+        let call = instance.exports.get_typed_function(&store, "call").map_err(engine)?;
+        let inside = environment.as_mut(&mut store);
+        inside.memory = Some(memory.clone());
+        inside.gas = Some(gas.clone());
+        inside.schedule = Some(compiled.schedule);
+        inside.dirty = Some((dirty.clone(), compiled.chunk_shift));
+        compiled.remember_image(|| {
+            let view = memory.view(&store);
+            view.copy_to_vec().map_err(engine)
+        })?;
+        Ok(Self { store, environment, memory, deploy, call, gas, stack, dirty, own, compiled })
+    }
+
+    /// The bytes of memory it holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.compiled.memory_bytes()
+    }
+
+    /// Runs one frame. The host comes back whatever happens.
+    pub(crate) fn run(&mut self, entry: Entry, host: Box<H>) -> (Box<H>, Result<Outcome, NodeFault>) {
+        let gas = host.frame().gas;
+        let prepared = self.prepare(gas);
+        self.environment.as_mut(&mut self.store).host = Some(host);
+        let result = prepared.map(|()| match entry {
+            Entry::Deploy => self.deploy.call(&mut self.store),
+            Entry::Call => self.call.call(&mut self.store),
+        });
+        let gas_left = self.gas.get(&mut self.store);
+        let stack_left = self.stack.get(&mut self.store);
+        let environment = self.environment.as_mut(&mut self.store);
+        let output = std::mem::take(&mut environment.output);
+        let fault = environment.fault.take();
+        let reverted = std::mem::take(&mut environment.reverted);
+        environment.return_data.clear();
+        let Some(host) = environment.host.take() else {
+            // Host functions put the host back before they return, on every path.
+            unreachable!("the host left its instance")
+        };
+        let gas_left = match gas_left {
+            Value::I64(gas) => gas,
+            _ => i64::MIN,
+        };
+        let outcome = match result {
+            Err(fault) => Err(fault),
+            Ok(_) if fault.is_some() => match fault {
+                Some(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
+                Some(Fault::Node(fault)) => Err(fault),
+                None => Ok(Outcome::fault(ContractFault::OutOfGas)),
+            },
+            Ok(Ok(status)) => Ok(finished(status == 0, output, gas_left)),
+            Ok(Err(_)) if reverted => Ok(finished(false, output, gas_left)),
+            Ok(Err(_)) if gas_left < 0 => Ok(Outcome::fault(ContractFault::OutOfGas)),
+            Ok(Err(_)) if matches!(stack_left, Value::I32(left) if left < 0) => {
+                Ok(Outcome::fault(ContractFault::StackExhausted))
+            }
+            Ok(Err(error)) => trap(error).map(Outcome::fault),
+        };
+        (host, outcome)
+    }
+
+    fn prepare(&mut self, gas: u64) -> Result<(), NodeFault> {
+        let gas = i64::try_from(gas).map_err(|_| NodeFault::Engine("more than 2^63 units of gas".into()))?;
+        self.gas.set(&mut self.store, Value::I64(gas)).map_err(engine)?;
+        self.stack.set(&mut self.store, Value::I32(STACK_BUDGET)).map_err(engine)
+    }
+
+    /// Makes the instance like a new one. Answers false where it cannot: such an instance is dropped.
+    pub(crate) fn reset(&mut self) -> bool {
+        let Some(image) = self.compiled.image() else { return false };
+        if self.memory.view(&self.store).data_size() != image.len() as u64 {
+            return false;
+        }
+        let Value::I64(dirty) = self.dirty.get(&mut self.store) else { return false };
+        let mut bits = dirty.cast_unsigned();
+        let chunk = 1_usize << self.compiled.chunk_shift;
+        while bits != 0 {
+            let start = bits.trailing_zeros() as usize * chunk;
+            bits &= bits - 1;
+            let end = (start + chunk + STORE_REACH).min(image.len());
+            let Some(bytes) = image.get(start..end) else { continue };
+            if self.memory.view(&self.store).write(start as u64, bytes).is_err() {
+                return false;
+            }
+        }
+        let mut store = self.store.as_store_mut();
+        self.dirty.set(&mut store, Value::I64(0)).is_ok()
+            && self.own.iter().all(|(global, initial)| global.set(&mut store, initial.clone()).is_ok())
+    }
+}
+
+fn finished(success: bool, output: Vec<u8>, gas_left: i64) -> Outcome {
+    let Ok(gas_left) = u64::try_from(gas_left) else {
+        return Outcome::fault(ContractFault::OutOfGas);
+    };
+    let status = if success { FrameStatus::Success } else { FrameStatus::Revert };
+    Outcome { status, output, gas_left, created: None }
+}
+
+/// What trapped. Only traps that follow from the module and its input are the contract's.
+fn trap(error: RuntimeError) -> Result<ContractFault, NodeFault> {
+    let name = match error.clone().to_trap() {
+        Some(TrapCode::UnreachableCodeReached) => "unreachable",
+        Some(TrapCode::HeapAccessOutOfBounds) => "memory access out of bounds",
+        Some(TrapCode::TableAccessOutOfBounds) => "undefined table element",
+        Some(TrapCode::IndirectCallToNull) => "indirect call to null",
+        Some(TrapCode::BadSignature) => "indirect call with another type",
+        Some(TrapCode::IntegerOverflow) => "integer overflow",
+        Some(TrapCode::IntegerDivisionByZero) => "integer division by zero",
+        other => return Err(NodeFault::Engine(format!("an unexpected trap ({other:?}): {error}"))),
+    };
+    Ok(ContractFault::Trap(name))
+}

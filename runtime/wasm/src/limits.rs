@@ -1,0 +1,52 @@
+//! Every limit of a module, in one place. Each has a rule's name, by which a module is refused.
+
+/// The bytes of a module (`size`).
+pub const MODULE_BYTES_MAX: usize = 512 << 10;
+/// The types a module declares (`types`).
+pub const TYPES_MAX: u32 = 1_000;
+/// The functions a module defines (`functions`).
+pub const FUNCTIONS_MAX: u32 = 10_000;
+/// The elements of its table (`table`).
+pub const TABLE_ELEMENTS_MAX: u64 = 10_000;
+/// The pages of 64 KiB that its memory begins with or grows to (`memory`).
+pub const MEMORY_PAGES_MAX: u64 = 256;
+/// The globals it defines (`globals`).
+pub const GLOBALS_MAX: u32 = 1_000;
+/// The bytes of one function's body (`body`).
+pub const BODY_BYTES_MAX: usize = 128 << 10;
+/// The locals and parameters of one function (`locals`).
+pub const LOCALS_MAX: u32 = 1_024;
+/// How deep blocks nest in one function (`nesting`).
+pub const NESTING_MAX: usize = 256;
+/// The targets of one `br_table` (`branch_table`).
+pub const BRANCH_TARGETS_MAX: u32 = 4_096;
+/// The data segments (`data`).
+pub const DATA_SEGMENTS_MAX: u32 = 1_000;
+
+/// What functions nested in one another may take of the stack, by the model of [`stack_weight`].
+pub const STACK_BUDGET: i32 = 384 << 10;
+
+/// What one function takes of the stack at most, in bytes of the model: a register's width for each local and each
+/// operand, and the frame around them.
+pub const fn stack_weight(locals: u32, operands: u32) -> i32 {
+    let slots = locals as i64 + operands as i64;
+    (slots * 16 + 160) as i32
+}
+
+/// The bytes of a key that a contract stores under.
+pub const STORAGE_KEY_BYTES_MAX: u32 = 256;
+/// The bytes of a value that a contract stores.
+pub const STORAGE_VALUE_BYTES_MAX: u32 = 128 << 10;
+/// The bytes of an input or output that passes between frames.
+pub const CALL_DATA_BYTES_MAX: u32 = 1 << 20;
+/// The bytes of a log's data.
+pub const LOG_DATA_BYTES_MAX: u32 = 128 << 10;
+/// The bytes that a contract has hashed at a time.
+pub const HASH_BYTES_MAX: u32 = 1 << 20;
+
+/// The instances that one thread keeps for later calls, of all modules.
+pub const INSTANCES_KEPT_MAX: usize = 128;
+/// The bytes of memory that those have together.
+pub const INSTANCE_BYTES_KEPT_MAX: usize = 256 << 20;
+/// The bytes of modules whose compiled code is kept.
+pub const COMPILED_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,308 @@
+//! Which modules are accepted. Nothing is compiled before it has passed here.
+
+use entente_host::{ContractFault, NAMESPACE, host_functions};
+use wasmparser::{
+    BinaryReaderError, CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate,
+    FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
+};
+
+use crate::limits::{
+    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTIONS_MAX, GLOBALS_MAX, LOCALS_MAX, MEMORY_PAGES_MAX,
+    MODULE_BYTES_MAX, NESTING_MAX, TABLE_ELEMENTS_MAX, TYPES_MAX, stack_weight,
+};
+
+/// What later steps need to know of a module.
+#[derive(Debug, Default)]
+pub(crate) struct Inspected {
+    /// The functions it imports.
+    pub(crate) imported_functions: u32,
+    /// What each function it defines takes of the stack, and how many locals and parameters it has.
+    pub(crate) functions: Vec<FunctionShape>,
+    /// Whether each global it defines is mutable.
+    pub(crate) globals: Vec<bool>,
+    /// The pages its memory begins with.
+    pub(crate) memory_pages: u64,
+    memories: u32,
+    types: Vec<Option<(Vec<ValType>, Vec<ValType>)>>,
+    function_types: Vec<u32>,
+    exports: Vec<(&'static str, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FunctionShape {
+    pub(crate) stack_weight: i32,
+    pub(crate) locals: u32,
+}
+
+/// What the host offers: names, parameters and results.
+type HostSignature = (&'static str, &'static [ValType], &'static [ValType]);
+
+macro_rules! signatures {
+    (@type u32) => { ValType::I32 };
+    (@type u64) => { ValType::I64 };
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ident),*) $(-> $result:ident)?;)*) => {
+        &[$((stringify!($name), &[$(signatures!(@type $type)),*], &[$(signatures!(@type $result))?])),*]
+    };
+}
+
+const HOST: &[HostSignature] = host_functions!(signatures);
+
+/// The exports that every contract has.
+const ENTRIES: [&str; 2] = ["deploy", "call"];
+
+fn features() -> WasmFeatures {
+    WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::GC_TYPES
+}
+
+fn rule(rule: &'static str, offset: usize, message: impl Into<String>) -> ContractFault {
+    ContractFault::ModuleRule { rule, offset: offset as u64, message: message.into() }
+}
+
+fn invalid(error: &BinaryReaderError) -> ContractFault {
+    let message = error.message();
+    // wasmparser names a disabled proposal in words; each is a rule of ours.
+    let named = [
+        ("floating-point", "float"),
+        ("SIMD", "simd"),
+        ("threads", "threads"),
+        ("tail calls", "tail_call"),
+        ("exceptions", "exception"),
+        ("memory64", "memory64"),
+        ("multi-memory", "memory"),
+        ("multiple memories", "memory"),
+        ("reference types", "reference_type"),
+        ("multiple tables", "table"),
+    ];
+    let name = named.iter().find(|(words, _)| message.contains(words)).map_or("validation", |(_, name)| name);
+    rule(name, error.offset() as usize, message)
+}
+
+fn at_most(name: &'static str, found: u64, limit: u64, offset: usize) -> Result<(), ContractFault> {
+    if found > limit {
+        return Err(rule(name, offset, format!("{found} where at most {limit} are allowed")));
+    }
+    Ok(())
+}
+
+/// Checks a module against every rule.
+pub(crate) fn validate(module: &[u8]) -> Result<Inspected, ContractFault> {
+    at_most("size", module.len() as u64, MODULE_BYTES_MAX as u64, 0)?;
+    let mut validator = Validator::new_with_features(features());
+    let mut inspected = Inspected::default();
+    let mut allocations = FuncValidatorAllocations::default();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(|error| invalid(&error))?;
+        inspected.section(&payload)?;
+        if let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(|error| invalid(&error))? {
+            let (shape, kept) = function_shape(function, &body, allocations)?;
+            inspected.functions.push(shape);
+            allocations = kept;
+        }
+    }
+    inspected.finish(module.len())
+}
+
+impl Inspected {
+    fn section(&mut self, payload: &Payload<'_>) -> Result<(), ContractFault> {
+        match payload {
+            Payload::Version { encoding, range, .. } if *encoding != Encoding::Module => {
+                return Err(rule("validation", range.start as usize, "not a core module"));
+            }
+            Payload::StartSection { range, .. } => return Err(rule("start", range.start as usize, "a start section")),
+            Payload::TypeSection(reader) => {
+                at_most("types", u64::from(reader.count()), u64::from(TYPES_MAX), reader.range().start as usize)?;
+                for group in reader.clone() {
+                    for subtype in group.map_err(|error| invalid(&error))?.types() {
+                        self.types.push(match &subtype.composite_type.inner {
+                            CompositeInnerType::Func(function) => {
+                                Some((function.params().to_vec(), function.results().to_vec()))
+                            }
+                            _ => None,
+                        });
+                    }
+                }
+            }
+            Payload::ImportSection(reader) => self.imports(reader)?,
+            Payload::FunctionSection(reader) => {
+                let offset = reader.range().start as usize;
+                at_most("functions", u64::from(reader.count()), u64::from(FUNCTIONS_MAX), offset)?;
+                for index in reader.clone() {
+                    self.function_types.push(index.map_err(|error| invalid(&error))?);
+                }
+            }
+            Payload::TableSection(reader) => {
+                let offset = reader.range().start as usize;
+                at_most("table", u64::from(reader.count()), 1, offset)?;
+                for table in reader.clone() {
+                    let table = table.map_err(|error| invalid(&error))?;
+                    at_most("table", table.ty.initial, TABLE_ELEMENTS_MAX, offset)?;
+                }
+            }
+            Payload::MemorySection(reader) => {
+                let offset = reader.range().start as usize;
+                self.memories = reader.count();
+                at_most("memory", u64::from(reader.count()), 1, offset)?;
+                for memory in reader.clone() {
+                    self.memory_pages = memory.map_err(|error| invalid(&error))?.initial;
+                    at_most("memory", self.memory_pages, MEMORY_PAGES_MAX, offset)?;
+                }
+            }
+            _ => self.later_section(payload)?,
+        }
+        Ok(())
+    }
+
+    fn later_section(&mut self, payload: &Payload<'_>) -> Result<(), ContractFault> {
+        match payload {
+            Payload::GlobalSection(reader) => {
+                let offset = reader.range().start as usize;
+                at_most("globals", u64::from(reader.count()), u64::from(GLOBALS_MAX), offset)?;
+                for global in reader.clone() {
+                    self.globals.push(global.map_err(|error| invalid(&error))?.ty.mutable);
+                }
+            }
+            Payload::ExportSection(reader) => {
+                for export in reader.clone() {
+                    let export = export.map_err(|error| invalid(&error))?;
+                    if let Some(name) = ENTRIES.iter().find(|name| **name == export.name)
+                        && export.kind == ExternalKind::Func
+                    {
+                        self.exports.push((name, export.index));
+                    }
+                    if export.name == "memory" && export.kind == ExternalKind::Memory {
+                        self.exports.push(("memory", 0));
+                    }
+                }
+            }
+            Payload::ElementSection(reader) => {
+                for element in reader.clone() {
+                    let element = element.map_err(|error| invalid(&error))?;
+                    if !matches!(element.kind, ElementKind::Active { .. }) {
+                        return Err(rule(
+                            "passive_segment",
+                            element.range.start as usize,
+                            "an element segment that is not active",
+                        ));
+                    }
+                }
+            }
+            Payload::DataSection(reader) => {
+                let offset = reader.range().start as usize;
+                at_most("data", u64::from(reader.count()), u64::from(DATA_SEGMENTS_MAX), offset)?;
+                for data in reader.clone() {
+                    let data = data.map_err(|error| invalid(&error))?;
+                    if !matches!(data.kind, DataKind::Active { .. }) {
+                        return Err(rule(
+                            "passive_segment",
+                            data.range.start as usize,
+                            "a data segment that is not active",
+                        ));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn imports(&mut self, reader: &wasmparser::ImportSectionReader<'_>) -> Result<(), ContractFault> {
+        for import in reader.clone().into_imports_with_offsets() {
+            let (offset, import) = import.map_err(|error| invalid(&error))?;
+            let offset = offset as usize;
+            let name: String = import.name.chars().take(64).collect();
+            let known = HOST.iter().find(|(host, ..)| *host == import.name && import.module == NAMESPACE);
+            let (TypeRef::Func(index), Some((_, parameters, results))) = (import.ty, known) else {
+                let module: String = import.module.chars().take(64).collect();
+                return Err(rule("import", offset, format!("{module}.{name} is no host function")));
+            };
+            let declared = self.types.get(index as usize).and_then(Option::as_ref);
+            if declared.is_none_or(|(takes, gives)| takes != parameters || gives != results) {
+                return Err(rule("import", offset, format!("{name} is imported with another type than the host's")));
+            }
+            self.imported_functions += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(self, end: usize) -> Result<Self, ContractFault> {
+        if self.memories != 1 {
+            return Err(rule("memory", end, "no memory is defined"));
+        }
+        for name in ["memory", "deploy", "call"] {
+            let Some((_, function)) = self.exports.iter().find(|(exported, _)| *exported == name) else {
+                return Err(rule("export", end, format!("`{name}` is not exported")));
+            };
+            if name != "memory" {
+                let defined = function.checked_sub(self.imported_functions);
+                let declared = defined
+                    .and_then(|index| self.function_types.get(index as usize))
+                    .and_then(|index| self.types.get(*index as usize))
+                    .and_then(Option::as_ref);
+                if declared.is_none_or(|(takes, gives)| !takes.is_empty() || gives[..] != [ValType::I32]) {
+                    return Err(rule("export", end, format!("`{name}` is not a function from nothing to i32")));
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Validates one body and measures what it takes of the stack.
+fn function_shape(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    allocations: FuncValidatorAllocations,
+) -> Result<(FunctionShape, FuncValidatorAllocations), ContractFault> {
+    let start = body.range().start as usize;
+    at_most("body", (body.range().end - body.range().start) as u64, BODY_BYTES_MAX as u64, start)?;
+    let mut validator = function.into_validator(allocations);
+    let mut reader = body.get_binary_reader();
+    let mut locals = body.get_locals_reader().map_err(|error| invalid(&error))?;
+    let mut total = u64::from(validator.len_locals());
+    for _ in 0..locals.get_count() {
+        let (count, _) = locals.read().map_err(|error| invalid(&error))?;
+        total = total.saturating_add(u64::from(count));
+        at_most("locals", total, u64::from(LOCALS_MAX), start)?;
+    }
+    validator.read_locals(&mut reader).map_err(|error| invalid(&error))?;
+    let mut operands = 0;
+    let mut reader = OperatorsReader::new(reader);
+    while !reader.eof() {
+        let offset = reader.original_position();
+        let operator = reader.read().map_err(|error| invalid(&error))?;
+        operator_allowed(&operator, offset as usize)?;
+        validator.op(offset, &operator).map_err(|error| invalid(&error))?;
+        operands = operands.max(validator.operand_stack_height());
+        at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset as usize)?;
+    }
+    reader.finish().map_err(|error| invalid(&error))?;
+    let locals = total as u32;
+    let shape = FunctionShape { stack_weight: stack_weight(locals, operands), locals };
+    Ok((shape, validator.into_allocations()))
+}
+
+fn operator_allowed(operator: &Operator<'_>, offset: usize) -> Result<(), ContractFault> {
+    match operator {
+        Operator::MemoryInit { .. }
+        | Operator::DataDrop { .. }
+        | Operator::ElemDrop { .. }
+        | Operator::TableInit { .. } => Err(rule("passive_segment", offset, "an instruction on passive segments")),
+        Operator::TableCopy { .. }
+        | Operator::TableFill { .. }
+        | Operator::TableGet { .. }
+        | Operator::TableSet { .. }
+        | Operator::TableGrow { .. }
+        | Operator::TableSize { .. } => {
+            Err(rule("table_instruction", offset, "a table instruction other than call_indirect"))
+        }
+        Operator::BrTable { targets } => {
+            at_most("branch_table", u64::from(targets.len()), u64::from(BRANCH_TARGETS_MAX), offset)
+        }
+        _ => Ok(()),
+    }
+}
