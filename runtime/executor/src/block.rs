@@ -1,0 +1,252 @@
+//! Whole blocks, and calls that change nothing.
+
+use std::sync::Arc;
+
+use entente_crypto::LtHash;
+use entente_host::{
+    BlockContext, CallKind, CallRequest, FrameStatus, NativeRegistry, NodeFault, TransactionContext,
+    gas::{SCHEDULE_1, UNITS_PER_GAS, to_gas},
+};
+use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
+use entente_types::{
+    Address, Amount, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status, Transaction,
+    Version,
+};
+use entente_wasm::Wasm;
+
+use crate::{
+    Rules,
+    context::{Context, Machine},
+    genesis::ethereum_header,
+    transaction,
+};
+
+/// A transaction with what was found out about it on admission.
+#[derive(Debug, Clone)]
+pub struct InputTransaction {
+    /// Its hash.
+    pub hash: Hash,
+    /// The transaction. Its signature was verified.
+    pub transaction: Arc<Transaction>,
+}
+
+/// What a block is executed from.
+pub struct BlockInput<'a> {
+    /// The header one height lower.
+    pub parent: &'a Header,
+    /// The proposal.
+    pub proposal: &'a Proposal,
+    /// The proposal's transactions, in its order.
+    pub transactions: &'a [InputTransaction],
+    /// The state after the parent.
+    pub state: Arc<dyn StateReader>,
+    /// The commitment to it.
+    pub commitment: &'a LtHash,
+    /// Whether to record what each transaction read and wrote.
+    pub record_accesses: bool,
+}
+
+/// What executing a block came to. Nothing is stored yet.
+#[derive(Debug, Clone)]
+pub struct ExecutedBlock {
+    /// The header.
+    pub header: Header,
+    /// The receipts of the transactions that were run, in their order.
+    pub receipts: Vec<Receipt>,
+    /// What changed.
+    pub changes: Arc<ChangeSet>,
+    /// The commitment to the state after it.
+    pub commitment: LtHash,
+    /// What was not run.
+    pub left_out: Vec<LeftOut>,
+    /// What each transaction that was run read and wrote, where that was asked for.
+    pub accesses: Vec<Access>,
+}
+
+/// A call that changes nothing.
+#[derive(Debug, Clone)]
+pub struct CallInput {
+    /// Who is said to call.
+    pub from: Address,
+    /// Who is called.
+    pub to: Address,
+    /// What with.
+    pub input: Vec<u8>,
+    /// The gas it may use, in Ethereum's unit.
+    pub gas: u64,
+}
+
+/// Executes the blocks of one group.
+pub struct Executor {
+    machine: Arc<Machine>,
+    genesis: Genesis,
+}
+
+impl Executor {
+    /// The executor of the group with this genesis.
+    pub fn new(genesis: &Genesis, natives: NativeRegistry) -> Self {
+        let machine = Arc::new(Machine { wasm: Wasm::new(&SCHEDULE_1), natives });
+        Self { machine, genesis: genesis.clone() }
+    }
+
+    /// The rules that hold in a state.
+    pub fn rules(&self, state: &dyn StateReader) -> Result<Rules, NodeFault> {
+        Rules::read(state)
+    }
+
+    /// How many modules were compiled since the start.
+    pub fn compilations(&self) -> u64 {
+        self.machine.wasm.compilations()
+    }
+
+    /// Executes a proposal.
+    ///
+    /// # Errors
+    /// Only the node's own faults: whatever the transactions do is in the receipts.
+    pub fn execute(&self, input: &BlockInput<'_>) -> Result<ExecutedBlock, NodeFault> {
+        let rules = Rules::read(input.state.as_ref())?;
+        let proposal = input.proposal;
+        let block = Arc::new(self.block_context(proposal.number, proposal.timestamp_ms, proposal.proposer, &rules));
+        let mut overlay = Overlay::new(Arc::clone(&input.state));
+        remember_ethereum_hash(&mut overlay, input.parent)?;
+        overlay.seal();
+        overlay.forget_access();
+        let context = Box::new(Context::new(overlay, block, rules, Arc::clone(&self.machine)));
+        let (context, ran) = run_all(context, input, &rules)?;
+        Ok(self.finish(input, &rules, context.overlay.finish(), ran))
+    }
+
+    fn block_context(&self, number: u64, timestamp_ms: u64, proposer: Address, rules: &Rules) -> BlockContext {
+        BlockContext {
+            suite: self.genesis.suite,
+            number,
+            timestamp_ms,
+            proposer,
+            gas_limit: rules.block_gas,
+            ethereum_chain_id: self.genesis.ethereum_chain_id,
+            balances: self.genesis.balances,
+        }
+    }
+
+    fn finish(&self, input: &BlockInput<'_>, rules: &Rules, changes: ChangeSet, ran: Ran) -> ExecutedBlock {
+        let suite = self.genesis.suite;
+        let mut commitment = input.commitment.clone();
+        let (change_root, (transaction_root, receipt_root)) = rayon::join(
+            || {
+                changes.apply_to(suite, &mut commitment);
+                changes.root(suite)
+            },
+            || (Header::transaction_root(suite, &ran.hashes), Header::receipt_root(suite, &ran.receipts)),
+        );
+        let mut header = Header {
+            version: Version,
+            number: input.proposal.number,
+            parent: input.parent.hash(suite),
+            proposal: input.proposal.digest(suite),
+            timestamp_ms: input.proposal.timestamp_ms,
+            proposer: input.proposal.proposer,
+            next_sealers: input.parent.next_sealers,
+            transaction_root,
+            receipt_root,
+            change_root,
+            state_root: commitment.root(suite),
+            ethereum_hash: Hash::ZERO,
+            gas_used: ran.gas_used,
+            protocol_version: rules.protocol_version,
+        };
+        let mut bloom = Bloom::default();
+        ran.receipts.iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));
+        header.ethereum_hash = ethereum_header(&header, &input.parent.ethereum_hash, bloom, rules.block_gas).hash();
+        ExecutedBlock {
+            header,
+            receipts: ran.receipts,
+            changes: Arc::new(changes),
+            commitment,
+            left_out: ran.left_out,
+            accesses: ran.accesses,
+        }
+    }
+
+    /// Calls a contract over a state without keeping what it does.
+    ///
+    /// # Errors
+    /// Only the node's own faults.
+    pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Receipt, NodeFault> {
+        let rules = Rules::read(state.as_ref())?;
+        let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules));
+        let mut context = Box::new(Context::new(Overlay::new(state), block, rules, Arc::clone(&self.machine)));
+        context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
+        let mut receipt = Receipt {
+            version: Version,
+            status: Status::Success,
+            output: Vec::new(),
+            gas_used: 0,
+            logs: Vec::new(),
+            contract: None,
+            error: None,
+        };
+        if !context.has_code(&call.to)? {
+            let fault = entente_host::ContractFault::NoCode;
+            receipt.status = fault.status();
+            receipt.error = Some(fault.receipt_error());
+            return Ok(receipt);
+        }
+        let gas = call.gas.min(rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
+        let request =
+            CallRequest { kind: CallKind::Call, address: call.to, value: Amount::ZERO, input: call.input, gas };
+        let (context, outcome) = context.enter(call.from, request);
+        let outcome = outcome?;
+        receipt.gas_used = to_gas(gas.saturating_sub(outcome.gas_left));
+        receipt.output = outcome.output;
+        match outcome.status {
+            FrameStatus::Success => receipt.logs = context.logs,
+            FrameStatus::Revert => {
+                receipt.status = Status::Revert;
+                receipt.error = Some(ReceiptError::new("revert", "the contract reverted; its reason is the output"));
+            }
+            FrameStatus::Fault(fault) => {
+                receipt.status = fault.status();
+                receipt.error = Some(fault.receipt_error());
+            }
+        }
+        Ok(receipt)
+    }
+}
+
+/// What running the transactions came to.
+#[derive(Default)]
+struct Ran {
+    hashes: Vec<Hash>,
+    receipts: Vec<Receipt>,
+    left_out: Vec<LeftOut>,
+    accesses: Vec<Access>,
+    gas_used: u64,
+}
+
+fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> Result<(Box<Context>, Ran), NodeFault> {
+    let mut ran = Ran::default();
+    for (position, InputTransaction { hash, transaction }) in (0_u32..).zip(input.transactions) {
+        if ran.gas_used >= rules.block_gas {
+            ran.left_out.push(LeftOut { position, hash: *hash });
+            continue;
+        }
+        let (returned, receipt) = transaction::run(context, transaction, *hash);
+        context = returned;
+        let receipt = receipt?;
+        ran.gas_used = ran.gas_used.saturating_add(receipt.gas_used);
+        ran.hashes.push(*hash);
+        ran.receipts.push(receipt);
+        if input.record_accesses {
+            ran.accesses.push(context.overlay.take_access());
+        } else {
+            context.overlay.forget_access();
+        }
+    }
+    Ok((context, ran))
+}
+
+/// Keeps the parent's Ethereum hash where BLOCKHASH will look for it (after EIP-2935).
+fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
+    let row = Row::new(&Table::EthereumHashes, &[(parent.number % 256) as u8]);
+    Ok(overlay.set(&row, Some(parent.ethereum_hash.0.to_vec()))?)
+}

@@ -1,0 +1,322 @@
+//! The host behind every frame of a transaction, and how frames nest.
+
+use std::sync::Arc;
+
+use entente_crypto::Domain;
+use entente_host::{
+    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
+    Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
+};
+use entente_state::{Overlay, Row, Table};
+use entente_types::{Address, Amount, Hash, Log};
+use entente_wasm::{Entry, Wasm};
+
+use crate::{Account, CodeKind, CodeReference, Rules, transaction::parse_container};
+
+/// The engines and modules that all contexts of a group share.
+pub(crate) struct Machine {
+    pub(crate) wasm: Wasm<Context>,
+    pub(crate) natives: NativeRegistry,
+}
+
+/// One transaction's (or call's) view of the world. It moves from frame to frame.
+pub(crate) struct Context {
+    pub(crate) overlay: Overlay,
+    pub(crate) block: Arc<BlockContext>,
+    pub(crate) transaction: TransactionContext,
+    pub(crate) logs: Vec<Log>,
+    pub(crate) rules: Rules,
+    pub(crate) machine: Arc<Machine>,
+    frames: Vec<Frame>,
+    /// What stands where no frame is: before the first and after the last.
+    outside: Frame,
+    /// How many contracts the transaction has created, which tells their addresses apart.
+    created: u32,
+}
+
+/// What a frame runs.
+enum Code {
+    Wasm(Entry, CodeReference),
+    Native,
+    /// Nothing: the value moves and that is all.
+    None,
+}
+
+/// What comes back from a frame beside the context.
+type Ended = (Box<Context>, Result<Outcome, NodeFault>);
+
+impl Context {
+    pub(crate) fn new(overlay: Overlay, block: Arc<BlockContext>, rules: Rules, machine: Arc<Machine>) -> Self {
+        let outside = Frame {
+            caller: Address::ZERO,
+            storage_address: Address::ZERO,
+            code_address: Address::ZERO,
+            value: Amount::ZERO,
+            input: Arc::from([]),
+            gas: 0,
+            read_only: true,
+            depth: 0,
+            creating: false,
+        };
+        let transaction = TransactionContext { hash: Hash::ZERO, origin: Address::ZERO };
+        Self { overlay, block, transaction, logs: Vec::new(), rules, machine, frames: Vec::new(), outside, created: 0 }
+    }
+
+    /// Prepares for the next transaction.
+    pub(crate) fn begin(&mut self, transaction: TransactionContext) {
+        self.transaction = transaction;
+        self.logs.clear();
+        self.frames.clear();
+        self.created = 0;
+    }
+
+    /// Runs a frame and undoes exactly what it did unless it succeeds.
+    fn run(mut self: Box<Self>, frame: Frame, code: Code) -> Ended {
+        let checkpoint = self.overlay.checkpoint();
+        let logs = self.logs.len();
+        let moved = if frame.creating || frame.storage_address == frame.code_address {
+            self.move_value(&frame.caller, &frame.storage_address, frame.value)
+        } else {
+            Ok(())
+        };
+        let (mut context, outcome) = match moved {
+            Ok(()) => self.dispatch(frame, code),
+            Err(Fault::Contract(fault)) => (self, Ok(Outcome::fault(fault))),
+            Err(Fault::Node(fault)) => (self, Err(fault)),
+        };
+        if !matches!(&outcome, Ok(Outcome { status: FrameStatus::Success, .. })) {
+            context.overlay.revert(checkpoint);
+            context.logs.truncate(logs);
+        }
+        (context, outcome)
+    }
+
+    fn dispatch(mut self: Box<Self>, frame: Frame, code: Code) -> Ended {
+        if self.frames.len() >= usize::from(DEPTH_MAX.min(NATIVE_DEPTH_MAX)) {
+            return (self, Ok(Outcome::fault(ContractFault::Depth { limit: NATIVE_DEPTH_MAX })));
+        }
+        let gas = frame.gas;
+        self.frames.push(frame);
+        let (mut context, outcome) = match code {
+            Code::Wasm(entry, reference) => {
+                let machine = Arc::clone(&self.machine);
+                machine.wasm.run(entry, &reference.hash, self, |context| context.code(&reference.hash))
+            }
+            Code::Native => {
+                let outcome = self.run_native();
+                (self, outcome)
+            }
+            Code::None => {
+                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None };
+                (self, Ok(done))
+            }
+        };
+        context.frames.pop();
+        (context, outcome)
+    }
+
+    /// The code stored under a hash.
+    fn code(&mut self, hash: &Hash) -> Result<Vec<u8>, NodeFault> {
+        let row = Row::new(&Table::Code, hash.as_ref());
+        let code = self.overlay.get(&row)?.map(<[u8]>::to_vec);
+        code.ok_or_else(|| NodeFault::Row(format!("code/{hash}")))
+    }
+
+    fn run_native(&mut self) -> Result<Outcome, NodeFault> {
+        let frame = self.frame().clone();
+        let machine = Arc::clone(&self.machine);
+        let Some((function, arguments)) = machine.natives.resolve(&frame.code_address, &frame.input) else {
+            return Ok(Outcome::fault(ContractFault::Native("the native module has no such function".into())));
+        };
+        let cost = function.gas_byte.saturating_mul(arguments.len() as u64).saturating_add(function.gas);
+        let Some(gas_left) = frame.gas.checked_sub(cost) else {
+            return Ok(Outcome::fault(ContractFault::OutOfGas));
+        };
+        if function.access == NativeAccess::Write && frame.read_only {
+            return Ok(Outcome::fault(ContractFault::ReadOnly("call a native function that writes")));
+        }
+        match (function.run)(self, arguments) {
+            Ok(output) => Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None }),
+            Err(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
+            Err(Fault::Node(fault)) => Err(fault),
+        }
+    }
+
+    fn move_value(&mut self, from: &Address, to: &Address, value: Amount) -> Result<(), Fault> {
+        if value.is_zero() {
+            return Ok(());
+        }
+        if !self.block.balances {
+            return Err(ContractFault::ValueWithoutBalances.into());
+        }
+        let mut payer = Account::load(&mut self.overlay, from)?.unwrap_or_default();
+        payer.balance = Amount(payer.balance.0.checked_sub(value.0).ok_or(ContractFault::Balance)?);
+        payer.store(&mut self.overlay, from)?;
+        let mut payee = Account::load(&mut self.overlay, to)?.unwrap_or_default();
+        // The coin's total was fixed at genesis; a sum that does not fit cannot come from it.
+        payee.balance = Amount(payee.balance.0.checked_add(value.0).ok_or(ContractFault::Balance)?);
+        payee.store(&mut self.overlay, to)?;
+        Ok(())
+    }
+
+    fn code_of(&mut self, address: &Address) -> Result<Result<Code, ContractFault>, NodeFault> {
+        if self.machine.natives.contains(address) {
+            return Ok(Ok(Code::Native));
+        }
+        let code = Account::load(&mut self.overlay, address)?.and_then(|account| account.code);
+        Ok(match code {
+            None => Ok(Code::None),
+            Some(reference) if reference.kind == CodeKind::Wasm => Ok(Code::Wasm(Entry::Call, reference)),
+            Some(_) => Err(ContractFault::Native("EVM code is not executed by this version".into())),
+        })
+    }
+
+    /// Calls a contract from outside or from a frame.
+    pub(crate) fn enter(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
+        let code = match self.code_of(&request.address) {
+            Ok(Ok(code)) => code,
+            Ok(Err(fault)) => return (self, Ok(Outcome::fault(fault))),
+            Err(fault) => return (self, Err(fault)),
+        };
+        let parent = self.frames.last();
+        let delegate = request.kind == CallKind::Delegate;
+        let frame = Frame {
+            caller: parent.filter(|_| delegate).map_or(caller, |parent| parent.caller),
+            storage_address: parent.filter(|_| delegate).map_or(request.address, |parent| parent.storage_address),
+            code_address: request.address,
+            value: parent.filter(|_| delegate).map_or(request.value, |parent| parent.value),
+            input: request.input.into(),
+            gas: request.gas,
+            read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
+            depth: self.frames.len() as u16,
+            creating: false,
+        };
+        if frame.read_only && !frame.value.is_zero() && !delegate {
+            return (self, Ok(Outcome::fault(ContractFault::ReadOnly("send value"))));
+        }
+        self.run(frame, code)
+    }
+
+    /// Creates a contract from outside or from a frame.
+    pub(crate) fn construct(mut self: Box<Self>, creator: Address, request: CreateRequest) -> Ended {
+        if self.frames.last().is_some_and(|parent| parent.read_only) {
+            return (self, Ok(Outcome::fault(ContractFault::ReadOnly("create a contract"))));
+        }
+        let checkpoint = self.overlay.checkpoint();
+        let (address, frame, reference) = match self.prepare_creation(creator, &request) {
+            Ok(prepared) => prepared,
+            Err(Fault::Contract(fault)) => {
+                self.overlay.revert(checkpoint);
+                return (self, Ok(Outcome::fault(fault)));
+            }
+            Err(Fault::Node(fault)) => return (self, Err(fault)),
+        };
+        let (mut context, outcome) = self.run(frame, Code::Wasm(Entry::Deploy, reference));
+        let outcome = outcome.map(|mut outcome| {
+            if outcome.status == FrameStatus::Success {
+                outcome.created = Some(address);
+                outcome.output.clear();
+            } else {
+                context.overlay.revert(checkpoint);
+            }
+            outcome
+        });
+        (context, outcome)
+    }
+
+    fn prepare_creation(
+        &mut self,
+        creator: Address,
+        request: &CreateRequest,
+    ) -> Result<(Address, Frame, CodeReference), Fault> {
+        let (module, arguments) = parse_container(&request.container)?;
+        let cost = self.rules.gas.code_byte.saturating_mul(module.len() as u64);
+        let gas = request.gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
+        let suite = self.block.suite;
+        let hash = suite.hash(Domain::CODE, &[module]);
+        self.machine.wasm.prepare(&hash, module)?;
+        let index = self.created;
+        self.created = index.saturating_add(1);
+        let named =
+            suite.hash(Domain::CREATE, &[creator.as_ref(), self.transaction.hash.as_ref(), &index.to_le_bytes()]);
+        let address = named.0.last_chunk::<20>().map(|bytes| Address(*bytes)).unwrap_or_default();
+        let mut account = Account::load(&mut self.overlay, &address)?.unwrap_or_default();
+        if account.code.is_some() || self.machine.natives.contains(&address) {
+            return Err(ContractFault::AddressTaken.into());
+        }
+        let row = Row::new(&Table::Code, hash.as_ref());
+        if self.overlay.get(&row)?.is_none() {
+            self.overlay.set(&row, Some(module.to_vec()))?;
+        }
+        let reference = CodeReference { kind: CodeKind::Wasm, hash };
+        account.code = Some(reference);
+        account.store(&mut self.overlay, &address)?;
+        let frame = Frame {
+            caller: creator,
+            storage_address: address,
+            code_address: address,
+            value: request.value,
+            input: arguments.into(),
+            gas,
+            read_only: false,
+            depth: self.frames.len() as u16,
+            creating: true,
+        };
+        Ok((address, frame, reference))
+    }
+}
+
+impl Host for Context {
+    fn frame(&self) -> &Frame {
+        self.frames.last().unwrap_or(&self.outside)
+    }
+
+    fn block(&self) -> &BlockContext {
+        &self.block
+    }
+
+    fn transaction(&self) -> &TransactionContext {
+        &self.transaction
+    }
+
+    fn storage_get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, NodeFault> {
+        let row = Row::new(&Table::Contract(self.frame().storage_address), key);
+        Ok(self.overlay.get(&row)?)
+    }
+
+    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault> {
+        let row = Row::new(&Table::Contract(self.frame().storage_address), key);
+        self.row_set(&row, value)
+    }
+
+    fn row_get(&mut self, row: &Row) -> Result<Option<&[u8]>, NodeFault> {
+        Ok(self.overlay.get(row)?)
+    }
+
+    fn row_set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), Fault> {
+        if self.frame().read_only {
+            return Err(ContractFault::ReadOnly("write to the storage").into());
+        }
+        Ok(self.overlay.set(row, value)?)
+    }
+
+    fn emit(&mut self, log: Log) -> Result<(), Fault> {
+        if self.frame().read_only {
+            return Err(ContractFault::ReadOnly("emit a log").into());
+        }
+        self.logs.push(log);
+        Ok(())
+    }
+}
+
+impl CallHost for Context {
+    fn call(self: Box<Self>, request: CallRequest) -> Ended {
+        let caller = self.frame().storage_address;
+        self.enter(caller, request)
+    }
+
+    fn create(self: Box<Self>, request: CreateRequest) -> Ended {
+        let creator = self.frame().storage_address;
+        self.construct(creator, request)
+    }
+}

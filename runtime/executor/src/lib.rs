@@ -1,0 +1,44 @@
+//! A block in, header, receipts, changes and left-out transactions out.
+//!
+//! This crate owns what executing means: frames, creations, the order of charges and checks, the rules of each
+//! protocol version, and the roots. It never touches a clock, a disk or a network: state comes in as a
+//! [`StateReader`](entente_state::StateReader), and everything goes out as a value. The result of a block is the
+//! result of running its transactions one after the other.
+//!
+//! A thread that executes needs a stack of [`EXECUTION_STACK_BYTES`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use entente_executor::{Executor, genesis_block};
+//! use entente_host::NativeRegistry;
+//! use entente_state::MapState;
+//! # fn genesis() -> entente_types::Genesis { unimplemented!() }
+//!
+//! let genesis = genesis();
+//! let first = genesis_block(&genesis)?;
+//! let mut state = MapState::default();
+//! state.apply(&first.changes);
+//! let executor = Executor::new(&genesis, NativeRegistry::default());
+//! let limits = executor.rules(&state)?;
+//! assert_eq!(limits.protocol_version, genesis.protocol_version);
+//! # let _ = Arc::new(state);
+//! # Ok::<(), entente_host::NodeFault>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod account;
+mod block;
+mod context;
+mod genesis;
+mod rules;
+mod transaction;
+
+pub use account::{Account, CodeKind, CodeReference};
+pub use block::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction};
+pub use genesis::genesis_block;
+pub use rules::{ConfigurationEntry, Rules};
+pub use transaction::{CONTAINER_MAGIC, container, parse_container};
+
+/// The stack that a thread needs to execute 64 nested Wasm and native frames.
+pub const EXECUTION_STACK_BYTES: usize = 16 << 20;
