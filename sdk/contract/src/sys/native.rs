@@ -1,0 +1,118 @@
+//! The host functions off chain: answered by the `testing` module's chain, or a panic without it.
+// Every function has the signature of its twin in `wasm.rs`, whether its answer needs the arguments or not.
+#![allow(unused_variables)]
+
+use alloc::vec::Vec;
+use core::mem::MaybeUninit;
+
+#[cfg(feature = "testing")]
+macro_rules! on_chain {
+    (|$chain:ident| $answer:expr) => {
+        crate::testing::chain(|$chain| $answer)
+    };
+}
+
+#[cfg(not(feature = "testing"))]
+macro_rules! on_chain {
+    (|$chain:ident| $answer:expr) => {
+        panic!("not on chain: a contract's host functions need Wasm, or the feature `testing`")
+    };
+}
+
+pub(crate) fn zeroed(length: usize) -> Vec<u8> {
+    alloc::vec![0; length]
+}
+
+pub(crate) fn input() -> Vec<u8> {
+    on_chain!(|chain| chain.input.clone())
+}
+
+pub(crate) fn output(bytes: &[u8]) {
+    on_chain!(|chain| chain.output = bytes.to_vec());
+}
+
+pub(crate) fn storage_read(key: &[u8], destination: &mut [MaybeUninit<u8>]) -> Option<usize> {
+    on_chain!(|chain| {
+        let value = chain.storage.get(key)?;
+        let length = value.len().min(destination.len());
+        destination[..length].write_copy_of_slice(&value[..length]);
+        Some(value.len())
+    })
+}
+
+pub(crate) fn storage_length(key: &[u8]) -> Option<usize> {
+    storage_read(key, &mut [])
+}
+
+pub(crate) fn storage_write(key: &[u8], value: &[u8]) {
+    on_chain!(|chain| {
+        chain.storage.insert(key.to_vec(), value.to_vec());
+    });
+}
+
+pub(crate) fn storage_remove(key: &[u8]) {
+    on_chain!(|chain| {
+        chain.storage.remove(key);
+    });
+}
+
+pub(crate) fn caller() -> [u8; 20] {
+    on_chain!(|chain| chain.caller.0)
+}
+
+pub(crate) fn address() -> [u8; 20] {
+    on_chain!(|chain| chain.address.0)
+}
+
+pub(crate) fn origin() -> [u8; 20] {
+    on_chain!(|chain| chain.origin.0)
+}
+
+pub(crate) fn value() -> [u8; 32] {
+    on_chain!(|chain| chain.value.to_le_bytes())
+}
+
+pub(crate) fn transaction_hash() -> [u8; 32] {
+    on_chain!(|chain| chain.transaction_hash)
+}
+
+pub(crate) fn block_number() -> u64 {
+    on_chain!(|chain| chain.block_number)
+}
+
+pub(crate) fn block_timestamp() -> u64 {
+    on_chain!(|chain| chain.block_timestamp)
+}
+
+pub(crate) fn chain_id() -> u64 {
+    on_chain!(|chain| chain.chain_id)
+}
+
+pub(crate) fn gas_left() -> u64 {
+    on_chain!(|chain| chain.gas_left)
+}
+
+/// Writes a log.
+pub fn emit(topics: &[[u8; 32]], data: &[u8]) {
+    on_chain!(|chain| chain.logs.push(crate::testing::Log { topics: topics.to_vec(), data: data.to_vec() }));
+}
+
+pub(crate) fn call(kind: u32, to: &[u8; 20], gas: u64, value: &[u8; 32], input: &[u8]) -> u32 {
+    on_chain!(|chain| chain.answer(crate::Address(*to), input))
+}
+
+pub(crate) fn create(input: &[u8], value: &[u8; 32]) -> (u32, [u8; 20]) {
+    on_chain!(|chain| chain.create(input))
+}
+
+pub(crate) fn return_data() -> Vec<u8> {
+    on_chain!(|chain| chain.return_data.clone())
+}
+
+pub(crate) fn keccak256(data: &[u8]) -> [u8; 32] {
+    on_chain!(|_chain| crate::testing::keccak256(data))
+}
+
+pub(crate) fn hash(data: &[u8]) -> [u8; 32] {
+    on_chain!(|_chain| crate::testing::keccak256(data))
+}

@@ -1,0 +1,7 @@
+#[entente::contract]
+mod broken {
+    #[storage]
+    pub struct Broken {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[entente::contract]
+mod broken {
+    pub struct Broken {}
+}
+
+fn main() {}
