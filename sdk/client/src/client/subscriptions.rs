@@ -1,0 +1,69 @@
+//! What a node tells without being asked again.
+
+use std::time::Duration;
+
+use entente_types::Hash;
+use jsonrpsee::core::client::{Subscription, SubscriptionCloseReason};
+use serde::de::DeserializeOwned;
+
+use super::{BlockNotice, Client, QueryError, ReceiptAnswer, StreamError, WaitError};
+use crate::limits::shown;
+
+/// The blocks of a group, as they are committed.
+#[derive(Debug)]
+pub struct BlockStream<N = BlockNotice> {
+    subscription: Subscription<N>,
+    url: String,
+}
+
+impl<N: DeserializeOwned> BlockStream<N> {
+    /// Subscribes to a group's blocks, from the next one on.
+    pub(crate) async fn open(client: &Client, group: &str) -> Result<Self, QueryError> {
+        let subscription = client.subscribe("entente_subscribeBlocks", "entente_unsubscribeBlocks", &(group,)).await?;
+        Ok(Self { subscription, url: client.url().to_owned() })
+    }
+
+    /// The next block; waits for it.
+    ///
+    /// # Errors
+    /// After an error that is not about one notification's shape, the subscription is over.
+    pub async fn next(&mut self) -> Result<N, StreamError> {
+        let url = self.url.clone();
+        match self.subscription.next().await {
+            Some(Ok(notice)) => Ok(notice),
+            Some(Err(error)) => Err(StreamError::Answer { url, reason: shown(&error.to_string(), 200) }),
+            None => match self.subscription.close_reason() {
+                Some(SubscriptionCloseReason::Lagged) => Err(StreamError::Lagged { url }),
+                _ => Err(StreamError::Lost { url }),
+            },
+        }
+    }
+}
+
+/// Waits for a transaction's receipt, which the node sends once, as soon as the transaction is committed.
+pub(super) async fn wait_receipt(
+    client: &Client,
+    group: &str,
+    hash: &Hash,
+    timeout: Duration,
+) -> Result<ReceiptAnswer, WaitError> {
+    let waiting = async {
+        let mut subscription: Subscription<ReceiptAnswer> =
+            client.subscribe("entente_subscribeReceipt", "entente_unsubscribeReceipt", &(group, hash)).await?;
+        match subscription.next().await {
+            Some(Ok(receipt)) => Ok(receipt),
+            Some(Err(error)) => {
+                let method = "entente_subscribeReceipt".to_owned();
+                Err(QueryError::Answer { method, reason: shown(&error.to_string(), 200) })
+            }
+            None => {
+                let reason = "the subscription ended before the receipt came".to_owned();
+                Err(QueryError::Lost { url: client.url().to_owned(), reason })
+            }
+        }
+    };
+    match tokio::time::timeout(timeout, waiting).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(WaitError::Timeout { hash: *hash, seconds: timeout.as_secs() }),
+    }
+}
