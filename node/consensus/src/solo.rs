@@ -1,0 +1,204 @@
+//! One node orders by itself.
+//!
+//! Height n+1 is proposed as soon as n is certified, so that it executes while n is being written; but it is not
+//! certified before n is written, and at most one height is in each stage.
+
+use entente_types::{BlockNumber, Certificate, CertificateVote, Version};
+
+use crate::{Engine, Input, Instant, Output};
+
+/// Where the height above the certified one stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was asked for.
+    Idle,
+    /// A proposal is being formed.
+    Proposing,
+    /// It is being executed.
+    Executing,
+    /// Its header is being signed.
+    Signing,
+    /// Its certificate is there, but the block below is still being written.
+    Certified(Certificate),
+}
+
+/// The engine of a group with one sealer.
+#[derive(Debug)]
+pub struct Solo {
+    certified: BlockNumber,
+    written: BlockNumber,
+    stage: Stage,
+    transactions_wait: bool,
+    last_proposal_at: Option<Instant>,
+    interval_ms_min: u64,
+}
+
+impl Solo {
+    /// The engine above a chain whose last written block is at `tip`. Proposals are at least `interval_ms_min` apart.
+    pub fn new(tip: BlockNumber, interval_ms_min: u64) -> Self {
+        Self {
+            certified: tip,
+            written: tip,
+            stage: Stage::Idle,
+            transactions_wait: false,
+            last_proposal_at: None,
+            interval_ms_min,
+        }
+    }
+
+    const fn next(&self) -> BlockNumber {
+        self.certified + 1
+    }
+
+    /// Proposes when it may.
+    fn propose(&mut self, now: Instant) -> Vec<Output> {
+        // A block in execution and one being written is all that may be in flight.
+        if self.stage != Stage::Idle || !self.transactions_wait || self.written + 1 < self.certified {
+            return Vec::new();
+        }
+        if let Some(last) = self.last_proposal_at {
+            let earliest = last.saturating_add(self.interval_ms_min);
+            if now < earliest {
+                return vec![Output::WakeAt(earliest)];
+            }
+        }
+        self.last_proposal_at = Some(now);
+        self.transactions_wait = false;
+        self.stage = Stage::Proposing;
+        vec![Output::Propose { height: self.next(), view: 0 }]
+    }
+
+    fn commit(&mut self, now: Instant, certificate: Certificate) -> Vec<Output> {
+        if self.written < self.certified {
+            self.stage = Stage::Certified(certificate);
+            return Vec::new();
+        }
+        let height = self.next();
+        self.certified = height;
+        self.stage = Stage::Idle;
+        let mut outputs = vec![Output::Commit { height, certificate }];
+        outputs.extend(self.propose(now));
+        outputs
+    }
+}
+
+impl Engine for Solo {
+    fn step(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        match (input, &self.stage) {
+            (Input::Tick, Stage::Idle) => self.propose(now),
+            (Input::TransactionsWait, _) => {
+                self.transactions_wait = true;
+                self.propose(now)
+            }
+            (Input::Proposed { height, digest }, Stage::Proposing) if height == self.next() => {
+                self.stage = Stage::Executing;
+                vec![Output::Execute { height, digest }]
+            }
+            (Input::NothingToPropose { height }, Stage::Proposing) if height == self.next() => {
+                self.stage = Stage::Idle;
+                self.propose(now)
+            }
+            (Input::Executed { height, header }, Stage::Executing) if height == self.next() => {
+                self.stage = Stage::Signing;
+                vec![Output::Sign { height, header }]
+            }
+            (Input::Signed { height, signature }, Stage::Signing) if height == self.next() => {
+                let votes = vec![CertificateVote { member: 0, signature }];
+                self.commit(now, Certificate { version: Version, votes })
+            }
+            (Input::Written { height }, stage) if height == self.written + 1 && height <= self.certified => {
+                let waiting = if let Stage::Certified(certificate) = stage { Some(certificate.clone()) } else { None };
+                self.written = height;
+                match waiting {
+                    Some(certificate) => self.commit(now, certificate),
+                    None => self.propose(now),
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn certified(&self) -> BlockNumber {
+        self.certified
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_types::{Hash, Signature};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn signature() -> Signature {
+        Signature::from_bytes(&[1; 65]).unwrap()
+    }
+
+    #[test]
+    fn the_next_height_executes_while_the_last_is_written_but_waits_to_commit() {
+        let mut solo = Solo::new(0, 0);
+        let digest = Hash([1; 32]);
+        let header = Hash([2; 32]);
+        assert_eq!(solo.step(0, Input::TransactionsWait), [Output::Propose { height: 1, view: 0 }]);
+        assert_eq!(solo.step(0, Input::Proposed { height: 1, digest }), [Output::Execute { height: 1, digest }]);
+        assert_eq!(solo.step(0, Input::TransactionsWait), []);
+        assert_eq!(solo.step(0, Input::Executed { height: 1, header }), [Output::Sign { height: 1, header }]);
+        let outputs = solo.step(0, Input::Signed { height: 1, signature: signature() });
+        assert!(matches!(&outputs[..], [Output::Commit { height: 1, .. }, Output::Propose { height: 2, .. }]));
+        solo.step(0, Input::Proposed { height: 2, digest });
+        solo.step(0, Input::Executed { height: 2, header });
+        assert_eq!(solo.step(0, Input::Signed { height: 2, signature: signature() }), []);
+        let outputs = solo.step(0, Input::Written { height: 1 });
+        assert!(matches!(&outputs[..], [Output::Commit { height: 2, .. }]));
+        assert_eq!(solo.certified(), 2);
+    }
+
+    #[test]
+    fn proposals_keep_their_distance() {
+        let mut solo = Solo::new(0, 10);
+        solo.step(100, Input::TransactionsWait);
+        solo.step(100, Input::NothingToPropose { height: 1 });
+        assert_eq!(solo.step(101, Input::TransactionsWait), [Output::WakeAt(110)]);
+        assert_eq!(solo.step(110, Input::Tick), [Output::Propose { height: 1, view: 0 }]);
+    }
+
+    fn inputs() -> impl Strategy<Value = Input> {
+        let (height, hash) = (0_u64..6, any::<[u8; 32]>().prop_map(Hash));
+        prop_oneof![
+            Just(Input::Tick),
+            Just(Input::TransactionsWait),
+            (height.clone(), hash.clone()).prop_map(|(height, digest)| Input::Proposed { height, digest }),
+            height.clone().prop_map(|height| Input::NothingToPropose { height }),
+            (height.clone(), hash).prop_map(|(height, header)| Input::Executed { height, header }),
+            height.clone().prop_map(|height| Input::Signed { height, signature: signature() }),
+            height.prop_map(|height| Input::Written { height }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn heights_are_signed_and_committed_once_and_in_order(steps in proptest::collection::vec(inputs(), 0..200)) {
+            let mut solo = Solo::new(0, 0);
+            let (mut signed, mut committed, mut written) = (0, 0, 0);
+            for (now, input) in steps.into_iter().enumerate() {
+                if let Input::Written { height } = input && height == written + 1 && height <= committed {
+                    written = height;
+                }
+                for output in solo.step(now as u64, input) {
+                    match output {
+                        Output::Sign { height, .. } => {
+                            prop_assert_eq!(height, signed + 1);
+                            signed = height;
+                        }
+                        Output::Commit { height, .. } => {
+                            prop_assert_eq!(height, committed + 1);
+                            prop_assert!(height <= written + 1, "two writes at once");
+                            committed = height;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What is checked of a transaction before it may wait.
+
+use std::sync::Arc;
+
+use entente_crypto::SignatureError;
+use entente_types::{
+    Address, BlockNumber, GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
+};
+use rayon::prelude::*;
+
+use crate::ReplayKey;
+
+/// Why a transaction is refused at the door. The codes are FISCO BCOS's where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdmissionError {
+    /// An Ethereum envelope, until the EVM layer is there.
+    #[error("ethereum transactions are not accepted by this version; send a native transaction")]
+    Ethereum,
+    /// A transaction of FISCO BCOS, until the EVM layer is there.
+    #[error("transactions of fisco bcos are not accepted by this version; send a native transaction")]
+    Fisco,
+    /// For another chain.
+    #[error("`chain_id` is {found}; this chain's is {expected}")]
+    ChainId {
+        /// What the transaction says.
+        found: u64,
+        /// The chain's.
+        expected: u64,
+    },
+    /// For another group.
+    #[error("`group_id` is {found}; this group is {expected}")]
+    GroupId {
+        /// What the transaction says.
+        found: GroupId,
+        /// The group's.
+        expected: GroupId,
+    },
+    /// Valid no more, or too far ahead.
+    #[error(
+        "`valid_until` is {found}; at height {height} it must be {} to {}",
+        height + 1,
+        height + VALIDITY_BLOCKS_MAX
+    )]
+    Window {
+        /// What the transaction says.
+        found: BlockNumber,
+        /// The height.
+        height: BlockNumber,
+    },
+    /// More gas than the group allows.
+    #[error("`gas_limit` is {found}; this group allows 1 to {limit}")]
+    Gas {
+        /// What the transaction says.
+        found: u64,
+        /// The group's limit.
+        limit: u64,
+    },
+    /// The signature is not the sender's.
+    #[error("the signature is that of {signer}, but `sender` is {sender}")]
+    Sender {
+        /// Whose signature it is.
+        signer: Address,
+        /// Who is said to send.
+        sender: Address,
+    },
+    /// The signature is none.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// It waits already.
+    #[error("the transaction is in the pool already")]
+    Known,
+    /// Its sender used the nonce in another transaction or in a block.
+    #[error("the sender has used this nonce already; draw a new one")]
+    Replay,
+    /// No room by count.
+    #[error("the pool holds its limit of {limit} transactions; send again later")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+    /// No room by bytes.
+    #[error("the pool holds its limit of {limit} bytes; send again later")]
+    FullBytes {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl AdmissionError {
+    /// The number clients see: FISCO BCOS's receipt status codes for refused transactions.
+    pub const fn code(&self) -> i32 {
+        match self {
+            Self::Ethereum | Self::Fisco => 29,
+            Self::ChainId { .. } => 10002,
+            Self::GroupId { .. } => 10003,
+            Self::Window { .. } => 16,
+            Self::Gas { .. } => 4,
+            Self::Sender { .. } | Self::Signature(_) => 5,
+            Self::Known => 10000,
+            Self::Replay => 15,
+            Self::Full { .. } => 28,
+            Self::FullBytes { .. } => 10006,
+        }
+    }
+}
+
+/// What a pool compares transactions with.
+#[derive(Debug, Clone)]
+pub struct PoolRules {
+    /// The group's suite.
+    pub suite: Suite,
+    /// Its genesis hash.
+    pub genesis: Hash,
+    /// Its chain.
+    pub chain_id: u64,
+    /// Its name.
+    pub group_id: GroupId,
+    /// The gas one transaction may ask for.
+    pub transaction_gas: u64,
+}
+
+/// A transaction whose signature was found to be its sender's. Only this module makes one.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub(crate) transaction: Arc<Transaction>,
+    pub(crate) hash: Hash,
+    pub(crate) key: ReplayKey,
+    pub(crate) valid_until: BlockNumber,
+    pub(crate) bytes: usize,
+}
+
+impl Checked {
+    /// Its hash.
+    pub const fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
+impl PoolRules {
+    /// The checks that cost little.
+    fn form(&self, height: BlockNumber, native: &NativeTransaction) -> Result<(), AdmissionError> {
+        let unsigned = &native.unsigned;
+        if unsigned.chain_id != self.chain_id {
+            return Err(AdmissionError::ChainId { found: unsigned.chain_id, expected: self.chain_id });
+        }
+        if unsigned.group_id != self.group_id {
+            let (found, expected) = (unsigned.group_id.clone(), self.group_id.clone());
+            return Err(AdmissionError::GroupId { found, expected });
+        }
+        if !in_window(unsigned.valid_until, height) {
+            return Err(AdmissionError::Window { found: unsigned.valid_until, height });
+        }
+        if unsigned.gas_limit == 0 || unsigned.gas_limit > self.transaction_gas {
+            return Err(AdmissionError::Gas { found: unsigned.gas_limit, limit: self.transaction_gas });
+        }
+        Ok(())
+    }
+
+    fn check_one(
+        &self,
+        height: BlockNumber,
+        transaction: Transaction,
+        bytes: usize,
+    ) -> Result<Checked, AdmissionError> {
+        let native = match &transaction {
+            Transaction::Native(native) => native,
+            Transaction::Ethereum(_) => return Err(AdmissionError::Ethereum),
+            Transaction::Fisco(_) => return Err(AdmissionError::Fisco),
+        };
+        self.form(height, native)?;
+        let unsigned = &native.unsigned;
+        let digest = unsigned.signing_digest(self.suite, &self.genesis);
+        let signer = self.suite.signer(&digest, &native.signature)?.address;
+        if signer != unsigned.sender {
+            return Err(AdmissionError::Sender { signer, sender: unsigned.sender });
+        }
+        let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
+        let valid_until = unsigned.valid_until;
+        let hash = transaction.hash(self.suite);
+        Ok(Checked { transaction: Arc::new(transaction), hash, key, valid_until, bytes })
+    }
+}
+
+/// Whether a transaction valid until `valid_until` can be in a block above `height`.
+pub(crate) const fn in_window(valid_until: BlockNumber, height: BlockNumber) -> bool {
+    height < valid_until && valid_until <= height.saturating_add(VALIDITY_BLOCKS_MAX)
+}
+
+/// Checks many transactions, each with the bytes it came in, on rayon's pool. It needs no pool and no lock.
+pub fn check(
+    rules: &PoolRules,
+    height: BlockNumber,
+    transactions: Vec<(Transaction, usize)>,
+) -> Vec<Result<Checked, AdmissionError>> {
+    transactions
+        .into_par_iter()
+        .with_min_len(8)
+        .map(|(transaction, bytes)| rules.check_one(height, transaction, bytes))
+        .collect()
+}

@@ -1,0 +1,31 @@
+//! Admission: which transactions wait for a block, and which were used already.
+//!
+//! This crate owns the rules by which a transaction is let in (chain, group, window, replay, signature), the bounded
+//! queue of those that wait, and the replay index over the last 1,000 blocks. It never touches a clock, a disk or
+//! the state: heights and blocks are told to it.
+//!
+//! ```
+//! use entente_pool::{Pool, PoolLimits, PoolRules};
+//! # use entente_types::{GroupId, Hash, Suite};
+//!
+//! let rules = PoolRules {
+//!     suite: Suite::Standard,
+//!     genesis: Hash([1; 32]),
+//!     chain_id: 1,
+//!     group_id: GroupId::new("group1")?,
+//!     transaction_gas: 300_000_000,
+//! };
+//! let pool = Pool::new(rules, PoolLimits::default(), 0);
+//! assert_eq!(pool.len(), 0);
+//! # Ok::<(), entente_types::GroupIdError>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod admission;
+mod pool;
+mod replay;
+
+pub use admission::{AdmissionError, Checked, PoolRules, check};
+pub use pool::{Pool, PoolLimits, PooledTransaction};
+pub use replay::{ReplayIndex, ReplayKey};

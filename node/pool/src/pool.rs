@@ -1,0 +1,225 @@
+//! The queue of transactions that wait.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use entente_types::{BlockNumber, Hash, Transaction};
+use hashbrown::{HashMap, HashSet};
+
+use crate::{AdmissionError, Checked, PoolRules, ReplayIndex, ReplayKey, admission::in_window};
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// By count.
+    pub transactions: usize,
+    /// By bytes as they came in.
+    pub bytes: usize,
+}
+
+impl Default for PoolLimits {
+    fn default() -> Self {
+        Self { transactions: 100_000, bytes: 256 << 20 }
+    }
+}
+
+/// A transaction that waits.
+#[derive(Debug, Clone)]
+pub struct PooledTransaction {
+    /// Its hash.
+    pub hash: Hash,
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+}
+
+struct Entry {
+    checked: Checked,
+    /// Whether it is in a proposal in flight.
+    taken: bool,
+}
+
+/// Transactions that wait, oldest first, and what was used before them.
+pub struct Pool {
+    rules: PoolRules,
+    limits: PoolLimits,
+    height: BlockNumber,
+    queue: VecDeque<Hash>,
+    entries: HashMap<Hash, Entry>,
+    /// The nonces of those that wait.
+    waiting: HashSet<ReplayKey>,
+    replay: ReplayIndex,
+    bytes: usize,
+}
+
+impl Pool {
+    /// An empty pool at this height.
+    pub fn new(rules: PoolRules, limits: PoolLimits, height: BlockNumber) -> Self {
+        Self {
+            rules,
+            limits,
+            height,
+            queue: VecDeque::new(),
+            entries: HashMap::new(),
+            waiting: HashSet::new(),
+            replay: ReplayIndex::default(),
+            bytes: 0,
+        }
+    }
+
+    /// What transactions are compared with.
+    pub const fn rules(&self) -> &PoolRules {
+        &self.rules
+    }
+
+    /// The last height told.
+    pub const fn height(&self) -> BlockNumber {
+        self.height
+    }
+
+    /// How many wait, those in a proposal in flight included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The bytes of those that wait.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How much may wait.
+    pub const fn limits(&self) -> PoolLimits {
+        self.limits
+    }
+
+    /// Takes in a block that was committed before this pool began: for making the replay index anew. Blocks come in
+    /// their order.
+    pub fn remember(&mut self, number: BlockNumber, keys: Vec<ReplayKey>) {
+        self.replay.block(number, keys);
+        self.height = self.height.max(number);
+    }
+
+    /// Lets a checked transaction in.
+    pub fn admit(&mut self, checked: Checked) -> Result<Hash, AdmissionError> {
+        let hash = checked.hash;
+        if self.entries.contains_key(&hash) {
+            return Err(AdmissionError::Known);
+        }
+        if self.replay.contains(&checked.key) || self.waiting.contains(&checked.key) {
+            return Err(AdmissionError::Replay);
+        }
+        // The height may have grown since the check.
+        if !in_window(checked.valid_until, self.height) {
+            return Err(AdmissionError::Window { found: checked.valid_until, height: self.height });
+        }
+        if self.entries.len() >= self.limits.transactions {
+            return Err(AdmissionError::Full { limit: self.limits.transactions });
+        }
+        if self.bytes.saturating_add(checked.bytes) > self.limits.bytes {
+            return Err(AdmissionError::FullBytes { limit: self.limits.bytes });
+        }
+        self.bytes += checked.bytes;
+        self.waiting.insert(checked.key);
+        self.queue.push_back(hash);
+        self.entries.insert(hash, Entry { checked, taken: false });
+        Ok(hash)
+    }
+
+    /// Whether any transaction waits that is in no proposal.
+    pub fn has_untaken(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Takes the oldest transactions for a proposal: at most `count` of them and `bytes` together.
+    pub fn take(&mut self, count: usize, bytes: usize) -> Vec<PooledTransaction> {
+        let mut taken = Vec::with_capacity(count.min(self.queue.len()));
+        let mut total = 0_usize;
+        while taken.len() < count {
+            let Some(hash) = self.queue.front().copied() else { break };
+            let Some(entry) = self.entries.get_mut(&hash) else {
+                self.queue.pop_front();
+                continue;
+            };
+            // Another node's block may have used the nonce meanwhile.
+            let used = self.replay.contains(&entry.checked.key);
+            if used || !in_window(entry.checked.valid_until, self.height) {
+                self.queue.pop_front();
+                self.drop_entry(&hash);
+                continue;
+            }
+            total = total.saturating_add(entry.checked.bytes);
+            if total > bytes && !taken.is_empty() {
+                break;
+            }
+            entry.taken = true;
+            taken.push(PooledTransaction { hash, transaction: Arc::clone(&entry.checked.transaction) });
+            self.queue.pop_front();
+        }
+        taken
+    }
+
+    /// Takes in a committed block: its transactions wait no more, their nonces are used, and what expired goes.
+    /// Transactions it left out wait again, before all others.
+    pub fn committed(&mut self, number: BlockNumber, included: &[(Hash, ReplayKey)], left_out: &[Hash]) {
+        self.height = number;
+        for (hash, key) in included {
+            self.drop_entry(hash);
+            // Another transaction with the same nonce can be valid no more.
+            self.waiting.remove(key);
+        }
+        self.replay.block(number, included.iter().map(|(_, key)| *key).collect());
+        for hash in left_out.iter().rev() {
+            if let Some(entry) = self.entries.get_mut(hash) {
+                entry.taken = false;
+                self.queue.push_front(*hash);
+            }
+        }
+        self.drop_expired();
+    }
+
+    /// Gives back what a proposal took that came to nothing.
+    pub fn give_back(&mut self, hashes: &[Hash]) {
+        for hash in hashes.iter().rev() {
+            if let Some(entry) = self.entries.get_mut(hash).filter(|entry| entry.taken) {
+                entry.taken = false;
+                self.queue.push_front(*hash);
+            }
+        }
+    }
+
+    /// Expired ones are looked for at the queue's head only: the rest is found when it is taken.
+    fn drop_expired(&mut self) {
+        while let Some(hash) = self.queue.front().copied() {
+            let expired = self
+                .entries
+                .get(&hash)
+                .is_none_or(|entry| !entry.taken && !in_window(entry.checked.valid_until, self.height));
+            if !expired {
+                return;
+            }
+            self.queue.pop_front();
+            self.drop_entry(&hash);
+        }
+    }
+
+    fn drop_entry(&mut self, hash: &Hash) {
+        if let Some(entry) = self.entries.remove(hash) {
+            self.bytes = self.bytes.saturating_sub(entry.checked.bytes);
+            self.waiting.remove(&entry.checked.key);
+        }
+    }
+
+    /// A waiting transaction.
+    pub fn find(&self, hash: &Hash) -> Option<PooledTransaction> {
+        let entry = self.entries.get(hash)?;
+        Some(PooledTransaction { hash: *hash, transaction: Arc::clone(&entry.checked.transaction) })
+    }
+
+    /// Whether the nonce was used in one of the last 1,000 blocks.
+    pub fn is_used(&self, key: &ReplayKey) -> bool {
+        self.replay.contains(key)
+    }
+}
