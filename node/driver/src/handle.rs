@@ -1,0 +1,177 @@
+//! How others reach a running group.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use entente_executor::{CallInput, Executor};
+use entente_group::{CommittedBlock, Event};
+use entente_ledger::Ledger;
+use entente_pool::{AdmissionError, PoolLimits, PoolRules, check};
+use entente_types::{BlockNumber, Genesis, GroupId, Hash, Receipt, Transaction};
+use tokio::sync::{Semaphore, broadcast, oneshot};
+
+use crate::{CallError, calls::CallPool, run::Message};
+
+/// The requests with transactions that are being checked or wait for the group at a time.
+pub(crate) const SUBMISSIONS_MAX: usize = 256;
+/// The blocks that a subscriber may be behind before it is told that it missed some.
+pub(crate) const BLOCKS_BEHIND_MAX: usize = 256;
+
+/// Why transactions were not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many requests at once.
+    #[error("{SUBMISSIONS_MAX} requests with transactions are being worked on; send again later")]
+    Busy,
+    /// The group has stopped.
+    #[error("the group has stopped; see the node's log")]
+    Stopped,
+}
+
+/// What a group says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The height of the last block on disk.
+    pub height: BlockNumber,
+    /// The hash of its header.
+    pub hash: Hash,
+    /// The commitment to the state after it.
+    pub state_root: Hash,
+    /// The transactions of all blocks.
+    pub transactions: u64,
+    /// The transactions that wait.
+    pub pool_transactions: usize,
+    /// Their bytes.
+    pub pool_bytes: usize,
+    /// How much may wait.
+    pub pool_limits: PoolLimits,
+    /// How many modules were compiled since the start.
+    pub compilations: u64,
+    /// Why the group stopped, if it did.
+    pub halted: Option<String>,
+}
+
+/// What the group's thread last said of its pool, and why it stopped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown {
+    pub(crate) pool_transactions: usize,
+    pub(crate) pool_bytes: usize,
+    pub(crate) halted: Option<String>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) rules: PoolRules,
+    pub(crate) limits: PoolLimits,
+    pub(crate) messages: mpsc::Sender<Message>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) blocks: broadcast::Sender<Arc<CommittedBlock>>,
+    pub(crate) shown: Mutex<Shown>,
+    pub(crate) calls: Arc<CallPool>,
+}
+
+/// A running group, for reading it and sending to it. Cheap to clone.
+#[derive(Clone)]
+pub struct GroupHandle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl GroupHandle {
+    /// The group's name.
+    pub fn id(&self) -> &GroupId {
+        &self.genesis().group_id
+    }
+
+    /// The document it began with.
+    pub fn genesis(&self) -> &Genesis {
+        self.shared.ledger.genesis()
+    }
+
+    /// Its identity.
+    pub fn genesis_hash(&self) -> Hash {
+        self.shared.ledger.genesis_hash()
+    }
+
+    /// Its blocks, receipts and state, as they are on disk.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
+    }
+
+    /// What it says of itself.
+    pub fn status(&self) -> GroupStatus {
+        let shown = self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ledger = &self.shared.ledger;
+        let tip = ledger.tip();
+        let state_root = ledger.header(tip.number).ok().flatten().map(|header| header.state_root).unwrap_or_default();
+        GroupStatus {
+            height: tip.number,
+            hash: tip.header_hash,
+            state_root,
+            transactions: tip.total_transactions,
+            pool_transactions: shown.pool_transactions,
+            pool_bytes: shown.pool_bytes,
+            pool_limits: self.shared.limits,
+            compilations: self.shared.executor.compilations(),
+            halted: shown.halted,
+        }
+    }
+
+    /// Checks transactions, each with the bytes it came in, and lets those in that pass: the hash or the reason, in
+    /// their order.
+    ///
+    /// # Errors
+    /// Where none of them was looked at.
+    pub async fn submit(
+        &self,
+        transactions: Vec<(Transaction, usize)>,
+    ) -> Result<Vec<Result<Hash, AdmissionError>>, SubmitError> {
+        let shared = Arc::clone(&self.shared);
+        let place = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| SubmitError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        rayon::spawn(move || {
+            let height = shared.ledger.tip().number;
+            let checked = check(&shared.rules, height, transactions);
+            let _ = shared.messages.send(Message::Admit { checked, answer, place });
+        });
+        answered.await.map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Calls a contract at the tip, or at a height whose state is kept, without keeping what it does.
+    pub async fn call(&self, call: CallInput, height: Option<BlockNumber>) -> Result<Receipt, CallError> {
+        let shared = &self.shared;
+        shared.calls.call(Arc::clone(&shared.ledger), Arc::clone(&shared.executor), call, height).await
+    }
+
+    /// The blocks from now on, each when it is on disk. One who is too slow is told how many it missed.
+    pub fn blocks(&self) -> broadcast::Receiver<Arc<CommittedBlock>> {
+        self.shared.blocks.subscribe()
+    }
+
+    pub(crate) fn send(&self, event: Event) {
+        let _ = self.shared.messages.send(Message::Event(event));
+    }
+}
+
+/// A running node. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    pub(crate) name: Arc<str>,
+    pub(crate) groups: Arc<Vec<GroupHandle>>,
+}
+
+impl NodeHandle {
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its groups, the first one first.
+    pub fn groups(&self) -> &[GroupHandle] {
+        &self.groups
+    }
+
+    /// The group with this name.
+    pub fn group(&self, id: &GroupId) -> Option<&GroupHandle> {
+        self.groups.iter().find(|group| group.id() == id)
+    }
+}

@@ -1,0 +1,34 @@
+//! Runs groups in real time: threads, channels, storage; starting and stopping them.
+//!
+//! This crate owns the clock and the threads of a node: for each group one that steps it, one that executes and one
+//! that writes. It never decides anything about a block: that is the group's. Others reach a group through its
+//! [`GroupHandle`].
+//!
+//! ```no_run
+//! use entente_driver::{Node, NodeConfig};
+//!
+//! let folder = std::path::Path::new("chain/node0");
+//! let config = NodeConfig::read(folder)?;
+//! let node = Node::start(folder, &config)?;
+//! for group in node.handle().groups() {
+//!     println!("{} is at {}", group.id(), group.status().height);
+//! }
+//! node.stop();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod calls;
+mod config;
+mod handle;
+mod node;
+mod run;
+
+pub use calls::CallError;
+pub use config::{
+    ConfigError, ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig,
+    StorageEngine, read_genesis, read_secret_key, write_secret_key,
+};
+pub use entente_group::CommittedBlock;
+pub use handle::{GroupHandle, GroupStatus, NodeHandle, SubmitError};
+pub use node::{Node, StartError, open_engine};

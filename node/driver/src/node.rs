@@ -1,0 +1,131 @@
+//! A node: its folder, its groups, starting and stopping.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use entente_group::{Group, GroupError, OpenGroupError, open};
+use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
+use entente_types::GroupId;
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::{
+    ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
+    calls::CallPool,
+    handle::{BLOCKS_BEHIND_MAX, SUBMISSIONS_MAX, Shared},
+    read_genesis, read_secret_key,
+    run::{Running, channel, shown},
+};
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file of its folder is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A folder or thread could not be made.
+    #[error("{what}: {error}")]
+    System {
+        /// What was being made.
+        what: String,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The group's ledger does not open.
+    #[error("group {group}: {error}")]
+    Open {
+        /// The group.
+        group: GroupId,
+        /// What went wrong.
+        error: Box<OpenGroupError>,
+    },
+    /// The group does not begin.
+    #[error("group {group}: {error}")]
+    Group {
+        /// The group.
+        group: GroupId,
+        /// What went wrong.
+        error: Box<GroupError>,
+    },
+}
+
+/// Opens the store of one group in a node's folder.
+pub fn open_engine(
+    folder: &Path,
+    group: &GroupId,
+    config: &StorageConfig,
+    resources: &SharedResources,
+) -> Result<Arc<dyn Engine>, StartError> {
+    match config.engine {
+        StorageEngine::Memory => Ok(Arc::new(Memory::new())),
+        StorageEngine::RocksDb => {
+            let path: PathBuf = folder.join("data").join(group.as_str());
+            let what = || path.display().to_string();
+            fs::create_dir_all(&path).map_err(|error| StartError::System { what: what(), error })?;
+            Ok(Arc::new(RocksDb::open(&path, resources)?))
+        }
+    }
+}
+
+/// A node that runs. Dropping it without [`Node::stop`] leaves its threads to end with the process.
+pub struct Node {
+    handle: NodeHandle,
+    running: Vec<Running>,
+}
+
+impl Node {
+    /// Starts the node of this folder.
+    pub fn start(folder: &Path, config: &NodeConfig) -> Result<Self, StartError> {
+        let genesis = read_genesis(folder)?;
+        let key = read_secret_key(&folder.join("keys").join("consensus.key"), genesis.suite)?;
+        let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let storage = &config.storage;
+        let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
+        let calls = CallPool::new()
+            .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
+        let calls = Arc::new(calls);
+        let id = genesis.group_id.clone();
+        let engine = open_engine(folder, &id, storage, &resources)?;
+        let (ledger, executor) = open(engine, &genesis, storage.ledger())
+            .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
+        let options = config.group();
+        let group = Group::new(&ledger, &executor, key, options)
+            .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
+        let (messages, receiver) = channel();
+        let shared = Shared {
+            ledger,
+            executor,
+            rules: group.pool().rules().clone(),
+            limits: options.pool,
+            messages,
+            places: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),
+            blocks: broadcast::channel(BLOCKS_BEHIND_MAX).0,
+            shown: Mutex::new(shown(&group)),
+            calls,
+        };
+        let group_handle = GroupHandle { shared: Arc::new(shared) };
+        let tip = group_handle.ledger().tip();
+        tracing::info!(group = %id, height = tip.number, hash = %tip.header_hash, "group_started");
+        let running = Running::start(group, group_handle.clone(), receiver)
+            .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
+        let name = config.node.name.as_str().into();
+        Ok(Self { handle: NodeHandle { name, groups: Arc::new(vec![group_handle]) }, running: vec![running] })
+    }
+
+    /// How others reach it.
+    pub fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// Stops every group; what is being written reaches the disk first.
+    pub fn stop(self) {
+        for running in self.running {
+            running.stop();
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The threads of one group.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{PoisonError, mpsc},
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use entente_executor::EXECUTION_STACK_BYTES;
+use entente_group::{Effect, Event, ExecuteTask, Group, Now, WriteTask};
+use entente_pool::{AdmissionError, Checked};
+use entente_types::Hash;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::{GroupHandle, handle::Shown};
+
+/// What reaches the thread that steps a group.
+pub(crate) enum Message {
+    /// Something the group itself is told.
+    Event(Event),
+    /// Checked transactions, and where to send the answer.
+    Admit {
+        checked: Vec<Result<Checked, AdmissionError>>,
+        answer: oneshot::Sender<Vec<Result<Hash, AdmissionError>>>,
+        /// Held until the answer is out.
+        place: OwnedSemaphorePermit,
+    },
+    /// The end.
+    Stop,
+}
+
+/// The running threads of a group.
+pub(crate) struct Running {
+    pub(crate) handle: GroupHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts the three threads of a group.
+    pub(crate) fn start(group: Group, handle: GroupHandle, messages: mpsc::Receiver<Message>) -> io::Result<Self> {
+        let (execute, to_execute) = mpsc::channel::<ExecuteTask>();
+        let (write, to_write) = mpsc::channel::<WriteTask>();
+        let name = handle.id().to_string();
+        let executing = handle.clone();
+        let writing = handle.clone();
+        let stepping = Loop {
+            group,
+            handle: handle.clone(),
+            execute,
+            write,
+            started: Instant::now(),
+            wake_at: None,
+            answers: HashMap::new(),
+            next_ticket: 0,
+        };
+        let threads = vec![
+            Builder::new()
+                .name(format!("{name}-execute"))
+                .stack_size(EXECUTION_STACK_BYTES)
+                .spawn(move || to_execute.into_iter().for_each(|task| run_execute(&executing, &task)))?,
+            Builder::new()
+                .name(format!("{name}-write"))
+                .spawn(move || to_write.into_iter().for_each(|task| run_write(&writing, task)))?,
+            Builder::new().name(format!("{name}-step")).spawn(move || stepping.run(&messages))?,
+        ];
+        Ok(Self { handle, threads })
+    }
+
+    /// Lets the block being written reach the disk, and ends the threads.
+    pub(crate) fn stop(self) {
+        let _ = self.handle.shared.messages.send(Message::Stop);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(group = %self.handle.id(), "a thread of the group had panicked");
+            }
+        }
+    }
+}
+
+fn run_execute(handle: &GroupHandle, task: &ExecuteTask) {
+    let started = Instant::now();
+    let height = task.height();
+    let result = task.run(&handle.shared.ledger, &handle.shared.executor);
+    tracing::debug!(group = %handle.id(), height, elapsed_us = started.elapsed().as_micros() as u64, "executed");
+    handle.send(Event::Executed { height, result });
+}
+
+fn run_write(handle: &GroupHandle, task: WriteTask) {
+    let started = Instant::now();
+    let height = task.height();
+    let result = task.run(&handle.shared.ledger).map(|block| {
+        let transactions = block.record.transaction_hashes.len();
+        tracing::info!(
+            group = %handle.id(), height, transactions, hash = %block.hash,
+            elapsed_us = started.elapsed().as_micros() as u64, "block_written"
+        );
+        // Nobody listens: that is no fault.
+        let _ = handle.shared.blocks.send(block);
+    });
+    handle.send(Event::Written { height, result });
+}
+
+/// The thread that steps a group.
+struct Loop {
+    group: Group,
+    handle: GroupHandle,
+    execute: mpsc::Sender<ExecuteTask>,
+    write: mpsc::Sender<WriteTask>,
+    started: Instant,
+    wake_at: Option<u64>,
+    answers: HashMap<u64, (oneshot::Sender<Vec<Result<Hash, AdmissionError>>>, OwnedSemaphorePermit)>,
+    next_ticket: u64,
+}
+
+impl Loop {
+    fn run(mut self, messages: &mpsc::Receiver<Message>) {
+        loop {
+            let event = match self.next(messages) {
+                Some(Message::Event(event)) => event,
+                Some(Message::Admit { checked, answer, place }) => {
+                    let ticket = self.next_ticket;
+                    self.next_ticket += 1;
+                    self.answers.insert(ticket, (answer, place));
+                    Event::Admit { ticket, checked }
+                }
+                Some(Message::Stop) | None => return,
+            };
+            let effects = self.group.step(self.now(), event);
+            effects.into_iter().for_each(|effect| self.carry_out(effect));
+            let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.pool_transactions = self.group.pool().len();
+            shown.pool_bytes = self.group.pool().bytes();
+            if shown.halted.is_some() {
+                // Whoever waits is told that there will be no answer.
+                self.answers.clear();
+            }
+        }
+    }
+
+    /// The next message, or a tick when its time has come. Nothing when all senders are gone.
+    fn next(&mut self, messages: &mpsc::Receiver<Message>) -> Option<Message> {
+        let Some(wake_at) = self.wake_at else { return messages.recv().ok() };
+        let now = self.now().monotonic_ms;
+        let received = if wake_at <= now {
+            messages.try_recv().map_err(|error| error == mpsc::TryRecvError::Disconnected)
+        } else {
+            messages
+                .recv_timeout(Duration::from_millis(wake_at - now))
+                .map_err(|error| error == mpsc::RecvTimeoutError::Disconnected)
+        };
+        match received {
+            Ok(message) => Some(message),
+            Err(true) => None,
+            Err(false) => {
+                self.wake_at = None;
+                Some(Message::Event(Event::Tick))
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            monotonic_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Execute(task) => {
+                let _ = self.execute.send(task);
+            }
+            Effect::Write(task) => {
+                let _ = self.write.send(task);
+            }
+            Effect::Answer { ticket, results } => {
+                if let Some((answer, _place)) = self.answers.remove(&ticket) {
+                    let _ = answer.send(results);
+                }
+            }
+            Effect::WakeAt(time) => self.wake_at = Some(time),
+            Effect::Halt(why) => {
+                tracing::error!(group = %self.handle.id(), %why, "group_halted");
+                let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                *shown = Shown { halted: Some(why.to_string()), ..shown.clone() };
+            }
+        }
+    }
+}
+
+/// Shares a group's handle with its threads.
+pub(crate) fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
+    mpsc::channel()
+}
+
+/// What a handle shows before the first step.
+pub(crate) fn shown(group: &Group) -> Shown {
+    Shown { pool_transactions: group.pool().len(), pool_bytes: group.pool().bytes(), halted: None }
+}

@@ -1,0 +1,35 @@
+//! One group: ledger, pool, consensus and executor joined once, without clock, thread or socket.
+//!
+//! This crate owns how the rooms work together: what is proposed, executed, certified, written and told, and in which
+//! order. A step takes an event in and gives effects out; it never blocks. Whoever carries the effects out, in real
+//! time or in simulated time, answers with the next events. A block is told of only when it is on disk.
+//!
+//! ```
+//! use entente_group::{Effect, Event, Group, Now, open};
+//! # use std::sync::Arc;
+//! # use entente_crypto::{SecretKey, Suite};
+//! # use entente_types::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Version};
+//! # let key = SecretKey::from_bytes(Suite::Standard, &[7; 32])?;
+//! # let genesis = Genesis {
+//! #     version: Version, chain_id: 1, group_id: GroupId::new("group1")?, ethereum_chain_id: 20200,
+//! #     suite: Suite::Standard, timestamp_ms: 1, consensus: ConsensusKind::Solo, pipeline_depth: 1,
+//! #     protocol_version: 1, evm_hash: EvmHash::Keccak256, evm_timestamp: EvmTimestamp::Seconds, balances: false,
+//! #     limits: Limits::default(), sealers: vec![Member { key: key.public_key(), weight: 1 }], allocations: vec![],
+//! # };
+//! let engine = Arc::new(entente_storage::Memory::new());
+//! let (ledger, executor) = open(engine, &genesis, Default::default())?;
+//! let mut group = Group::new(&ledger, &executor, key, Default::default())?;
+//! let effects = group.step(Now { monotonic_ms: 0, unix_ms: 1_000 }, Event::Tick);
+//! assert!(effects.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod group;
+mod open;
+mod task;
+
+pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
+pub use open::{GroupError, OpenGroupError, open};
+pub use task::{CommittedBlock, ExecuteTask, WriteTask};

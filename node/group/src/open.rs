@@ -1,0 +1,87 @@
+//! Bringing a group's rooms up.
+
+use std::sync::Arc;
+
+use entente_executor::{Executor, genesis_block};
+use entente_host::{NativeRegistry, NodeFault};
+use entente_ledger::{CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError};
+use entente_storage::Engine;
+use entente_types::{Address, Block, Certificate, ConsensusKind, Genesis, GenesisError, Version};
+
+/// Why a group's ledger could not be opened or begun.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenGroupError {
+    /// The genesis document is refused.
+    #[error("genesis.toml: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The ledger that is there does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// There was none, and none could be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// Block 0 could not be made.
+    #[error(transparent)]
+    Node(#[from] NodeFault),
+}
+
+/// Why a group could not begin on its ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum GroupError {
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The state or its rules could not be read.
+    #[error(transparent)]
+    Node(#[from] NodeFault),
+    /// An engine that this version lacks.
+    #[error("consensus {0:?} is not there in this version; use solo with one node")]
+    Consensus(ConsensusKind),
+    /// The node's key is no sealer's.
+    #[error("the consensus key of this node, {found}, is not the sealer of genesis.toml, {expected}")]
+    NotASealer {
+        /// This node's.
+        found: Address,
+        /// The sealer's.
+        expected: Address,
+    },
+    /// The tip's header is missing.
+    #[error("the ledger has no header at its tip, block {0}")]
+    NoTip(u64),
+}
+
+/// Opens the group's ledger on an engine, beginning it from genesis where the engine is empty.
+///
+/// # Errors
+/// A genesis that is refused, or a ledger that is damaged or another group's.
+pub fn open(
+    engine: Arc<dyn Engine>,
+    genesis: &Genesis,
+    options: LedgerOptions,
+) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
+    genesis.validate()?;
+    let ledger = match Ledger::open_with(Arc::clone(&engine), genesis, options) {
+        Err(OpenError::Empty) => {
+            let first = genesis_block(genesis)?;
+            let block0 = Block {
+                version: Version,
+                header: first.header,
+                certificate: Certificate::default(),
+                view: 0,
+                access: None,
+                left_out: Vec::new(),
+                transactions: Vec::new(),
+            };
+            let record = GenesisRecord {
+                genesis: genesis.clone(),
+                block0,
+                changes: first.changes,
+                commitment: first.commitment,
+            };
+            Ledger::create_with(engine, record, options)?
+        }
+        other => other?,
+    };
+    let executor = Executor::new(genesis, NativeRegistry::default());
+    Ok((Arc::new(ledger), Arc::new(executor)))
+}
