@@ -1,0 +1,1 @@
+//! Nothing: the build of librocksdb-sys is what is wanted.

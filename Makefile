@@ -1,0 +1,51 @@
+# From a fresh machine to a running ledger. Everything that is built lies outside the checkout, in ENTENTE_CACHE, so
+# that it is kept between checkouts; `target` is a link to it.
+ENTENTE_CACHE ?= $(HOME)/.cache/entente
+export CARGO_TARGET_DIR := $(ENTENTE_CACHE)/target
+
+# RocksDB's C++ takes twenty minutes or more on two cores. It is built once, by itself, and linked from then on.
+ROCKSDB_VERSION := 0.19.0
+export ROCKSDB_LIB_DIR := $(ENTENTE_CACHE)/rocksdb-$(ROCKSDB_VERSION)
+export ROCKSDB_STATIC := 1
+
+ENTENTE := $(CARGO_TARGET_DIR)/release/entente
+TOKEN := $(CARGO_TARGET_DIR)/contracts/token.wasm
+CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
+
+.PHONY: setup build contracts demo test bench serve clean-link
+
+setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a
+
+target: | packages
+	mkdir -p $(CARGO_TARGET_DIR)
+	[ -e target ] || ln -s $(CARGO_TARGET_DIR) target
+
+.PHONY: packages
+packages:
+	.ci/packages
+
+$(ROCKSDB_LIB_DIR)/librocksdb.a: | packages
+	.ci/build-rocksdb $(ENTENTE_CACHE) $(ROCKSDB_LIB_DIR)
+
+# The whole workspace at once, always: a part of it alone can resolve other features and build dependencies again.
+build: setup
+	cargo build --release --workspace --all-targets --locked
+
+contracts: build
+	$(ENTENTE) contract build contracts/token --out $(TOKEN)
+
+demo: contracts
+	$(ENTENTE) demo
+
+test: contracts
+	cargo fmt --all --check
+	cargo fmt --manifest-path contracts/Cargo.toml --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	cargo test --release --workspace --locked
+	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked
+
+bench: contracts
+	cargo bench --profile release --workspace --locked
+
+serve: contracts
+	.ci/serve $(ENTENTE)

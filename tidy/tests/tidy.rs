@@ -1,0 +1,52 @@
+//! The whole tree against the house rules.
+
+use std::path::{Path, PathBuf};
+
+use entente_tidy::{Package, import_faults, packages, source_faults, tracked_files};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn imports_run_down_only() {
+    let packages = packages(&root()).expect("cargo metadata");
+    assert!(packages.len() > 10, "cargo metadata gave {} packages", packages.len());
+    assert_eq!(import_faults(&packages), []);
+}
+
+#[test]
+fn a_wrong_import_is_found() {
+    let wrong = Package {
+        name: "entente-pool".into(),
+        imports: vec!["entente-ledger".into(), "tokio".into(), "entente-types".into()],
+    };
+    let found: Vec<String> = import_faults(&[wrong]).into_iter().map(|fault| fault.to).collect();
+    assert_eq!(found, ["entente-ledger", "tokio"]);
+}
+
+#[test]
+fn files_are_tidy() {
+    let root = root();
+    let files = tracked_files(&root).expect("git ls-files");
+    assert!(files.len() > 50, "git tracks {} files", files.len());
+    let faults: Vec<String> = files
+        .iter()
+        .filter(|file| root.join(file).is_file())
+        .flat_map(|file| source_faults(&root, file).expect("a readable file"))
+        .map(|fault| fault.to_string())
+        .collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn each_folder_of_a_package_says_what_it_owns() {
+    let root = root();
+    for file in tracked_files(&root).expect("git ls-files") {
+        let Some(folder) = file.parent().filter(|_| file.ends_with("Cargo.toml")) else { continue };
+        let manifest = std::fs::read_to_string(root.join(&file)).expect("a manifest");
+        if manifest.contains("[package]") && !folder.starts_with(".ci") {
+            assert!(manifest.contains("\ndescription = \""), "{} has no description", file.display());
+        }
+    }
+}
