@@ -1,0 +1,25 @@
+//! The figures of the performance page: the steps of a transfer's path timed, and the rows measured side by side.
+//!
+//! This crate owns the workload that every figure is taken with and how ratios are formed: two things measured in one
+//! run, alternating, the median of several rounds. It never judges a figure but by the page's own threshold.
+//!
+//! ```
+//! use entente_benches::median;
+//!
+//! assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+//! ```
+#![forbid(unsafe_code)]
+
+mod measure;
+mod node;
+mod picture;
+mod report;
+mod steps;
+mod workload;
+
+pub use measure::{median, recoveries_per_second, time};
+pub use node::{LoadFigures, NodeRun};
+pub use picture::draw;
+pub use report::{Report, Row};
+pub use steps::{Steps, measure_steps};
+pub use workload::{Workload, WorkloadError};

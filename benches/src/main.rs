@@ -1,0 +1,134 @@
+//! Measures the rows of the performance page and writes the report: `make bench`.
+
+use std::{env, path::PathBuf, process::ExitCode, thread, time::Duration};
+
+use entente_benches::{
+    LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, measure_steps, median,
+    recoveries_per_second,
+};
+
+/// Rounds of everything that is measured by itself.
+const ROUNDS: usize = 5;
+/// Rounds of loading a node, each beside a measurement of V.
+const LOAD_ROUNDS: usize = 5;
+/// Seconds of one load.
+const LOAD_SECONDS: u32 = 10;
+/// The accounts of the workload.
+const ACCOUNTS: u32 = 100_000;
+/// Transfers of a measured block.
+const BLOCK: u64 = 2_000;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let token = target.join("contracts/token.wasm");
+    let cores = thread::available_parallelism()?.get();
+    let mut workload = Workload::new(&token, 10_000)?;
+    let mut report = Report::new(cores, recoveries_per_second(cores, Duration::from_secs(2)));
+
+    let steps = measure_steps(&mut workload, BLOCK, ROUNDS)?;
+    let per_core = 1.0 / steps.verify;
+    report.results.push(Row::new(
+        "[1] transfer executed in Wasm, serial, warm, per core / V",
+        1.0 / steps.execute / per_core,
+        ">= 10",
+    ));
+    report.results.push(Row::new(
+        "[1] state and change roots, Standard: time / time to verify the block's signatures on one core",
+        steps.state_roots / steps.verify,
+        "<= 0.10",
+    ));
+    let compilations = compilations_after_restart(&token)?;
+    report.results.push(Row::new(
+        "[1] restart: contracts already compiled once that are compiled again",
+        compilations,
+        "<= 0",
+    ));
+
+    let loads = load_rounds(&target, &token, cores)?;
+    report.results.insert(0, Row::new("[1] one node, committed / L(1)", loads.ratio, ">= 0.50"));
+    report.v = loads.v;
+    print_path(&steps, &loads.last);
+    println!();
+    for row in &report.results {
+        let verdict = if row.ok { "reached" } else { "NOT reached" };
+        println!("{verdict:>11}  {:>9.3}  {:>8}  {}", row.value, row.reach, row.name);
+    }
+    println!("V = {:.0} recoveries a second on one core, all {cores} busy ({})", report.v, report.cpu);
+    report.write(&target.join("bench/report.json"))?;
+    draw(&report, &target.join("bench/report.svg"))?;
+    println!("written: target/bench/report.json and target/bench/report.svg");
+    Ok(())
+}
+
+struct Loads {
+    ratio: f64,
+    v: f64,
+    last: LoadFigures,
+}
+
+/// Loads a node, with V measured before each load, all in one run.
+fn load_rounds(target: &std::path::Path, token: &std::path::Path, cores: usize) -> Result<Loads, WorkloadError> {
+    let node = NodeRun::start(&target.join("release/entente"))?;
+    let (mut ratios, mut vs) = (Vec::new(), Vec::new());
+    let mut last = None;
+    for round in 0..LOAD_ROUNDS {
+        let v = recoveries_per_second(cores, Duration::from_secs(2));
+        let figures = node.load(token, LOAD_SECONDS, ACCOUNTS)?;
+        let generator = figures.generator_cpu_seconds / figures.seconds;
+        let limit = (cores as f64 - generator) * v;
+        println!(
+            "load {}: {:.0} transfers/s, V {v:.0}/s, generator {generator:.2} cores, committed / L(1) = {:.3}",
+            round + 1,
+            figures.tps,
+            figures.tps / limit
+        );
+        ratios.push(figures.tps / limit);
+        vs.push(v);
+        last = Some(figures);
+    }
+    let last = last.ok_or_else(|| WorkloadError::Wrong("no load was run".into()))?;
+    Ok(Loads { ratio: median(&mut ratios), v: median(&mut vs), last })
+}
+
+/// How many modules a fresh executor compiles to run a block of a chain whose contracts were compiled before.
+fn compilations_after_restart(token: &std::path::Path) -> Result<f64, WorkloadError> {
+    let mut workload = Workload::new(token, 16)?;
+    let transfers = workload.transfers(16)?;
+    workload.executor = entente_executor::Executor::new(&workload.genesis, entente_host::NativeRegistry::default());
+    workload.execute(&transfers)?;
+    Ok(workload.executor.compilations() as f64)
+}
+
+/// Where the time of one committed transfer goes, in microseconds of CPU.
+fn print_path(steps: &Steps, load: &LoadFigures) {
+    let micro = 1_000_000.0;
+    let known = [
+        ("decode (hex, SCALE, hash)", steps.decode),
+        ("verify", steps.verify),
+        ("execute", steps.execute),
+        ("roots: state and change", steps.state_roots),
+        ("roots: transactions, receipts, Ethereum header", steps.block_roots),
+        ("write (RocksDB, synced)", steps.write),
+    ];
+    let node = load.node_cpu_seconds / load.committed.max(1) as f64;
+    let generator = load.generator_cpu_seconds / load.committed.max(1) as f64;
+    let rest = node - known.iter().map(|(_, seconds)| seconds).sum::<f64>();
+    println!("\none committed transfer, microseconds of CPU");
+    for (name, seconds) in known {
+        println!("{:>8.2}  {name}", seconds * micro);
+    }
+    println!("{:>8.2}  RPC, pool, threads, compaction (the rest of the node; its setting up included)", rest * micro);
+    println!("{:>8.2}  the node, whole", node * micro);
+    println!("{:>8.2}  generator", generator * micro);
+    println!("{:>8.2}  both", (node + generator) * micro);
+}

@@ -1,0 +1,208 @@
+//! The workload: token transfers between many accounts, signed beforehand, over a chain in memory.
+
+use std::{path::Path, sync::Arc};
+
+use entente_crypto::{LtHash, SecretKey, SignatureError, Suite, keccak256};
+use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
+use entente_host::{NativeRegistry, NodeFault};
+use entente_state::{MapState, StateReader};
+use entente_types::{
+    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Header, Limits, Member, Proposal,
+    Status, UnsignedTransaction, Version,
+};
+
+/// Why the workload could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// The token's module is not where it should be.
+    #[error("{path}: {error}; run `make contracts` first")]
+    Module {
+        /// Where it should be.
+        path: String,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// Executing failed.
+    #[error(transparent)]
+    Node(#[from] NodeFault),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] SignatureError),
+    /// The workload itself went wrong.
+    #[error("the workload went wrong: {0}")]
+    Wrong(String),
+}
+
+/// A chain with the token deployed and its accounts funded.
+pub struct Workload {
+    /// The group's document.
+    pub genesis: Genesis,
+    /// Its executor, warm.
+    pub executor: Executor,
+    /// The state at the tip.
+    pub state: Arc<MapState>,
+    /// The tip's header.
+    pub parent: Header,
+    /// The commitment to the state.
+    pub commitment: LtHash,
+    /// The token's address.
+    pub token: Address,
+    accounts: Vec<SecretKey>,
+    nonce: u64,
+}
+
+/// The signature of an ERC-20 transfer.
+const TRANSFER: &str = "transfer(address,uint256)";
+
+fn key(index: u64) -> Result<SecretKey, SignatureError> {
+    let digest = keccak256(&index.to_le_bytes());
+    SecretKey::from_bytes(Suite::Standard, &digest.0)
+}
+
+fn transfer_input(to: &Address, amount: u64) -> Vec<u8> {
+    let mut input: Vec<u8> = keccak256(TRANSFER.as_bytes()).0.into_iter().take(4).collect();
+    input.extend_from_slice(&[0; 12]);
+    input.extend_from_slice(to.as_ref());
+    input.extend_from_slice(&[0; 24]);
+    input.extend_from_slice(&amount.to_be_bytes());
+    input
+}
+
+fn genesis(sealer: &SecretKey) -> Result<Genesis, WorkloadError> {
+    Ok(Genesis {
+        version: Version,
+        chain_id: 1,
+        group_id: GroupId::from_number(1),
+        ethereum_chain_id: 20200,
+        suite: Suite::Standard,
+        timestamp_ms: 1_700_000_000_000,
+        consensus: ConsensusKind::Solo,
+        pipeline_depth: 1,
+        protocol_version: 1,
+        evm_hash: EvmHash::Keccak256,
+        evm_timestamp: EvmTimestamp::Seconds,
+        balances: false,
+        limits: Limits { block_gas: 100_000_000_000, ..Limits::default() },
+        sealers: vec![Member { key: sealer.public_key(), weight: 1 }],
+        allocations: Vec::new(),
+    })
+}
+
+impl Workload {
+    /// Deploys the token of this module and funds so many accounts.
+    pub fn new(module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
+        let code = std::fs::read(module)
+            .map_err(|error| WorkloadError::Module { path: module.display().to_string(), error })?;
+        let genesis = genesis(&key(u64::MAX)?)?;
+        let first = genesis_block(&genesis)?;
+        let mut state = MapState::default();
+        state.apply(&first.changes);
+        let mut workload = Self {
+            executor: Executor::new(&genesis, NativeRegistry::default()),
+            genesis,
+            state: Arc::new(state),
+            parent: first.header,
+            commitment: first.commitment,
+            token: Address::ZERO,
+            accounts: (0..accounts).map(key).collect::<Result<_, _>>()?,
+            nonce: 0,
+        };
+        let deploy = workload.sign(0, None, container(&code, &[]))?;
+        let block = workload.execute(&[deploy])?;
+        let created = block.receipts.first().and_then(|receipt| receipt.contract);
+        workload.token = created.ok_or_else(|| WorkloadError::Wrong(format!("{:?}", block.receipts)))?;
+        workload.keep(block);
+        let funded: Vec<u64> = (1..accounts).collect();
+        for chunk in funded.chunks(1000) {
+            let transfers =
+                chunk.iter().map(|to| workload.transfer(0, *to, 1_000_000)).collect::<Result<Vec<_>, _>>()?;
+            let block = workload.execute(&transfers)?;
+            workload.keep(block);
+        }
+        Ok(workload)
+    }
+
+    fn sign(&mut self, from: u64, to: Option<Address>, input: Vec<u8>) -> Result<InputTransaction, WorkloadError> {
+        self.nonce += 1;
+        let mut nonce = [0; 32];
+        for (target, byte) in nonce.iter_mut().zip(self.nonce.to_le_bytes()) {
+            *target = byte;
+        }
+        let account = self.accounts.get(usize::try_from(from).unwrap_or(usize::MAX));
+        let account = account.ok_or_else(|| WorkloadError::Wrong(format!("no account {from}")))?;
+        let input = Bytes::new(input).ok_or_else(|| WorkloadError::Wrong("the input is too long".into()))?;
+        let transaction = UnsignedTransaction {
+            version: Version,
+            chain_id: self.genesis.chain_id,
+            group_id: self.genesis.group_id.clone(),
+            sender: account.public_key().address(),
+            nonce,
+            valid_until: self.parent.number + 900,
+            gas_limit: 200_000_000,
+            to,
+            value: Amount::ZERO,
+            input,
+            extra: Bytes::default(),
+        }
+        .sign(&self.genesis.hash(), account);
+        Ok(InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction) })
+    }
+
+    /// A signed transfer.
+    pub fn transfer(&mut self, from: u64, to: u64, amount: u64) -> Result<InputTransaction, WorkloadError> {
+        let payee = key(to)?.public_key().address();
+        self.sign(from, Some(self.token), transfer_input(&payee, amount))
+    }
+
+    /// So many signed transfers between accounts spread evenly.
+    pub fn transfers(&mut self, count: u64) -> Result<Vec<InputTransaction>, WorkloadError> {
+        let accounts = self.accounts.len() as u64;
+        (0..count)
+            .map(|index| {
+                // A step that shares no factor with any usual number of accounts.
+                let from = index.wrapping_mul(7919) % accounts;
+                self.transfer(from, (from + 1 + index % (accounts - 1)) % accounts, 1)
+            })
+            .collect()
+    }
+
+    /// The proposal of these transactions above the tip.
+    pub fn proposal(&self, transactions: &[InputTransaction]) -> Proposal {
+        Proposal {
+            version: Version,
+            genesis: self.genesis.hash(),
+            number: self.parent.number + 1,
+            parent: self.parent.proposal,
+            view: 0,
+            timestamp_ms: self.parent.timestamp_ms + 100,
+            proposer: Address::ZERO,
+            transactions: transactions.iter().map(|transaction| transaction.hash).collect(),
+            access: None,
+        }
+    }
+
+    /// Executes these transactions above the tip, roots and all, without keeping the block.
+    pub fn execute(&self, transactions: &[InputTransaction]) -> Result<ExecutedBlock, WorkloadError> {
+        let proposal = self.proposal(transactions);
+        let state: Arc<dyn StateReader> = Arc::clone(&self.state) as _;
+        let block = self.executor.execute(&BlockInput {
+            parent: &self.parent,
+            proposal: &proposal,
+            transactions,
+            state,
+            commitment: &self.commitment,
+            record_accesses: false,
+        })?;
+        match block.receipts.iter().find(|receipt| receipt.status != Status::Success) {
+            Some(receipt) => Err(WorkloadError::Wrong(format!("{receipt:?}"))),
+            None => Ok(block),
+        }
+    }
+
+    /// Makes a block the tip.
+    pub fn keep(&mut self, block: ExecutedBlock) {
+        Arc::make_mut(&mut self.state).apply(&block.changes);
+        self.parent = block.header;
+        self.commitment = block.commitment;
+    }
+}

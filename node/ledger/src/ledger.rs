@@ -1,0 +1,97 @@
+//! The ledger itself: what it shares among readers and its one writer.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use entente_crypto::{Hash, LtHash, Suite};
+use entente_storage::{Engine, Snapshot};
+use entente_types::{BlockNumber, Genesis};
+
+use crate::{LedgerOptions, Tip, cache::RowCache};
+
+/// The blocks, state and history of one group on an engine.
+///
+/// Any number of threads read while one appends. What a reader was handed stays as it is: a state never changes
+/// under it, a block that was read once is there for good.
+pub struct Ledger {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) options: LedgerOptions,
+    pub(crate) cache: Arc<RowCache>,
+    published: RwLock<Arc<Published>>,
+    pub(crate) writer: Mutex<Writer>,
+}
+
+/// The last block that was written whole, and the store as it was then.
+pub(crate) struct Published {
+    pub(crate) tip: Tip,
+    /// The oldest height whose state can be read.
+    pub(crate) history_floor: BlockNumber,
+    pub(crate) commitment: LtHash,
+    pub(crate) snapshot: Arc<dyn Snapshot>,
+}
+
+/// What only the one who appends needs.
+#[derive(Default)]
+pub(crate) struct Writer {
+    /// A write failed: what is on disk is unknown.
+    pub(crate) closed: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(engine: Arc<dyn Engine>, genesis: Genesis, options: LedgerOptions, published: Published) -> Self {
+        let cache = Arc::new(RowCache::new(options.row_cache_bytes, published.tip.number));
+        let genesis_hash = genesis.hash();
+        Self {
+            engine,
+            genesis,
+            genesis_hash,
+            options,
+            cache,
+            published: RwLock::new(Arc::new(published)),
+            writer: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn publish(&self, published: Published) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+    }
+
+    pub(crate) fn suite(&self) -> Suite {
+        self.genesis.suite
+    }
+
+    /// The engine below, for those who keep columns of their own in it.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The document the group began with.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The group's identity.
+    pub fn genesis_hash(&self) -> Hash {
+        self.genesis_hash
+    }
+
+    /// The last block, in short.
+    pub fn tip(&self) -> Tip {
+        self.published().tip
+    }
+
+    /// The commitment to the state at the tip.
+    pub fn commitment(&self) -> LtHash {
+        self.published().commitment.clone()
+    }
+
+    /// The oldest height whose state can be read.
+    pub fn oldest_state(&self) -> BlockNumber {
+        self.published().history_floor
+    }
+}

@@ -1,0 +1,105 @@
+//! The state at the tip and at heights below it.
+
+use std::sync::Arc;
+
+use entente_state::{Row, StateReadError, StateReader};
+use entente_storage::Column;
+use entente_types::BlockNumber;
+
+use crate::{
+    HistoryError, Ledger, ReadError, Tip,
+    cache::{RowCache, RowValue},
+    format::{Stored, decode, decode_row, history_prefix},
+    ledger::Published,
+};
+
+/// The state as it was when some block was the tip, which it may still be.
+struct TipState {
+    published: Arc<Published>,
+    cache: Arc<RowCache>,
+}
+
+impl StateReader for TipState {
+    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+        let height = self.published.tip.number;
+        if let Some(value) = self.cache.find(row, height) {
+            return Ok(value);
+        }
+        let value = stored_row(&self.published, row).map_err(state_error)?;
+        self.cache.keep(row, value.as_ref(), height);
+        Ok(value)
+    }
+}
+
+/// The state at a height below the tip of a snapshot: what the first block above it overwrote, else what is there.
+struct PastState {
+    published: Arc<Published>,
+    height: BlockNumber,
+}
+
+impl StateReader for PastState {
+    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+        match self.overwritten(row).map_err(state_error)? {
+            Some(value) => Ok(value),
+            None => stored_row(&self.published, row).map_err(state_error),
+        }
+    }
+}
+
+impl PastState {
+    /// What the first block above the height overwrote, if one did.
+    fn overwritten(&self, row: &Row) -> Result<Option<RowValue>, ReadError> {
+        let mut prefix = Vec::with_capacity(row.as_bytes().len() + 11);
+        history_prefix(row.as_bytes(), &mut prefix);
+        let mut from = prefix.clone();
+        from.extend_from_slice(&self.height.saturating_add(1).to_be_bytes());
+        let mut found = self.published.snapshot.range(Column::History, &prefix, &from, 1)?;
+        let Some(entry) = found.next() else { return Ok(None) };
+        let (key, bytes) = entry?;
+        Ok(Some(decode::<Stored<RowValue>>(Column::History, &key, &bytes)?.value))
+    }
+}
+
+fn stored_row(published: &Published, row: &Row) -> Result<Option<Vec<u8>>, ReadError> {
+    match published.snapshot.get(Column::State, row.as_bytes())? {
+        Some(bytes) => decode_row(row.as_bytes(), &bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn state_error(error: ReadError) -> StateReadError {
+    StateReadError(error.to_string())
+}
+
+impl Ledger {
+    /// The state at the tip. It stays as it is when blocks are added.
+    pub fn state(&self) -> Arc<dyn StateReader> {
+        self.state_with_tip().1
+    }
+
+    /// The tip and the state at it, taken together.
+    pub fn state_with_tip(&self) -> (Tip, Arc<dyn StateReader>) {
+        let published = self.published();
+        (published.tip, Arc::new(TipState { published, cache: Arc::clone(&self.cache) }))
+    }
+
+    /// The state after the block at this height. It stays as it is when blocks are added and history is dropped.
+    ///
+    /// # Errors
+    /// A height above the tip, or one whose history is not kept any more.
+    pub fn state_at(&self, height: BlockNumber) -> Result<Arc<dyn StateReader>, HistoryError> {
+        let published = self.published();
+        let tip = published.tip.number;
+        if height > tip {
+            return Err(HistoryError::Future { height, tip });
+        }
+        if height == tip {
+            return Ok(Arc::new(TipState { published, cache: Arc::clone(&self.cache) }));
+        }
+        if height < published.history_floor {
+            return Err(HistoryError::Pruned { height, oldest: published.history_floor });
+        }
+        Ok(Arc::new(PastState { published, height }))
+    }
+}

@@ -1,0 +1,245 @@
+//! Checking a whole ledger against itself.
+
+use entente_crypto::{Hash, LtHash, Suite};
+use entente_state::Row;
+use entente_storage::{Column, Snapshot};
+use entente_types::{Block, BlockNumber, Header, sealers_hash};
+use rayon::prelude::*;
+
+use crate::{
+    Ledger, ReadError,
+    format::{Named, decode_row},
+    ledger::Published,
+    read::{look_up, read_block, read_receipts},
+};
+
+/// The rows taken at a time: enough to keep every thread busy, few enough to hold in memory.
+const ROWS_AT_ONCE: usize = 1 << 14;
+/// The rows of one task.
+const ROWS_PER_TASK: usize = 256;
+/// The blocks taken at a time.
+const BLOCKS_AT_ONCE: u64 = 64;
+
+/// How far a verification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerificationProgress {
+    /// So many rows of the state were added up. How many there are is not known beforehand.
+    Rows(u64),
+    /// So many blocks were checked.
+    Blocks {
+        /// Those checked.
+        checked: u64,
+        /// All.
+        total: u64,
+    },
+}
+
+/// Something that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The block, where it is one block's; nothing where it is the state's.
+    pub block: Option<BlockNumber>,
+    /// One line that says what is wrong.
+    pub message: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// The tip's height.
+    pub height: BlockNumber,
+    /// The state root that the tip's header names; zero where there is no such header.
+    pub state_root: Hash,
+    /// The state root made anew from all rows.
+    pub recomputed_root: Hash,
+    /// The blocks found whole, from block 0 on.
+    pub blocks_checked: u64,
+    /// Whether nothing is wrong.
+    pub ok: bool,
+    /// The first thing that is wrong: of the blocks the lowest, else of the state.
+    pub first_fault: Option<Fault>,
+}
+
+impl Ledger {
+    /// Makes the state root anew from all rows and checks every block: that headers follow one another, that a
+    /// quorum of the sealers signed them, that transactions and receipts have their roots and can be found by their
+    /// names. It works on a snapshot; blocks may be added meanwhile.
+    ///
+    /// # Errors
+    /// Only where the engine fails. A value that is damaged is a [`Fault`].
+    pub fn verify(&self, progress: &mut dyn FnMut(VerificationProgress)) -> Result<Verification, ReadError> {
+        let published = self.published();
+        let (blocks_checked, block_fault) = self.verify_blocks(&published, progress)?;
+        let (commitment, row_fault) = sum_rows(&*published.snapshot, self.suite(), progress)?;
+        let recomputed_root = commitment.root(self.suite());
+        let state_root =
+            self.header(published.tip.number).ok().flatten().map_or(Hash::ZERO, |header| header.state_root);
+        let root_fault = || {
+            let message =
+                format!("all rows together have the state root {recomputed_root}, the tip's header says {state_root}");
+            (recomputed_root != state_root).then_some(Fault { block: None, message })
+        };
+        let first_fault = block_fault.or(row_fault).or_else(root_fault);
+        Ok(Verification {
+            height: published.tip.number,
+            state_root,
+            recomputed_root,
+            blocks_checked,
+            ok: first_fault.is_none(),
+            first_fault,
+        })
+    }
+
+    fn verify_blocks(
+        &self,
+        published: &Published,
+        progress: &mut dyn FnMut(VerificationProgress),
+    ) -> Result<(u64, Option<Fault>), ReadError> {
+        let tip = &published.tip;
+        let total = tip.number.saturating_add(1);
+        let mut previous: Option<Header> = None;
+        let (mut checked, mut transactions) = (0_u64, 0_u64);
+        while checked < total {
+            let numbers = checked..total.min(checked + BLOCKS_AT_ONCE);
+            let blocks: Vec<Result<Block, Failure>> =
+                numbers.clone().into_par_iter().map(|number| self.verify_block(&*published.snapshot, number)).collect();
+            for (number, block) in numbers.zip(blocks) {
+                let linked = block.and_then(|block| self.verify_link(block, previous.as_ref()));
+                match linked {
+                    Ok(block) => {
+                        transactions = transactions.saturating_add(block.transactions.len() as u64);
+                        previous = Some(block.header);
+                        checked += 1;
+                    }
+                    Err(Failure::Engine(error)) => return Err(error),
+                    Err(Failure::Fault(message)) => {
+                        return Ok((checked, Some(Fault { block: Some(number), message })));
+                    }
+                }
+            }
+            progress(VerificationProgress::Blocks { checked, total });
+        }
+        let hash = previous.map(|header| header.hash(self.suite()));
+        if hash != Some(tip.header_hash) || transactions != tip.total_transactions {
+            let message = format!(
+                "the tip record names header {} and {} transactions; the blocks end in {} and have {transactions}",
+                tip.header_hash,
+                tip.total_transactions,
+                hash.unwrap_or_default()
+            );
+            return Ok((checked, Some(Fault { block: Some(tip.number), message })));
+        }
+        Ok((checked, None))
+    }
+
+    /// What can be told of a block alone.
+    fn verify_block(&self, snapshot: &dyn Snapshot, number: BlockNumber) -> Result<Block, Failure> {
+        let suite = self.suite();
+        let block = read_block(snapshot, number)?.ok_or_else(|| fault("the block is missing"))?;
+        let receipts = read_receipts(snapshot, number)?.ok_or_else(|| fault("the receipts are missing"))?;
+        let header = &block.header;
+        expect("number", header.number, number)?;
+        let hashes: Vec<Hash> = block.transactions.iter().map(|transaction| transaction.hash(suite)).collect();
+        expect("transaction root", Header::transaction_root(suite, &hashes), header.transaction_root)?;
+        expect("receipt root", Header::receipt_root(suite, &receipts), header.receipt_root)?;
+        expect("sealer set", sealers_hash(suite, &self.genesis.sealers), header.next_sealers)?;
+        let hash = header.hash(suite);
+        if number > 0 {
+            block
+                .certificate
+                .verify(suite, &self.genesis_hash, number, &hash, &self.genesis.sealers)
+                .map_err(|error| fault(error.to_string()))?;
+        }
+        for (named, hash) in [(Named::Block, &hash), (Named::EthereumBlock, &header.ethereum_hash)] {
+            if *hash != Hash::ZERO && look_up::<BlockNumber>(snapshot, named, hash)? != Some(number) {
+                return Err(fault(format!("the index does not lead from {named:?} {hash} to it")));
+            }
+        }
+        for (index, hash) in (0_u32..).zip(&hashes) {
+            if look_up::<(BlockNumber, u32)>(snapshot, Named::Transaction, hash)? != Some((number, index)) {
+                return Err(fault(format!("the index does not lead from transaction {hash} to it")));
+            }
+        }
+        Ok(block)
+    }
+
+    /// What can be told of a block and the header before it.
+    fn verify_link(&self, block: Block, previous: Option<&Header>) -> Result<Block, Failure> {
+        let suite = self.suite();
+        let header = &block.header;
+        let (parent, proposal) = match previous {
+            None => (Hash::ZERO, self.genesis_hash),
+            Some(previous) => {
+                let proposal = block.proposal(suite, self.genesis_hash, previous.proposal);
+                (previous.hash(suite), proposal.digest(suite))
+            }
+        };
+        expect("parent", header.parent, parent)?;
+        expect("proposal", header.proposal, proposal)?;
+        Ok(block)
+    }
+}
+
+/// Why a block is not found whole.
+enum Failure {
+    Engine(ReadError),
+    Fault(String),
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged { .. } => Self::Fault(error.to_string()),
+            ReadError::Storage(_) => Self::Engine(error),
+        }
+    }
+}
+
+fn fault(message: impl Into<String>) -> Failure {
+    Failure::Fault(message.into())
+}
+
+fn expect<T: PartialEq + Copy + std::fmt::Display>(what: &str, found: T, expected: T) -> Result<(), Failure> {
+    if found == expected { Ok(()) } else { Err(fault(format!("its {what} is {found}, expected {expected}"))) }
+}
+
+/// Adds up all rows of the state.
+fn sum_rows(
+    snapshot: &dyn Snapshot,
+    suite: Suite,
+    progress: &mut dyn FnMut(VerificationProgress),
+) -> Result<(LtHash, Option<Fault>), ReadError> {
+    let mut sum = LtHash::default();
+    let mut first_fault = None;
+    let mut rows = 0_u64;
+    let mut cursor = snapshot.range(Column::State, &[], &[], usize::MAX)?;
+    loop {
+        let taken: Vec<(Vec<u8>, Vec<u8>)> = cursor.by_ref().take(ROWS_AT_ONCE).collect::<Result<_, _>>()?;
+        if taken.is_empty() {
+            return Ok((sum, first_fault));
+        }
+        rows = rows.saturating_add(taken.len() as u64);
+        let parts: Vec<(LtHash, Option<Fault>)> =
+            taken.par_chunks(ROWS_PER_TASK).map(|entries| sum_entries(suite, entries)).collect();
+        for (part, fault) in parts {
+            sum.combine(&part);
+            first_fault = first_fault.or(fault);
+        }
+        progress(VerificationProgress::Rows(rows));
+    }
+}
+
+fn sum_entries(suite: Suite, entries: &[(Vec<u8>, Vec<u8>)]) -> (LtHash, Option<Fault>) {
+    let mut sum = LtHash::default();
+    let mut first_fault = None;
+    for (key, bytes) in entries {
+        let row = Row::from_bytes(key).map_err(|error| ReadError::damaged(Column::State, key, error.to_string()));
+        match row.and_then(|row| Ok((row, decode_row(key, bytes)?))) {
+            Ok((row, value)) => row.commit_to(suite, &value, &mut sum),
+            Err(error) => {
+                first_fault.get_or_insert_with(|| Fault { block: None, message: error.to_string() });
+            }
+        }
+    }
+    (sum, first_fault)
+}
