@@ -87,7 +87,7 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
 impl GasSchedule {
     /// What a transaction costs before any code runs, or nothing where that exceeds 64 bits.
     pub fn intrinsic(&self, input: &[u8], creates: bool) -> Option<u64> {
-        let zeros = input.iter().filter(|byte| **byte == 0).count() as u64;
+        let zeros = input.iter().map(|byte| u64::from(*byte == 0)).sum::<u64>();
         let others = (input.len() as u64).checked_sub(zeros)?;
         let bytes = zeros.checked_mul(self.input_zero_byte)?.checked_add(others.checked_mul(self.input_byte)?)?;
         self.transaction.checked_add(bytes)?.checked_add(if creates { self.create } else { 0 })

@@ -23,12 +23,18 @@ pub struct Access {
     pub writes: Vec<Row>,
 }
 
+/// What a block wrote to a row.
+enum Written {
+    Nothing,
+    Removal,
+    Value(Vec<u8>),
+}
+
 /// One row as it was at the beginning and as it is now.
 struct Entry {
     row: Row,
     original: Option<Vec<u8>>,
-    /// What was written, if anything was.
-    written: Option<Option<Vec<u8>>>,
+    written: Written,
     /// The last recording in which the row was read or written.
     read_in: u32,
     written_in: u32,
@@ -36,14 +42,18 @@ struct Entry {
 
 impl Entry {
     fn current(&self) -> Option<&[u8]> {
-        self.written.as_ref().unwrap_or(&self.original).as_deref()
+        match &self.written {
+            Written::Nothing => self.original.as_deref(),
+            Written::Removal => None,
+            Written::Value(value) => Some(value),
+        }
     }
 }
 
 /// Undoes one write.
 struct Undo {
     entry: u32,
-    previous: Option<Option<Vec<u8>>>,
+    previous: Written,
 }
 
 /// A block's writes over a state, with nested checkpoints, remembering what was read and written.
@@ -83,6 +93,17 @@ impl Overlay {
         Ok(self.entries.get(position as usize).and_then(Entry::current))
     }
 
+    /// The row's value, without a trace in what was read: for rows whose reading depends on a node's caches.
+    pub fn peek(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+        let hash = self.hasher.hash_one(RowBytes(row.as_bytes()));
+        let entry = |position: &u32| self.entries.get(*position as usize);
+        let is_it = |position: &u32| entry(position).is_some_and(|entry| entry.row.as_bytes() == row.as_bytes());
+        match self.index.find(hash, is_it).and_then(entry) {
+            Some(entry) => Ok(entry.current().map(<[u8]>::to_vec)),
+            None => self.base.row(row),
+        }
+    }
+
     /// Sets the row's value, or removes it.
     pub fn set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), StateReadError> {
         let position = self.touch(row)?;
@@ -92,7 +113,8 @@ impl Overlay {
                 entry.written_in = recording;
                 self.writes.push(position);
             }
-            let previous = entry.written.replace(value);
+            let written = value.map_or(Written::Removal, Written::Value);
+            let previous = std::mem::replace(&mut entry.written, written);
             self.journal.push(Undo { entry: position, previous });
         }
         Ok(())
@@ -122,7 +144,7 @@ impl Overlay {
     fn load(&mut self, row: &Row, hash: u64) -> Result<u32, StateReadError> {
         let original = self.base.row(row)?;
         let position = u32::try_from(self.entries.len()).map_err(|_| StateReadError("a block of 2^32 rows".into()))?;
-        self.entries.push(Entry { row: row.clone(), original, written: None, read_in: 0, written_in: 0 });
+        self.entries.push(Entry { row: row.clone(), original, written: Written::Nothing, read_in: 0, written_in: 0 });
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |position| {
             let bytes = entries.get(*position as usize).map_or(&[][..], |entry| entry.row.as_bytes());
@@ -175,10 +197,11 @@ impl Overlay {
 
     /// The block's changes.
     pub fn finish(self) -> ChangeSet {
-        let changes = self
-            .entries
-            .into_iter()
-            .filter_map(|entry| entry.written.map(|new| Change { row: entry.row, old: entry.original, new }));
+        let changes = self.entries.into_iter().filter_map(|Entry { row, original: old, written, .. }| match written {
+            Written::Nothing => None,
+            Written::Removal => Some(Change { row, old, new: None }),
+            Written::Value(value) => Some(Change { row, old, new: Some(value) }),
+        });
         ChangeSet::new(changes.collect())
     }
 }

@@ -1,0 +1,130 @@
+//! A node on real threads and a real store: started, fed, stopped, started again.
+
+use std::{fs, path::Path, time::Duration};
+
+use entente_crypto::{SecretKey, Suite};
+use entente_driver::{GroupHandle, Node, NodeConfig, StartError, write_secret_key};
+use entente_executor::CallInput;
+use entente_pool::AdmissionError;
+use entente_types::{
+    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Status,
+    Transaction, UnsignedTransaction, Version,
+};
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
+}
+
+fn folder(consensus: ConsensusKind, sealer: u8) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let genesis = Genesis {
+        version: Version,
+        chain_id: 1,
+        group_id: GroupId::new("group1").expect("a name"),
+        ethereum_chain_id: 20200,
+        suite: Suite::Standard,
+        timestamp_ms: 1_700_000_000_000,
+        consensus,
+        pipeline_depth: 1,
+        protocol_version: 1,
+        evm_hash: EvmHash::Keccak256,
+        evm_timestamp: EvmTimestamp::Seconds,
+        balances: false,
+        limits: Limits::default(),
+        sealers: vec![Member { key: key(sealer).public_key(), weight: 1 }],
+        allocations: vec![],
+    };
+    fs::write(folder.path().join("genesis.toml"), toml::to_string(&genesis).expect("toml")).expect("writes");
+    fs::write(folder.path().join("config.toml"), "[log]\nlevel = \"warn\"\n").expect("writes");
+    fs::create_dir(folder.path().join("keys")).expect("makes");
+    write_secret_key(&folder.path().join("keys/consensus.key"), &key(9)).expect("writes");
+    folder
+}
+
+fn start(folder: &Path) -> Result<Node, StartError> {
+    Node::start(folder, &NodeConfig::read(folder).expect("a configuration"))
+}
+
+fn payment(group: &GroupHandle, nonce: u8) -> (Transaction, usize) {
+    let unsigned = UnsignedTransaction {
+        version: Version,
+        chain_id: 1,
+        group_id: GroupId::new("group1").expect("a name"),
+        sender: key(1).public_key().address(),
+        nonce: [nonce; 32],
+        valid_until: group.status().height + 500,
+        gas_limit: 1_000_000,
+        to: Some(Address([7; 20])),
+        value: Amount::ZERO,
+        input: Bytes::default(),
+        extra: Bytes::default(),
+    };
+    (unsigned.sign(&group.genesis_hash(), &key(1)), 250)
+}
+
+#[tokio::test]
+async fn what_was_told_is_there_after_a_restart_and_cannot_come_again() {
+    let folder = folder(ConsensusKind::Solo, 9);
+    let node = start(folder.path()).expect("starts");
+    let group = node.handle().groups()[0].clone();
+    let mut blocks = group.blocks();
+    let transactions: Vec<_> = (0..40).map(|nonce| payment(&group, nonce)).collect();
+    let mut admitted: Vec<Hash> = Vec::new();
+    for chunk in transactions.chunks(8) {
+        for result in group.submit(chunk.to_vec()).await.expect("looked at") {
+            admitted.push(result.expect("admitted"));
+        }
+    }
+    let mut told = Vec::new();
+    let mut height = 0;
+    while told.len() < admitted.len() {
+        let block =
+            tokio::time::timeout(Duration::from_secs(20), blocks.recv()).await.expect("in time").expect("a block");
+        assert_eq!(block.record.block.header.number, height + 1, "no gap");
+        height += 1;
+        told.extend(block.record.transaction_hashes.iter().copied());
+    }
+    assert_eq!(told, admitted, "in the order of their admission");
+    let tip = group.ledger().tip();
+    drop(group);
+    node.stop();
+
+    let node = start(folder.path()).expect("starts again");
+    let group = node.handle().groups()[0].clone();
+    assert_eq!(group.ledger().tip(), tip);
+    for hash in &told {
+        let receipt = group.ledger().receipt(hash).expect("reads").expect("there").receipt;
+        assert_eq!(receipt.status, Status::CallAddressError);
+    }
+    let again = group.submit(transactions[..1].to_vec()).await.expect("looked at");
+    assert_eq!(again, [Err(AdmissionError::Replay)]);
+    let call = CallInput { from: Address::ZERO, to: Address([7; 20]), input: vec![], gas: 1_000_000 };
+    assert_eq!(group.call(call.clone(), None).await.expect("answers").status, Status::CallAddressError);
+    let future = group.call(call, Some(tip.number + 1)).await.expect_err("no such height").to_string();
+    assert!(future.contains("there is no block"), "{future}");
+    drop(group);
+    node.stop();
+}
+
+#[test]
+fn a_second_node_on_the_same_store_is_refused() {
+    let folder = folder(ConsensusKind::Solo, 9);
+    let node = start(folder.path()).expect("starts");
+    assert!(matches!(start(folder.path()), Err(StartError::Storage(_))));
+    node.stop();
+}
+
+#[test]
+fn what_this_version_lacks_and_foreign_keys_are_told_in_one_line() {
+    for (folder, expected) in [
+        (folder(ConsensusKind::Pbft, 9), "consensus Pbft is not there in this version"),
+        (folder(ConsensusKind::Solo, 8), "is not the sealer of genesis.toml"),
+    ] {
+        let error = start(folder.path()).err().expect("refused").to_string();
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    }
+    let empty = tempfile::tempdir().expect("a folder");
+    fs::write(empty.path().join("config.toml"), "").expect("writes");
+    let error = start(empty.path()).err().expect("refused").to_string();
+    assert!(error.contains("genesis.toml"), "{error}");
+}
