@@ -45,7 +45,8 @@ test: contracts
 	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked
 
 bench: contracts
-	cargo bench --profile release --workspace --locked
+	cargo bench --profile release --workspace --locked --benches
+	$(CARGO_TARGET_DIR)/release/entente-bench
 
 serve: contracts
 	.ci/serve $(ENTENTE)

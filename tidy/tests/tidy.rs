@@ -50,3 +50,17 @@ fn each_folder_of_a_package_says_what_it_owns() {
         }
     }
 }
+
+/// RocksDB's library is built once by itself: it must be of the version that the workspace links.
+#[test]
+fn one_version_of_rocksdb_stands_everywhere() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).expect("a file");
+    let makefile = read("Makefile");
+    let version = makefile.lines().find_map(|line| line.strip_prefix("ROCKSDB_VERSION := ")).expect("a version");
+    assert!(read(".ci/rocksdb/Cargo.toml").contains(&format!("version = \"={version}\"")), "{version}");
+    for lock in ["Cargo.lock", ".ci/rocksdb/Cargo.lock"] {
+        let text = read(lock);
+        let (_, after) = text.split_once("name = \"librocksdb-sys\"\nversion = \"").expect("librocksdb-sys");
+        assert!(after.starts_with(&format!("{version}+")), "{lock} is not of {version}");
+    }
+}

@@ -118,7 +118,7 @@ impl Default for RpcConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8545)),
             connections_max: 1024,
             request_bytes_max: 16 << 20,
-            response_bytes_max: 64 << 20,
+            response_bytes_max: 16 << 20,
             batch_requests_max: 10_000,
             subscriptions_max: 64,
         }
@@ -161,7 +161,7 @@ impl Default for StorageConfig {
             archive: false,
             block_cache_bytes: 256 << 20,
             write_buffer_bytes: 256 << 20,
-            row_cache_bytes: 128 << 20,
+            row_cache_bytes: 64 << 20,
         }
     }
 }

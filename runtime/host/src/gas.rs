@@ -1,7 +1,8 @@
 //! The gas schedule: one table of constants per protocol version.
 //!
 //! The unit is a thousandth of Ethereum's gas. The reference is 2.5 picoseconds of one core a unit: a block of
-//! 800,000,000 gas then takes at most two seconds. The benches `wasm::*` and `executor::*` stand behind it.
+//! 800,000,000 gas then takes at most two seconds. The benches `executor::transfer` and `path` stand
+//! behind it; a bench for each class of instruction and host function is still to come.
 
 /// Units in one of Ethereum's gas.
 pub const UNITS_PER_GAS: u64 = 1000;

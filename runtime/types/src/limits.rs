@@ -18,9 +18,3 @@ pub const PROPOSAL_TRANSACTIONS_MAX: usize = 100_000;
 pub const TOPICS_MAX: usize = 4;
 /// The bytes of the message in a receipt's error; longer ones are cut.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 256;
-/// The bytes of a call's or receipt's output.
-pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
-/// The bytes of the data of one log.
-pub const LOG_DATA_BYTES_MAX: usize = 1 << 18;
-/// The bytes of an encoded block.
-pub const BLOCK_BYTES_MAX: usize = 64 << 20;
