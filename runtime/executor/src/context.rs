@@ -71,14 +71,11 @@ impl Context {
     }
 
     /// Runs a frame and undoes exactly what it did unless it succeeds.
-    fn run(mut self: Box<Self>, frame: Frame, code: Code) -> Ended {
+    fn run(mut self: Box<Self>, frame: Frame, code: Code, moves_value: bool) -> Ended {
         let checkpoint = self.overlay.checkpoint();
         let logs = self.logs.len();
-        let moved = if frame.creating || frame.storage_address == frame.code_address {
-            self.move_value(&frame.caller, &frame.storage_address, frame.value)
-        } else {
-            Ok(())
-        };
+        let moved =
+            if moves_value { self.move_value(&frame.caller, &frame.storage_address, frame.value) } else { Ok(()) };
         let (mut context, outcome) = match moved {
             Ok(()) => self.dispatch(frame, code),
             Err(Fault::Contract(fault)) => (self, Ok(Outcome::fault(fault))),
@@ -118,7 +115,9 @@ impl Context {
     /// The code stored under a hash.
     fn code(&mut self, hash: &Hash) -> Result<Vec<u8>, NodeFault> {
         let row = Row::new(&Table::Code, hash.as_ref());
-        let code = self.overlay.get(&row)?.map(<[u8]>::to_vec);
+        // Unrecorded: whether a node has to read it depends on its cache. Who calls has read the account, which no
+        // transaction changes without it.
+        let code = self.overlay.peek(&row)?;
         code.ok_or_else(|| NodeFault::Row(format!("code/{hash}")))
     }
 
@@ -134,6 +133,12 @@ impl Context {
         };
         if function.access == NativeAccess::Write && frame.read_only {
             return Ok(Outcome::fault(ContractFault::ReadOnly("call a native function that writes")));
+        }
+        if function.access == NativeAccess::Write && frame.storage_address != frame.code_address {
+            // In a delegate call the module would take the contract's caller for its own: any contract could act
+            // for whoever calls it.
+            let refusal = "a native function that writes cannot be called by delegate";
+            return Ok(Outcome::fault(ContractFault::Native(refusal.into())));
         }
         match (function.run)(self, arguments) {
             Ok(output) => Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None }),
@@ -194,7 +199,8 @@ impl Context {
         if frame.read_only && !frame.value.is_zero() && !delegate {
             return (self, Ok(Outcome::fault(ContractFault::ReadOnly("send value"))));
         }
-        self.run(frame, code)
+        // A delegate call shows its parent's value, which has moved already.
+        self.run(frame, code, !delegate)
     }
 
     /// Creates a contract from outside or from a frame.
@@ -211,7 +217,7 @@ impl Context {
             }
             Err(Fault::Node(fault)) => return (self, Err(fault)),
         };
-        let (mut context, outcome) = self.run(frame, Code::Wasm(Entry::Deploy, reference));
+        let (mut context, outcome) = self.run(frame, Code::Wasm(Entry::Deploy, reference), true);
         let outcome = outcome.map(|mut outcome| {
             if outcome.status == FrameStatus::Success {
                 outcome.created = Some(address);

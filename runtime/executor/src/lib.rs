@@ -7,22 +7,19 @@
 //!
 //! A thread that executes needs a stack of [`EXECUTION_STACK_BYTES`].
 //!
-//! ```no_run
-//! use std::sync::Arc;
+//! ```
 //! use entente_executor::{Executor, genesis_block};
-//! use entente_host::NativeRegistry;
+//! use entente_host::{NativeRegistry, NodeFault};
 //! use entente_state::MapState;
-//! # fn genesis() -> entente_types::Genesis { unimplemented!() }
 //!
-//! let genesis = genesis();
-//! let first = genesis_block(&genesis)?;
-//! let mut state = MapState::default();
-//! state.apply(&first.changes);
-//! let executor = Executor::new(&genesis, NativeRegistry::default());
-//! let limits = executor.rules(&state)?;
-//! assert_eq!(limits.protocol_version, genesis.protocol_version);
-//! # let _ = Arc::new(state);
-//! # Ok::<(), entente_host::NodeFault>(())
+//! fn begin(genesis: &entente_types::Genesis) -> Result<Executor, NodeFault> {
+//!     let first = genesis_block(genesis)?;
+//!     let mut state = MapState::default();
+//!     state.apply(&first.changes);
+//!     let executor = Executor::new(genesis, NativeRegistry::default());
+//!     assert_eq!(executor.rules(&state)?.protocol_version, genesis.protocol_version);
+//!     Ok(executor)
+//! }
 //! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]

@@ -60,9 +60,10 @@ pub(crate) fn run(
 /// The units left for code when everything that comes before is paid.
 fn gas_to_begin_with(context: &Context, unsigned: &UnsignedTransaction) -> Result<u64, Receipt> {
     let rules = &context.rules;
-    let refused = |message: String| {
-        Err(failed(Status::OutOfGasIntrinsic, unsigned.gas_limit, ReceiptError::new("intrinsic_gas", message)))
-    };
+    // It pays for its place in the block at most: a limit that was never granted must not fill the block.
+    let gas_used = unsigned.gas_limit.min(to_gas(rules.gas.transaction));
+    let refused =
+        |message: String| Err(failed(Status::OutOfGasIntrinsic, gas_used, ReceiptError::new("intrinsic_gas", message)));
     if unsigned.gas_limit > rules.transaction_gas {
         return refused(format!("gas limit {} exceeds the group's {}", unsigned.gas_limit, rules.transaction_gas));
     }

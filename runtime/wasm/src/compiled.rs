@@ -1,6 +1,6 @@
 //! Compiled modules, and the bounded cache that holds them by content.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use entente_host::{Fault, NodeFault, gas::GasSchedule};
 use entente_types::Hash;
@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use wasmer::{Engine, Module};
 
 use crate::{
+    image::Image,
     instrument::{chunk_shift, instrument},
     limits::COMPILED_BYTES_MAX,
     validate::validate,
@@ -21,10 +22,10 @@ pub(crate) struct Compiled {
     pub(crate) mutable_globals: Vec<usize>,
     pub(crate) chunk_shift: u32,
     pub(crate) schedule: &'static GasSchedule,
-    memory_bytes: usize,
-    module_bytes: usize,
     /// What memory holds in a new instance.
-    image: OnceLock<Vec<u8>>,
+    pub(crate) image: Image,
+    /// What it counts for in the cache.
+    kept_bytes: usize,
 }
 
 impl Compiled {
@@ -35,33 +36,16 @@ impl Compiled {
             .map_err(|error| NodeFault::Engine(format!("compiling a valid module: {error}")))?;
         let mutable_globals =
             inspected.globals.iter().enumerate().filter(|(_, mutable)| **mutable).map(|(index, _)| index).collect();
+        let image = Image::new(code, (inspected.memory_pages as usize) << 16, &inspected.data);
         Ok(Self {
             engine: engine.clone(),
             module,
             mutable_globals,
             chunk_shift: chunk_shift(inspected.memory_pages),
             schedule,
-            memory_bytes: (inspected.memory_pages as usize) << 16,
-            module_bytes: code.len(),
-            image: OnceLock::new(),
+            kept_bytes: code.len().saturating_add(image.kept_bytes()),
+            image,
         })
-    }
-
-    /// Keeps what memory holds at first; the same for every instance.
-    pub(crate) fn remember_image(&self, image: impl FnOnce() -> Result<Vec<u8>, NodeFault>) -> Result<(), NodeFault> {
-        if self.image.get().is_none() {
-            let image = image()?;
-            self.image.get_or_init(|| image);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn image(&self) -> Option<&[u8]> {
-        self.image.get().map(Vec::as_slice)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.memory_bytes
     }
 }
 
@@ -74,7 +58,7 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Inner {
     modules: HashMap<Hash, (Arc<Compiled>, u64)>,
-    module_bytes: usize,
+    kept_bytes: usize,
     clock: u64,
     compilations: u64,
 }
@@ -97,12 +81,12 @@ impl Cache {
         inner.compilations += 1;
         let clock = inner.clock;
         if inner.modules.insert(hash, (Arc::clone(compiled), clock)).is_none() {
-            inner.module_bytes += compiled.module_bytes;
+            inner.kept_bytes += compiled.kept_bytes;
         }
-        while inner.module_bytes > COMPILED_BYTES_MAX && inner.modules.len() > 1 {
+        while inner.kept_bytes > COMPILED_BYTES_MAX && inner.modules.len() > 1 {
             let oldest = inner.modules.iter().min_by_key(|(_, (_, used))| *used).map(|(hash, _)| *hash);
             let Some((dropped, _)) = oldest.and_then(|hash| inner.modules.remove(&hash)) else { return };
-            inner.module_bytes -= dropped.module_bytes;
+            inner.kept_bytes -= dropped.kept_bytes;
         }
     }
 

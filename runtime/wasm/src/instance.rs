@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use entente_host::{CallHost, ContractFault, Fault, FrameStatus, NodeFault, Outcome};
 use wasmer::{
-    AsStoreMut, FunctionEnv, Global, Instance as Engine, Memory, RuntimeError, Store, TypedFunction, Value,
-    sys::vm::TrapCode,
+    AsStoreMut, FunctionEnv, Global, Instance as Engine, InstantiationError, LinkError, Memory, RuntimeError, Store,
+    TypedFunction, Value, sys::vm::TrapCode,
 };
 
 use crate::{
@@ -52,8 +52,9 @@ impl<H: CallHost> Instance<H> {
         let environment = FunctionEnv::new(&mut store, Environment::default());
         let imports = imports(&mut store, &environment);
         let instance = Engine::new(&mut store, &compiled.module, &imports).map_err(|error| match error {
-            // Active segments that do not fit: the module's own doing, and the same everywhere.
-            wasmer::InstantiationError::Start(_) | wasmer::InstantiationError::Link(_) => {
+            // Active segments that do not fit: the module's own doing, and the same everywhere. What else fails here
+            // (no address space for a memory) is this node's.
+            InstantiationError::Start(_) | InstantiationError::Link(LinkError::Trap(_)) => {
                 Fault::Contract(ContractFault::Trap("a data or element segment does not fit"))
             }
             other => Fault::Node(engine(other)),
@@ -74,16 +75,12 @@ impl<H: CallHost> Instance<H> {
         inside.gas = Some(gas.clone());
         inside.schedule = Some(compiled.schedule);
         inside.dirty = Some((dirty.clone(), compiled.chunk_shift));
-        compiled.remember_image(|| {
-            let view = memory.view(&store);
-            view.copy_to_vec().map_err(engine)
-        })?;
         Ok(Self { store, environment, memory, deploy, call, gas, stack, dirty, own, compiled })
     }
 
     /// The bytes of memory it holds.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.compiled.memory_bytes()
+        self.compiled.image.memory_bytes()
     }
 
     /// Runs one frame. The host comes back whatever happens.
@@ -136,19 +133,18 @@ impl<H: CallHost> Instance<H> {
 
     /// Makes the instance like a new one. Answers false where it cannot: such an instance is dropped.
     pub(crate) fn reset(&mut self) -> bool {
-        let Some(image) = self.compiled.image() else { return false };
-        if self.memory.view(&self.store).data_size() != image.len() as u64 {
+        let image = &self.compiled.image;
+        if self.memory.view(&self.store).data_size() != image.memory_bytes() as u64 {
             return false;
         }
         let Value::I64(dirty) = self.dirty.get(&mut self.store) else { return false };
         let mut bits = dirty.cast_unsigned();
         let chunk = 1_usize << self.compiled.chunk_shift;
+        let view = self.memory.view(&self.store);
         while bits != 0 {
             let start = bits.trailing_zeros() as usize * chunk;
             bits &= bits - 1;
-            let end = (start + chunk + STORE_REACH).min(image.len());
-            let Some(bytes) = image.get(start..end) else { continue };
-            if self.memory.view(&self.store).write(start as u64, bytes).is_err() {
+            if !image.restore(&view, start..start + chunk + STORE_REACH) {
                 return false;
             }
         }

@@ -4,10 +4,18 @@
 pub const MODULE_BYTES_MAX: usize = 512 << 10;
 /// The types a module declares (`types`).
 pub const TYPES_MAX: u32 = 1_000;
+/// The parameters of one type (`parameters`).
+pub const PARAMETERS_MAX: usize = 128;
+/// The results of one type (`results`): each call and branch multiplies them.
+pub const RESULTS_MAX: usize = 16;
+/// The functions a module imports (`imports`): each instance binds them all.
+pub const IMPORTS_MAX: u32 = 256;
 /// The functions a module defines (`functions`).
 pub const FUNCTIONS_MAX: u32 = 10_000;
 /// The elements of its table (`table`).
 pub const TABLE_ELEMENTS_MAX: u64 = 10_000;
+/// The elements that all element segments put there (`elements`): each instance does so anew.
+pub const SEGMENT_ELEMENTS_MAX: u64 = 20_000;
 /// The pages of 64 KiB that its memory begins with or grows to (`memory`).
 pub const MEMORY_PAGES_MAX: u64 = 256;
 /// The globals it defines (`globals`).
@@ -16,6 +24,8 @@ pub const GLOBALS_MAX: u32 = 1_000;
 pub const BODY_BYTES_MAX: usize = 128 << 10;
 /// The locals and parameters of one function (`locals`).
 pub const LOCALS_MAX: u32 = 1_024;
+/// The values that one function has on its operand stack at once (`operands`).
+pub const OPERANDS_MAX: u32 = 1_024;
 /// How deep blocks nest in one function (`nesting`).
 pub const NESTING_MAX: usize = 256;
 /// The targets of one `br_table` (`branch_table`).
@@ -48,5 +58,5 @@ pub const HASH_BYTES_MAX: u32 = 1 << 20;
 pub const INSTANCES_KEPT_MAX: usize = 128;
 /// The bytes of memory that those have together.
 pub const INSTANCE_BYTES_KEPT_MAX: usize = 256 << 20;
-/// The bytes of modules whose compiled code is kept.
+/// The bytes of modules, and of what their memories begin with, whose compiled code is kept.
 pub const COMPILED_BYTES_MAX: usize = 64 << 20;

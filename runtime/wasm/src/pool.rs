@@ -61,7 +61,9 @@ pub(crate) fn take<H: CallHost>(engine: &Arc<()>, code_hash: &Hash) -> Option<In
 /// not hold their places for ever.
 pub(crate) fn keep<H: CallHost>(engine: &Arc<()>, code_hash: Hash, instance: Instance<H>) {
     with(engine, |kept: &mut Kept<H>| {
-        if kept.count >= INSTANCES_KEPT_MAX || kept.bytes + instance.memory_bytes() > INSTANCE_BYTES_KEPT_MAX {
+        // Codes whose instances were all dropped leave empty places behind: they count too.
+        let places = kept.instances.len().max(kept.count);
+        if places >= INSTANCES_KEPT_MAX || kept.bytes + instance.memory_bytes() > INSTANCE_BYTES_KEPT_MAX {
             *kept = Kept { instances: HashMap::new(), count: 0, bytes: 0 };
         }
         kept.count += 1;

@@ -1,15 +1,18 @@
 //! Which modules are accepted. Nothing is compiled before it has passed here.
 
+use std::ops::Range;
+
 use entente_host::{ContractFault, NAMESPACE, host_functions};
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, DataKind, ElementKind, Encoding, ExternalKind, FuncToValidate,
+    BinaryReaderError, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, FuncToValidate,
     FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
     Validator, ValidatorResources, WasmFeatures,
 };
 
 use crate::limits::{
-    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTIONS_MAX, GLOBALS_MAX, LOCALS_MAX, MEMORY_PAGES_MAX,
-    MODULE_BYTES_MAX, NESTING_MAX, TABLE_ELEMENTS_MAX, TYPES_MAX, stack_weight,
+    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX,
+    MEMORY_PAGES_MAX, MODULE_BYTES_MAX, NESTING_MAX, OPERANDS_MAX, PARAMETERS_MAX, RESULTS_MAX, SEGMENT_ELEMENTS_MAX,
+    TABLE_ELEMENTS_MAX, TYPES_MAX, stack_weight,
 };
 
 /// What later steps need to know of a module.
@@ -23,6 +26,8 @@ pub(crate) struct Inspected {
     pub(crate) globals: Vec<bool>,
     /// The pages its memory begins with.
     pub(crate) memory_pages: u64,
+    /// Where memory begins with what: an offset, and the place of the bytes in the module.
+    pub(crate) data: Vec<(u32, Range<usize>)>,
     memories: u32,
     types: Vec<Option<(Vec<ValType>, Vec<ValType>)>>,
     function_types: Vec<u32>,
@@ -120,7 +125,11 @@ impl Inspected {
                     for subtype in group.map_err(|error| invalid(&error))?.types() {
                         self.types.push(match &subtype.composite_type.inner {
                             CompositeInnerType::Func(function) => {
-                                Some((function.params().to_vec(), function.results().to_vec()))
+                                let (takes, gives) = (function.params(), function.results());
+                                let offset = reader.range().start as usize;
+                                at_most("parameters", takes.len() as u64, PARAMETERS_MAX as u64, offset)?;
+                                at_most("results", gives.len() as u64, RESULTS_MAX as u64, offset)?;
+                                Some((takes.to_vec(), gives.to_vec()))
                             }
                             _ => None,
                         });
@@ -180,8 +189,15 @@ impl Inspected {
                 }
             }
             Payload::ElementSection(reader) => {
+                let mut total = 0_u64;
                 for element in reader.clone() {
                     let element = element.map_err(|error| invalid(&error))?;
+                    let count = match &element.items {
+                        ElementItems::Functions(items) => items.count(),
+                        ElementItems::Expressions(_, items) => items.count(),
+                    };
+                    total = total.saturating_add(u64::from(count));
+                    at_most("elements", total, SEGMENT_ELEMENTS_MAX, element.range.start as usize)?;
                     if !matches!(element.kind, ElementKind::Active { .. }) {
                         return Err(rule(
                             "passive_segment",
@@ -196,13 +212,18 @@ impl Inspected {
                 at_most("data", u64::from(reader.count()), u64::from(DATA_SEGMENTS_MAX), offset)?;
                 for data in reader.clone() {
                     let data = data.map_err(|error| invalid(&error))?;
-                    if !matches!(data.kind, DataKind::Active { .. }) {
+                    let DataKind::Active { offset_expr, .. } = &data.kind else {
                         return Err(rule(
                             "passive_segment",
                             data.range.start as usize,
                             "a data segment that is not active",
                         ));
-                    }
+                    };
+                    let Ok(Operator::I32Const { value }) = offset_expr.get_operators_reader().read() else {
+                        return Err(rule("data", data.range.start as usize, "an offset that is not a constant"));
+                    };
+                    let end = data.range.end as usize;
+                    self.data.push((value.cast_unsigned(), end.saturating_sub(data.data.len())..end));
                 }
             }
             _ => {}
@@ -225,6 +246,7 @@ impl Inspected {
                 return Err(rule("import", offset, format!("{name} is imported with another type than the host's")));
             }
             self.imported_functions += 1;
+            at_most("imports", u64::from(self.imported_functions), u64::from(IMPORTS_MAX), offset)?;
         }
         Ok(())
     }
@@ -278,6 +300,7 @@ fn function_shape(
         operator_allowed(&operator, offset as usize)?;
         validator.op(offset, &operator).map_err(|error| invalid(&error))?;
         operands = operands.max(validator.operand_stack_height());
+        at_most("operands", u64::from(operands), u64::from(OPERANDS_MAX), offset as usize)?;
         at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset as usize)?;
     }
     reader.finish().map_err(|error| invalid(&error))?;

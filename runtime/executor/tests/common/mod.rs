@@ -1,6 +1,8 @@
 //! A chain in memory, driven block by block.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod script;
+
 use std::{path::PathBuf, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
