@@ -1,0 +1,44 @@
+//! What every method is handed.
+
+use std::sync::Arc;
+
+use entente_driver::{GroupHandle, NodeHandle};
+use entente_types::GroupId;
+
+use crate::{feed::Feed, metrics::Metrics};
+
+/// A group and those who wait for news of it.
+pub(crate) struct GroupEntry {
+    pub(crate) handle: GroupHandle,
+    pub(crate) feed: Arc<Feed>,
+}
+
+/// The node behind the server, and what the server counts.
+pub(crate) struct Context {
+    name: String,
+    groups: Vec<GroupEntry>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Context {
+    pub(crate) fn new(node: &NodeHandle) -> Self {
+        let entry = |handle: &GroupHandle| GroupEntry { handle: handle.clone(), feed: Arc::default() };
+        Self {
+            name: node.name().to_owned(),
+            groups: node.groups().iter().map(entry).collect(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn groups(&self) -> &[GroupEntry] {
+        &self.groups
+    }
+
+    pub(crate) fn group(&self, id: &GroupId) -> Option<&GroupEntry> {
+        self.groups.iter().find(|group| group.handle.id() == id)
+    }
+}

@@ -1,0 +1,141 @@
+//! What a request is refused with: JSON-RPC's codes, FISCO BCOS's, and those of refused transactions.
+
+use entente_driver::{CallError, SubmitError};
+use entente_ledger::ReadError;
+use entente_pool::AdmissionError;
+use entente_types::TransactionError;
+use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
+
+/// A code that this server answers with, for the documentation.
+pub(crate) struct Code {
+    pub(crate) code: i32,
+    pub(crate) meaning: &'static str,
+}
+
+/// The request cannot be answered on this connection.
+pub(crate) const INVALID_REQUEST: i32 = -32600;
+/// There is no such method.
+pub(crate) const NO_METHOD: i32 = -32601;
+/// A parameter is missing, malformed or out of bounds.
+pub(crate) const INVALID_PARAMETERS: i32 = -32602;
+/// The node cannot answer, through no fault of the request.
+pub(crate) const INTERNAL: i32 = -32603;
+/// A subscriber was too slow.
+pub(crate) const TOO_SLOW: i32 = -32010;
+/// The group is not on this node.
+pub(crate) const NO_GROUP: i32 = -40001;
+/// No block has this hash.
+pub(crate) const NO_BLOCK_HASH: i32 = -40003;
+/// No block has this number, or its state is not kept.
+pub(crate) const NO_BLOCK_NUMBER: i32 = -40004;
+/// The block has no transaction at this place.
+pub(crate) const NO_INDEX: i32 = -40005;
+/// FISCO BCOS's `call` names who calls.
+pub(crate) const NO_FROM: i32 = -40006;
+/// The key is none of the system configuration's.
+pub(crate) const NO_CONFIGURATION_KEY: i32 = -40008;
+/// A limit of the node is reached.
+pub(crate) const BUSY: i32 = -40011;
+/// The bytes are no transaction: FISCO BCOS's receipt status MalformedTx.
+pub(crate) const MALFORMED_TRANSACTION: i32 = 10005;
+
+/// Every code of this server and of the one below it. Codes of refused transactions are the pool's.
+pub(crate) const CODES: &[Code] = &[
+    Code { code: -32700, meaning: "the request is no JSON" },
+    Code { code: INVALID_REQUEST, meaning: "the request is no JSON-RPC request, or needs a WebSocket" },
+    Code { code: NO_METHOD, meaning: "there is no such method" },
+    Code {
+        code: INVALID_PARAMETERS,
+        meaning: "a parameter is missing, malformed or out of bounds; the message names it",
+    },
+    Code { code: INTERNAL, meaning: "the node cannot answer: it is stopping, has stopped, or cannot read its ledger" },
+    Code { code: -32006, meaning: "too many subscriptions on this connection (`rpc.subscriptions_max`)" },
+    Code { code: -32007, meaning: "the request has too many bytes (`rpc.request_bytes_max`)" },
+    Code { code: -32008, meaning: "the answer would have too many bytes (`rpc.response_bytes_max`)" },
+    Code {
+        code: TOO_SLOW,
+        meaning: "the batch has too many requests (`rpc.batch_requests_max`); in a notification: the subscriber was too slow",
+    },
+    Code { code: NO_GROUP, meaning: "the group does not exist on this node" },
+    Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
+    Code { code: NO_BLOCK_NUMBER, meaning: "no block has this number, or its state is not kept any more" },
+    Code { code: NO_INDEX, meaning: "the block has no transaction at this place" },
+    Code { code: NO_FROM, meaning: "`call` needs a `from`" },
+    Code { code: NO_CONFIGURATION_KEY, meaning: "the system configuration has no such key" },
+    Code { code: BUSY, meaning: "a limit of the node is reached, which the message names; send again later" },
+    Code { code: 4, meaning: "transaction refused: its gas limit" },
+    Code { code: 5, meaning: "transaction refused: its signature" },
+    Code { code: 15, meaning: "transaction refused: its nonce was used" },
+    Code { code: 16, meaning: "transaction refused: `valid_until` is past or too far ahead" },
+    Code { code: 28, meaning: "transaction refused: the pool holds its limit of transactions; send again later" },
+    Code { code: 29, meaning: "transaction refused: this version does not accept its kind" },
+    Code { code: 10000, meaning: "transaction refused: it waits in the pool already" },
+    Code { code: 10002, meaning: "transaction refused: it is for another chain" },
+    Code { code: 10003, meaning: "transaction refused: it is for another group" },
+    Code { code: MALFORMED_TRANSACTION, meaning: "transaction refused: the bytes are no transaction" },
+    Code { code: 10006, meaning: "transaction refused: the pool holds its limit of bytes; send again later" },
+];
+
+/// Why a request has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RpcError {
+    pub(crate) code: i32,
+    pub(crate) message: String,
+}
+
+impl RpcError {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn parameters(message: impl Into<String>) -> Self {
+        Self::new(INVALID_PARAMETERS, message)
+    }
+}
+
+impl From<RpcError> for ErrorObjectOwned {
+    fn from(error: RpcError) -> Self {
+        ErrorObject::owned(error.code, error.message, None::<()>)
+    }
+}
+
+impl From<AdmissionError> for RpcError {
+    fn from(error: AdmissionError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<TransactionError> for RpcError {
+    fn from(error: TransactionError) -> Self {
+        Self::new(MALFORMED_TRANSACTION, error.to_string())
+    }
+}
+
+impl From<SubmitError> for RpcError {
+    fn from(error: SubmitError) -> Self {
+        let code = match error {
+            SubmitError::Busy => BUSY,
+            SubmitError::Stopped => INTERNAL,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CallError> for RpcError {
+    fn from(error: CallError) -> Self {
+        let code = match &error {
+            CallError::History(_) => NO_BLOCK_NUMBER,
+            CallError::Busy => BUSY,
+            CallError::Node(_) | CallError::Read(_) | CallError::Stopping => INTERNAL,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReadError> for RpcError {
+    fn from(error: ReadError) -> Self {
+        // The operator must hear of a damaged ledger, not only whoever happened to ask.
+        tracing::error!(%error, "ledger_unreadable");
+        Self::new(INTERNAL, error.to_string())
+    }
+}

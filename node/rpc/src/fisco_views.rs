@@ -1,0 +1,154 @@
+//! The shapes of FISCO BCOS 2's answers: numbers as hexadecimal strings, what does not exist here as zero or empty.
+
+use entente_driver::GroupHandle;
+use entente_types::{
+    Address, Block, Bloom, GroupId, Hash, NativeTransaction, Receipt, Signature, Transaction, hex_bytes,
+};
+use serde_json::{Value, json};
+
+use crate::views::Place;
+
+/// A number as FISCO BCOS shows it.
+pub(crate) fn quantity(number: u64) -> String {
+    format!("{number:#x}")
+}
+
+/// A group as FISCO BCOS names it: the n of `group<n>`, else our name.
+pub(crate) fn group_number(id: &GroupId) -> Option<u64> {
+    id.as_str().strip_prefix("group")?.parse().ok().filter(|number| GroupId::from_number(*number) == *id)
+}
+
+fn group_text(id: &GroupId) -> String {
+    group_number(id).map_or_else(|| id.to_string(), quantity)
+}
+
+fn bloom<'a>(receipts: impl IntoIterator<Item = &'a Receipt>) -> String {
+    let mut bloom = Bloom::default();
+    receipts.into_iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));
+    hex_bytes::encode(bloom.as_bytes())
+}
+
+/// A transaction where it stands.
+pub(crate) fn transaction(place: Place, transaction: &Transaction) -> Value {
+    let mut view = match transaction {
+        Transaction::Native(native) => native_transaction(native),
+        Transaction::Ethereum(ethereum) => json!({ "raw": hex_bytes::encode(ethereum.raw()) }),
+        Transaction::Fisco(fisco) => json!({ "raw": hex_bytes::encode(fisco.raw()) }),
+    };
+    if let Some(fields) = view.as_object_mut() {
+        fields.insert("blockHash".to_owned(), json!(place.block_hash));
+        fields.insert("blockNumber".to_owned(), json!(quantity(place.block)));
+        fields.insert("hash".to_owned(), json!(place.hash));
+        fields.insert("transactionIndex".to_owned(), json!(quantity(u64::from(place.index))));
+    }
+    view
+}
+
+fn native_transaction(native: &NativeTransaction) -> Value {
+    let unsigned = &native.unsigned;
+    json!({
+        "blockLimit": quantity(unsigned.valid_until),
+        "chainId": quantity(unsigned.chain_id),
+        "extraData": hex_bytes::encode(&unsigned.extra),
+        "from": unsigned.sender,
+        "gas": quantity(unsigned.gas_limit),
+        "gasPrice": "0x0",
+        "groupId": group_text(&unsigned.group_id),
+        "input": hex_bytes::encode(&unsigned.input),
+        "nonce": hex_bytes::encode(&unsigned.nonce),
+        "signature": signature(&native.signature),
+        "to": unsigned.to.unwrap_or(Address::ZERO),
+        "value": unsigned.value,
+    })
+}
+
+fn signature(signature: &Signature) -> Value {
+    let bytes = signature.as_bytes();
+    let part = |from: usize, to: usize| hex_bytes::encode(bytes.get(from..to).unwrap_or_default());
+    json!({
+        "r": part(0, 32),
+        "s": part(32, 64),
+        "v": quantity(bytes.get(64).copied().map_or(0, u64::from)),
+        "signature": hex_bytes::encode(bytes),
+    })
+}
+
+/// A receipt with its transaction, where it stands.
+pub(crate) fn receipt(place: Place, transaction: &Transaction, receipt: &Receipt, state_root: Hash) -> Value {
+    let (from, to, input) = match transaction {
+        Transaction::Native(native) => {
+            let unsigned = &native.unsigned;
+            (unsigned.sender, unsigned.to.unwrap_or(Address::ZERO), hex_bytes::encode(&unsigned.input))
+        }
+        Transaction::Ethereum(_) | Transaction::Fisco(_) => (Address::ZERO, Address::ZERO, "0x".to_owned()),
+    };
+    json!({
+        "blockHash": place.block_hash,
+        "blockNumber": quantity(place.block),
+        "contractAddress": receipt.contract.unwrap_or(Address::ZERO),
+        "from": from,
+        "gasUsed": quantity(receipt.gas_used),
+        "input": input,
+        "logs": receipt.logs,
+        "logsBloom": bloom([receipt]),
+        "output": hex_bytes::encode(&receipt.output),
+        "root": state_root,
+        "status": quantity(u64::from(receipt.status.code())),
+        "to": to,
+        "transactionHash": place.hash,
+        "transactionIndex": quantity(u64::from(place.index)),
+    })
+}
+
+/// What FISCO BCOS calls a node's identifier: the public key's digits, without 0x.
+pub(crate) fn sealers(group: &GroupHandle) -> Vec<String> {
+    group.genesis().sealers.iter().map(|member| hex::encode(member.key.as_bytes())).collect()
+}
+
+/// A block's header; the block's receipts are for its Bloom filter.
+pub(crate) fn header(group: &GroupHandle, block: &Block, receipts: &[Receipt], signatures: bool) -> Value {
+    let (genesis, header) = (group.genesis(), &block.header);
+    let sealer = genesis.sealers.iter().position(|member| member.key.address() == header.proposer).unwrap_or(0);
+    let mut view = json!({
+        "dbHash": header.change_root,
+        "extraData": [],
+        "gasLimit": quantity(genesis.limits.block_gas),
+        "gasUsed": quantity(header.gas_used),
+        "hash": header.hash(genesis.suite),
+        "logsBloom": bloom(receipts),
+        "number": quantity(header.number),
+        "parentHash": header.parent,
+        "receiptsRoot": header.receipt_root,
+        "sealer": quantity(sealer as u64),
+        "sealerList": sealers(group),
+        "stateRoot": header.state_root,
+        "timestamp": quantity(header.timestamp_ms),
+        "transactionsRoot": header.transaction_root,
+    });
+    if signatures && let Some(fields) = view.as_object_mut() {
+        let votes = block.certificate.votes.iter().map(|vote| {
+            json!({
+                "index": quantity(u64::from(vote.member)),
+                "signature": hex_bytes::encode(vote.signature.as_bytes()),
+            })
+        });
+        fields.insert("signatureList".to_owned(), votes.collect());
+    }
+    view
+}
+
+/// A block with its transactions, in full or their hashes.
+pub(crate) fn block(group: &GroupHandle, block: &Block, receipts: &[Receipt], full: bool) -> Value {
+    let suite = group.genesis().suite;
+    let mut view = header(group, block, receipts, true);
+    let block_hash = block.header.hash(suite);
+    let entry = |(index, one): (usize, &Transaction)| {
+        let hash = one.hash(suite);
+        let place = Place { hash, block: block.header.number, block_hash, index: index as u32 };
+        if full { transaction(place, one) } else { json!(hash) }
+    };
+    if let Some(fields) = view.as_object_mut() {
+        fields.insert("transactions".to_owned(), block.transactions.iter().enumerate().map(entry).collect());
+    }
+    view
+}

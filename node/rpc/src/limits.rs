@@ -1,0 +1,14 @@
+//! Every length that a stranger supplies and that `config.toml` does not bound, in one place.
+
+use std::time::Duration;
+
+/// The transactions in one `entente_sendTransactions`.
+pub const TRANSACTIONS_MAX: usize = 10_000;
+/// The characters of a found value that an error message repeats.
+pub const FOUND_CHARACTERS_MAX: usize = 60;
+/// The messages that may wait to be sent on one WebSocket connection; who reads no faster is waited for.
+pub const MESSAGES_WAITING_MAX: u32 = 64;
+/// The blocks that a subscriber may be behind before it is dropped.
+pub const NOTICES_BEHIND_MAX: usize = 64;
+/// How long a stopping server waits for its connections to end.
+pub const STOP_WAIT: Duration = Duration::from_secs(5);

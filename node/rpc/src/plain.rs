@@ -1,0 +1,92 @@
+//! Plain words where the server library has only a number: unknown methods, and subscriptions without WebSocket.
+
+use std::future::Future;
+
+use jsonrpsee::{
+    MethodResponse,
+    core::middleware::{Batch, Notification, RpcServiceT},
+    types::{ErrorObject, Request},
+};
+use tower::Layer;
+
+use crate::{
+    arguments::shown,
+    error::{INVALID_REQUEST, NO_METHOD, RpcError},
+    table::{Handler, METHODS},
+};
+
+/// Marks the requests of a WebSocket, in their extensions.
+#[derive(Clone, Copy)]
+pub(crate) struct OverWebSocket;
+
+/// Puts [`PlainWords`] before the methods.
+#[derive(Clone, Copy)]
+pub(crate) struct PlainWordsLayer;
+
+impl<S> Layer<S> for PlainWordsLayer {
+    type Service = PlainWords<S>;
+
+    fn layer(&self, inner: S) -> PlainWords<S> {
+        PlainWords { inner }
+    }
+}
+
+/// Refuses what would be refused without a reason.
+#[derive(Clone)]
+pub(crate) struct PlainWords<S> {
+    inner: S,
+}
+
+fn refusal(request: &Request<'_>) -> Option<RpcError> {
+    let name = request.method_name();
+    for method in METHODS {
+        match method.handler {
+            Handler::Subscription { unsubscribe, .. } if name == method.name || name == unsubscribe => {
+                let over_web_socket = request.extensions().get::<OverWebSocket>().is_some();
+                let message = || format!("{name} needs a WebSocket: connect to ws:// on the same port");
+                return (!over_web_socket).then(|| RpcError::new(INVALID_REQUEST, message()));
+            }
+            _ if name == method.name => return None,
+            _ => {}
+        }
+    }
+    Some(RpcError::new(NO_METHOD, format!("there is no method {:?}; docs/rpc.md lists them", shown(name))))
+}
+
+impl<S> RpcServiceT for PlainWords<S>
+where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Send
+        + Sync,
+{
+    type MethodResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let answer = match refusal(&request) {
+            Some(error) => {
+                let error = ErrorObject::owned(error.code, error.message, None::<()>);
+                Err(MethodResponse::error(request.id(), error))
+            }
+            None => Ok(self.inner.call(request)),
+        };
+        async move {
+            match answer {
+                Ok(answer) => answer.await,
+                Err(refusal) => refusal,
+            }
+        }
+    }
+
+    fn batch<'a>(&self, requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        self.inner.batch(requests)
+    }
+
+    fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        self.inner.notification(notification)
+    }
+}

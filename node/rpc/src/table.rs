@@ -1,0 +1,338 @@
+//! The ONE table of methods: registration, the documentation and the metrics are made from it.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse};
+
+use crate::{
+    arguments::{Arguments, Kind, Parameter},
+    context::Context,
+    error::RpcError,
+    fisco, reading, sending, subscriptions,
+    views::Answer,
+};
+
+/// An answer that is waited for.
+pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+/// A subscription as long as it lives.
+pub(crate) type Subscribed<'a> = Pin<Box<dyn Future<Output = SubscriptionCloseResponse> + Send + 'a>>;
+
+/// Who answers a method, and on which thread.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// At once, on the thread that read the request: point reads.
+    Direct(fn(&Context, &Arguments<'_>) -> Answer),
+    /// On a thread that may be held up: whole blocks.
+    Blocking(fn(&Context, &Arguments<'_>) -> Answer),
+    /// Once others have done their part.
+    Waiting(for<'a> fn(Arc<Context>, Arguments<'a>) -> Pending<'a>),
+    /// Again and again, over WebSocket.
+    Subscription {
+        /// The name in each notification.
+        notification: &'static str,
+        /// The method that ends it.
+        unsubscribe: &'static str,
+        handler: for<'a> fn(Arc<Context>, Result<Arguments<'a>, RpcError>, PendingSubscriptionSink) -> Subscribed<'a>,
+    },
+}
+
+/// A method.
+pub(crate) struct Method {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: &'static [Parameter],
+    /// The result's shape.
+    pub(crate) result: &'static str,
+    /// One sentence.
+    pub(crate) documentation: &'static str,
+    /// The parameters of an example.
+    pub(crate) example: &'static str,
+    pub(crate) handler: Handler,
+}
+
+impl std::fmt::Debug for Method {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+const fn required(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, optional: false }
+}
+
+const fn optional(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, optional: true }
+}
+
+const GROUP: Parameter = required("group", Kind::Group);
+const HASH: Parameter = required("hash", Kind::Hash);
+const TRANSACTION: Parameter = required("transaction", Kind::Transaction);
+/// FISCO BCOS's names for the same.
+const GROUP_ID: Parameter = required("groupID", Kind::Group);
+const TRANSACTION_HASH: Parameter = required("transactionHash", Kind::Hash);
+const BLOCK_NUMBER: Parameter = required("blockNumber", Kind::Number);
+const BLOCK_HASH: Parameter = required("blockHash", Kind::Hash);
+const TRANSACTION_INDEX: Parameter = required("transactionIndex", Kind::Number);
+const INCLUDE_TRANSACTIONS: Parameter = optional("includeTransactions", Kind::Boolean);
+const INCLUDE_SIGNATURES: Parameter = optional("includeSignatures", Kind::Boolean);
+
+/// Every method of this server.
+pub(crate) static METHODS: &[Method] = &[
+    Method {
+        name: "entente_status",
+        parameters: &[GROUP],
+        result: "{group, chain_id, ethereum_chain_id, genesis_hash, suite, height, hash, state_root, \
+                 transaction_count, pool: {transactions, bytes, transactions_max, bytes_max}, role, healthy, \
+                 halted, node, node_version, peers, consensus, limits, compilations}",
+        documentation: "How the node and the group are.",
+        example: "[\"group1\"]",
+        handler: Handler::Direct(reading::status),
+    },
+    Method {
+        name: "entente_groups",
+        parameters: &[],
+        result: "a list of names",
+        documentation: "The groups of this node.",
+        example: "[]",
+        handler: Handler::Direct(reading::groups),
+    },
+    Method {
+        name: "entente_sendTransaction",
+        parameters: &[GROUP, TRANSACTION],
+        result: "the hash",
+        documentation: "Checks a signed transaction and lets it wait for a block.",
+        example: "[\"group1\", \"0x0101…\"]",
+        handler: Handler::Waiting(sending::send),
+    },
+    Method {
+        name: "entente_sendTransactions",
+        parameters: &[GROUP, required("transactions", Kind::Transactions)],
+        result: "a list, one entry for each in their order: {hash}, or {error: {code, message}}",
+        documentation: "Sends many in one request; each is admitted or refused by itself.",
+        example: "[\"group1\", [\"0x0101…\", \"0x0101…\"]]",
+        handler: Handler::Waiting(sending::send_many),
+    },
+    Method {
+        name: "entente_transaction",
+        parameters: &[GROUP, HASH],
+        result: "{hash, block, block_hash, index, kind, …the transaction's fields}, or null",
+        documentation: "A committed transaction and where it stands.",
+        example: "[\"group1\", \"0x58b1…\"]",
+        handler: Handler::Direct(reading::transaction),
+    },
+    Method {
+        name: "entente_receipt",
+        parameters: &[GROUP, HASH],
+        result: "{transaction, block, block_hash, index, status, output, gas_used, logs, contract, error}, or null",
+        documentation: "The receipt of a committed transaction.",
+        example: "[\"group1\", \"0x58b1…\"]",
+        handler: Handler::Direct(reading::receipt),
+    },
+    Method {
+        name: "entente_block",
+        parameters: &[GROUP, required("block", Kind::Block), optional("full", Kind::Boolean)],
+        result: "{hash, header, certificate, view, access, left_out, transactions}, or null",
+        documentation: "A committed block, with the hashes of its transactions or the whole of them.",
+        example: "[\"group1\", \"latest\", true]",
+        handler: Handler::Blocking(reading::block),
+    },
+    Method {
+        name: "entente_call",
+        parameters: &[GROUP, required("call", Kind::Call), optional("height", Kind::Number)],
+        result: "{status, output, gas_used, error}",
+        documentation: "Calls a contract without a transaction, in the state at the tip or at a height that is kept.",
+        example: "[\"group1\", {\"to\": \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"input\": \"0x18160ddd\"}]",
+        handler: Handler::Waiting(reading::call),
+    },
+    Method {
+        name: "entente_transactionProof",
+        parameters: &[GROUP, HASH],
+        result: "{transaction, block, block_hash, index, leaf, root, path: [[side, hash]]}, or null",
+        documentation: "Proves that a transaction is in a block: the siblings from its leaf, the hash, up to the header's \
+                 transaction root.",
+        example: "[\"group1\", \"0x58b1…\"]",
+        handler: Handler::Blocking(reading::transaction_proof),
+    },
+    Method {
+        name: "entente_receiptProof",
+        parameters: &[GROUP, HASH],
+        result: "{transaction, block, block_hash, index, leaf, root, path: [[side, hash]]}, or null",
+        documentation: "Proves a receipt: the siblings from its leaf, its SCALE encoding, up to the header's receipt root.",
+        example: "[\"group1\", \"0x58b1…\"]",
+        handler: Handler::Blocking(reading::receipt_proof),
+    },
+    Method {
+        name: "entente_subscribeBlocks",
+        parameters: &[GROUP],
+        result: "a subscription; `entente_blocks` notifies {number, hash, timestamp_ms, state_root, gas_used, \
+                 transactions: [hash], failed: [index]}",
+        documentation: "Tells of each block from the next one on, in order and without a gap; who is too slow is told so, \
+                 and dropped.",
+        example: "[\"group1\"]",
+        handler: Handler::Subscription {
+            notification: "entente_blocks",
+            unsubscribe: "entente_unsubscribeBlocks",
+            handler: subscriptions::blocks,
+        },
+    },
+    Method {
+        name: "entente_subscribeReceipt",
+        parameters: &[GROUP, HASH],
+        result: "a subscription; `entente_receipts` notifies once, as `entente_receipt` answers",
+        documentation: "Tells of a transaction's receipt once it is committed, at once if it is, and ends.",
+        example: "[\"group1\", \"0x58b1…\"]",
+        handler: Handler::Subscription {
+            notification: "entente_receipts",
+            unsubscribe: "entente_unsubscribeReceipt",
+            handler: subscriptions::receipt,
+        },
+    },
+    Method {
+        name: "getClientVersion",
+        parameters: &[],
+        result: "{\"Build Type\", \"Chain Id\", \"FISCO-BCOS Version\", \"Supported Version\", \"Entente \
+                 Version\", …}",
+        documentation: "The node's version, and the version of FISCO BCOS whose clients it serves.",
+        example: "[]",
+        handler: Handler::Direct(fisco::client_version),
+    },
+    Method {
+        name: "getGroupList",
+        parameters: &[],
+        result: "a list of numbers, or of names that are not `group<n>`",
+        documentation: "The groups of this node.",
+        example: "[]",
+        handler: Handler::Direct(fisco::group_list),
+    },
+    Method {
+        name: "getBlockNumber",
+        parameters: &[GROUP_ID],
+        result: "a number",
+        documentation: "The number of the last block.",
+        example: "[1]",
+        handler: Handler::Direct(fisco::block_number),
+    },
+    Method {
+        name: "getBlockByNumber",
+        parameters: &[GROUP_ID, BLOCK_NUMBER, INCLUDE_TRANSACTIONS],
+        result: "{number, hash, parentHash, sealer, sealerList, signatureList, transactionsRoot, receiptsRoot, \
+                 stateRoot, dbHash, logsBloom, gasUsed, gasLimit, timestamp, extraData, transactions}",
+        documentation: "A block.",
+        example: "[1, \"0x0\", true]",
+        handler: Handler::Blocking(fisco::block_by_number),
+    },
+    Method {
+        name: "getBlockByHash",
+        parameters: &[GROUP_ID, BLOCK_HASH, INCLUDE_TRANSACTIONS],
+        result: "as `getBlockByNumber`",
+        documentation: "A block.",
+        example: "[1, \"0x58b1…\", true]",
+        handler: Handler::Blocking(fisco::block_by_hash),
+    },
+    Method {
+        name: "getBlockHeaderByNumber",
+        parameters: &[GROUP_ID, BLOCK_NUMBER, INCLUDE_SIGNATURES],
+        result: "as `getBlockByNumber`, without transactions; `signatureList` if asked for",
+        documentation: "A block's header.",
+        example: "[1, \"0x0\", true]",
+        handler: Handler::Blocking(fisco::header_by_number),
+    },
+    Method {
+        name: "getBlockHeaderByHash",
+        parameters: &[GROUP_ID, BLOCK_HASH, INCLUDE_SIGNATURES],
+        result: "as `getBlockHeaderByNumber`",
+        documentation: "A block's header.",
+        example: "[1, \"0x58b1…\", true]",
+        handler: Handler::Blocking(fisco::header_by_hash),
+    },
+    Method {
+        name: "getBlockHashByNumber",
+        parameters: &[GROUP_ID, BLOCK_NUMBER],
+        result: "the hash",
+        documentation: "A block's hash.",
+        example: "[1, \"0x1\"]",
+        handler: Handler::Direct(fisco::block_hash_by_number),
+    },
+    Method {
+        name: "getTransactionByHash",
+        parameters: &[GROUP_ID, TRANSACTION_HASH],
+        result: "{hash, blockHash, blockNumber, transactionIndex, from, to, input, nonce, blockLimit, chainId, \
+                 groupId, gas, gasPrice, value, extraData, signature: {r, s, v, signature}}, or null",
+        documentation: "A committed transaction.",
+        example: "[1, \"0x58b1…\"]",
+        handler: Handler::Direct(fisco::transaction_by_hash),
+    },
+    Method {
+        name: "getTransactionByBlockNumberAndIndex",
+        parameters: &[GROUP_ID, BLOCK_NUMBER, TRANSACTION_INDEX],
+        result: "as `getTransactionByHash`",
+        documentation: "The transaction at a place.",
+        example: "[1, \"0x1\", \"0x0\"]",
+        handler: Handler::Direct(fisco::transaction_by_number),
+    },
+    Method {
+        name: "getTransactionByBlockHashAndIndex",
+        parameters: &[GROUP_ID, BLOCK_HASH, TRANSACTION_INDEX],
+        result: "as `getTransactionByHash`",
+        documentation: "The transaction at a place.",
+        example: "[1, \"0x58b1…\", \"0x0\"]",
+        handler: Handler::Direct(fisco::transaction_by_block_hash),
+    },
+    Method {
+        name: "getTransactionReceipt",
+        parameters: &[GROUP_ID, TRANSACTION_HASH],
+        result: "{transactionHash, transactionIndex, blockHash, blockNumber, from, to, input, output, status, \
+                 gasUsed, contractAddress, logs, logsBloom, root}, or null",
+        documentation: "The receipt of a committed transaction.",
+        example: "[1, \"0x58b1…\"]",
+        handler: Handler::Direct(fisco::receipt),
+    },
+    Method {
+        name: "getPendingTxSize",
+        parameters: &[GROUP_ID],
+        result: "a number",
+        documentation: "How many transactions wait.",
+        example: "[1]",
+        handler: Handler::Direct(fisco::pending_size),
+    },
+    Method {
+        name: "getTotalTransactionCount",
+        parameters: &[GROUP_ID],
+        result: "{blockNumber, txSum}",
+        documentation: "How many transactions are committed; how many of them failed is not counted.",
+        example: "[1]",
+        handler: Handler::Direct(fisco::total),
+    },
+    Method {
+        name: "getSealerList",
+        parameters: &[GROUP_ID],
+        result: "a list of public keys",
+        documentation: "The nodes that order.",
+        example: "[1]",
+        handler: Handler::Direct(fisco::sealer_list),
+    },
+    Method {
+        name: "getSystemConfigByKey",
+        parameters: &[GROUP_ID, required("key", Kind::Text)],
+        result: "a decimal string",
+        documentation: "A value of the system configuration: `tx_count_limit` or `tx_gas_limit`.",
+        example: "[1, \"tx_count_limit\"]",
+        handler: Handler::Direct(fisco::system_configuration),
+    },
+    Method {
+        name: "call",
+        parameters: &[GROUP_ID, required("call", Kind::FiscoCall)],
+        result: "{currentBlockNumber, output, status}",
+        documentation: "Calls a contract without a transaction.",
+        example: "[1, {\"from\": \"0x6bc952a2e4db9c0c86a368d83e9df0c6ab481102\", \"to\": \
+                 \"0xd6f1a71052366dbae2f7ab2d5d5845e77965cf0d\", \"data\": \"0x18160ddd\"}]",
+        handler: Handler::Waiting(fisco::call),
+    },
+    Method {
+        name: "sendRawTransaction",
+        parameters: &[GROUP_ID, TRANSACTION],
+        result: "the hash",
+        documentation: "Sends a signed transaction: SCALE of ours, or the RLP of FISCO BCOS 2 (first byte 0xc0 or above).",
+        example: "[1, \"0x0101…\"]",
+        handler: Handler::Waiting(sending::send),
+    },
+];

@@ -1,0 +1,192 @@
+//! A real node in a temporary folder, served on a free port.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use entente_client::{
+    abi::deployment,
+    client::{Client, Group, SignedTransaction},
+    keystore::Account,
+};
+use entente_crypto::{SecretKey, Suite};
+use entente_driver::{Node, NodeConfig, RpcConfig, write_secret_key};
+use entente_rpc::{Server, serve};
+use entente_types::{
+    Address, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, UnsignedTransaction, Version,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const GAS: u64 = 100_000_000;
+
+pub struct TestNode {
+    pub node: Node,
+    pub server: Server,
+    pub folder: TempDir,
+}
+
+pub fn genesis(key: &SecretKey) -> Genesis {
+    Genesis {
+        version: Version,
+        chain_id: 1,
+        group_id: GroupId::new("group1").unwrap(),
+        ethereum_chain_id: 20200,
+        suite: Suite::Standard,
+        timestamp_ms: 1_700_000_000_000,
+        consensus: ConsensusKind::Solo,
+        pipeline_depth: 1,
+        protocol_version: 1,
+        evm_hash: EvmHash::Keccak256,
+        evm_timestamp: EvmTimestamp::Seconds,
+        balances: false,
+        limits: Limits::default(),
+        sealers: vec![Member { key: key.public_key(), weight: 1 }],
+        allocations: vec![],
+    }
+}
+
+/// A node's folder with this storage.
+pub fn folder(storage: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let key = SecretKey::from_bytes(Suite::Standard, &[200; 32]).unwrap();
+    let configuration = format!("[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"{storage}\"\n");
+    std::fs::write(folder.path().join("config.toml"), configuration).unwrap();
+    std::fs::write(folder.path().join("genesis.toml"), toml::to_string(&genesis(&key)).unwrap()).unwrap();
+    std::fs::create_dir(folder.path().join("keys")).unwrap();
+    write_secret_key(&folder.path().join("keys/consensus.key"), &key).unwrap();
+    folder
+}
+
+impl TestNode {
+    pub async fn start(storage: &str) -> Self {
+        Self::start_with(storage, |_| {}).await
+    }
+
+    pub async fn start_with(storage: &str, change: impl FnOnce(&mut RpcConfig)) -> Self {
+        let folder = folder(storage);
+        let mut config = NodeConfig::read(folder.path()).unwrap();
+        change(&mut config.rpc);
+        let node = Node::start(folder.path(), &config).unwrap();
+        let server = serve(node.handle().clone(), &config.rpc).await.unwrap();
+        Self { node, server, folder }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    pub async fn group(&self) -> Group {
+        self.client().await.group("group1").await.unwrap()
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.address().to_string()).await.unwrap()
+    }
+
+    /// One request over HTTP: the whole answer.
+    pub async fn rpc(&self, method: &str, parameters: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": parameters });
+        let (status, body) = self.post(&request.to_string()).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// The same: the result.
+    pub async fn result(&self, method: &str, parameters: Value) -> Value {
+        let mut answer = self.rpc(method, parameters).await;
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    /// The same: the code and message of the error.
+    pub async fn error(&self, method: &str, parameters: Value) -> (i64, String) {
+        let answer = self.rpc(method, parameters).await;
+        let error = &answer["error"];
+        assert!(error.is_object(), "{method}: {answer}");
+        (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn post(&self, body: &str) -> (u16, String) {
+        let head = format!("POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+        exchange(self.address(), &head, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        exchange(self.address(), &format!("GET {path} HTTP/1.1"), "").await
+    }
+
+    pub async fn stop(self) {
+        self.server.stop();
+        self.server.stopped().await;
+        tokio::task::spawn_blocking(move || self.node.stop()).await.unwrap();
+    }
+}
+
+/// Sends a head and a body, reads to the end: the status and the answer's body.
+pub async fn exchange(address: SocketAddr, head: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let text = format!("{head}\r\nHost: node\r\nConnection: close\r\n\r\n{body}");
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    (status, body)
+}
+
+pub fn account() -> Account {
+    Account::random(Suite::Standard).unwrap()
+}
+
+/// The token, where the workspace's other half was built to.
+pub fn token() -> Vec<u8> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
+    let path = target.join("contracts/token.wasm");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make contracts`", path.display()))
+}
+
+pub async fn deploy_token(group: &Group, owner: &Account) -> Address {
+    group.deploy(owner, deployment(&token(), &[]), GAS, PATIENCE).await.unwrap().address
+}
+
+pub fn selector(signature: &str) -> Vec<u8> {
+    entente_crypto::keccak256(signature.as_bytes()).0[..4].to_vec()
+}
+
+pub fn balance_of(owner: Address) -> Vec<u8> {
+    [&selector("balanceOf(address)")[..], &[0; 12], owner.as_bytes()].concat()
+}
+
+pub fn transfer(to: Address, amount: u64) -> Vec<u8> {
+    [&selector("transfer(address,uint256)")[..], &[0; 12], to.as_bytes(), &[0; 24], &amount.to_be_bytes()].concat()
+}
+
+/// A signed transfer, valid until block 500.
+pub fn signed(group: &Group, sender: &Account, token: Address, amount: u64) -> SignedTransaction {
+    signed_with(group, sender, token, amount, |_| {})
+}
+
+pub fn signed_with(
+    group: &Group,
+    sender: &Account,
+    token: Address,
+    amount: u64,
+    change: impl FnOnce(&mut UnsignedTransaction),
+) -> SignedTransaction {
+    let input = transfer(Address([7; 20]), amount);
+    let mut transaction = group.transaction_at(500, sender.address(), Some(token), input, GAS).unwrap();
+    change(&mut transaction);
+    group.sign(transaction, sender).unwrap()
+}
+
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    entente_types::hex_bytes::encode(bytes)
+}
