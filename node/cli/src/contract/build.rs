@@ -27,7 +27,7 @@ const STACK_LENGTH_MAX: u32 = 64 * 1024;
 /// How a contract is built.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// Where the module goes; without one, `contracts/NAME.wasm` in the target folder.
+    /// Where the module goes; without one, `target/contracts/NAME.wasm` under the current folder.
     pub output: Option<PathBuf>,
     /// Cargo's target folder for contracts; without one, `wasm` in the target folder.
     pub target_dir: Option<PathBuf>,
@@ -141,7 +141,7 @@ pub fn build(project: &Path, options: &BuildOptions) -> Result<Built, BuildError
     let (bytes, abi_json) = finish(&bytes).map_err(|reason| BuildError::Module { wasm: compiled, reason })?;
     let wasm = match &options.output {
         Some(output) => output.clone(),
-        None => package.target_dir.join("contracts").join(format!("{}.wasm", package.library)),
+        None => Path::new("target").join("contracts").join(format!("{}.wasm", package.library)),
     };
     write(&wasm, &bytes).map_err(|source| BuildError::File { path: wasm.clone(), source })?;
     Ok(Built { wasm, bytes, abi_json })

@@ -1,0 +1,120 @@
+//! The commands, and who does them.
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    account::AccountCommand,
+    chain::ChainCommand,
+    contract::ContractCommand,
+    demo::{self, DemoArguments},
+    load::{self, LoadArguments},
+    node::NodeCommand,
+    output::{Failure, Output},
+    verify::{self, VerifyArguments},
+};
+
+/// A consortium ledger whose contracts are WebAssembly.
+#[derive(Debug, Parser)]
+#[command(
+    name = "entente",
+    version,
+    after_help = "Example:\n  entente chain new --out chain\n  entente chain up chain\n  entente chain status chain"
+)]
+pub(crate) struct Arguments {
+    /// Show the result as one JSON object, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, start, stop and look at a chain of nodes on this machine.
+    #[command(subcommand, after_help = "Example:\n  entente chain new --out chain")]
+    Chain(ChainCommand),
+    /// Run one node in the foreground.
+    #[command(subcommand, after_help = "Example:\n  entente node run --dir chain/node0")]
+    Node(NodeCommand),
+    /// Make, import and list the keys that sign transactions.
+    #[command(subcommand, after_help = "Example:\n  entente account new alice")]
+    Account(AccountCommand),
+    /// Build, deploy and use contracts.
+    #[command(subcommand, after_help = "Example:\n  entente contract build contracts/token")]
+    Contract(ContractCommand),
+    /// Send signed transactions at a rate and measure what becomes of them.
+    Load(LoadArguments),
+    /// Check a stopped node's store: every block, and the state root made anew from all rows.
+    Verify(VerifyArguments),
+    /// Show the whole path: a chain, a contract, tens of thousands of signed transfers, and the proof that nothing is
+    /// lost.
+    Demo(DemoArguments),
+    /// Write the shell's completion script to standard output.
+    #[command(after_help = "Example:\n  entente completions bash")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+impl Arguments {
+    /// Does what they say.
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let output = Output { json: self.json };
+        match self.command {
+            Command::Chain(command) => command.run(output),
+            Command::Node(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Contract(command) => command.run(output),
+            Command::Load(arguments) => load::run(arguments, output),
+            Command::Verify(arguments) => verify::run(&arguments, output),
+            Command::Demo(arguments) => demo::run(arguments, output),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "entente", &mut std::io::stdout());
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command below one, with the words that lead to it.
+    fn commands(words: &[String], command: &clap::Command, found: &mut Vec<(Vec<String>, clap::Command)>) {
+        found.push((words.to_vec(), command.clone()));
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            let words: Vec<String> = words.iter().cloned().chain([inner.get_name().to_owned()]).collect();
+            commands(&words, inner, found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_the_parser_accepts() {
+        let mut found = Vec::new();
+        commands(&["entente".to_owned()], &Arguments::command(), &mut found);
+        assert!(found.len() > 20, "{} commands", found.len());
+        for (words, mut command) in found {
+            let help = command.render_long_help().to_string();
+            let examples: Vec<&str> = help
+                .lines()
+                .filter_map(|line| line.strip_prefix("  "))
+                .filter(|line| line.starts_with("entente "))
+                .collect();
+            assert!(help.contains("Example:") && !examples.is_empty(), "{words:?} has no example:\n{help}");
+            for example in examples {
+                let (line, _) = example.split_once(" < ").unwrap_or((example, ""));
+                let parsed = Arguments::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+                assert!(line.starts_with(&words.join(" ")), "{words:?} has the example of another: {example}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,107 @@
+//! `entente chain`: the nodes of a chain on this machine.
+
+pub(crate) mod configuration;
+pub(crate) mod new;
+pub(crate) mod processes;
+mod status;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    output::{Failure, Output},
+    runtime::block_on,
+};
+
+/// What can be done with a chain.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChainCommand {
+    /// Write keys, genesis and configuration of a new chain into an empty folder.
+    New(new::NewArguments),
+    /// Start every node of a chain in the background and wait until it answers.
+    #[command(after_help = "Example:\n  entente chain up chain")]
+    Up(ChainFolder),
+    /// Stop every node of a chain.
+    #[command(after_help = "Example:\n  entente chain down chain")]
+    Down(ChainFolder),
+    /// Show every node of a chain: height, roots, health.
+    #[command(after_help = "Example:\n  entente chain status chain --json")]
+    Status(ChainFolder),
+}
+
+/// The folder that `chain new` wrote.
+#[derive(Debug, Args)]
+pub(crate) struct ChainFolder {
+    /// The chain's folder, as given to `chain new --out`.
+    dir: PathBuf,
+}
+
+impl ChainCommand {
+    /// Does it.
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::New(arguments) => new::run(&arguments, output),
+            Self::Up(ChainFolder { dir }) => up(&dir, output),
+            Self::Down(ChainFolder { dir }) => down(&dir, output),
+            Self::Status(ChainFolder { dir }) => block_on(status::show(&dir, output)),
+        }
+    }
+}
+
+/// The folders of a chain's nodes, `node0` first.
+fn node_folders(chain: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let place = chain.display();
+    let entries = fs::read_dir(chain).map_err(|error| {
+        Failure::new(format!("{place}: {error}; make a chain with: entente chain new --out {place}"))
+    })?;
+    let mut folders: Vec<(u32, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()?;
+            Some((number, entry.path()))
+        })
+        .collect();
+    if folders.is_empty() {
+        let line = format!("{place}: no node0 here; give the folder that chain new wrote, not a node's own");
+        return Err(Failure::new(line));
+    }
+    folders.sort();
+    Ok(folders.into_iter().map(|(_, folder)| folder).collect())
+}
+
+/// How a node is called: its folder's name.
+fn name(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn up(chain: &Path, output: Output) -> Result<(), Failure> {
+    let mut nodes = Vec::new();
+    let mut text = String::new();
+    for folder in node_folders(chain)? {
+        let started = processes::start(&folder)?;
+        let (name, rpc) = (name(&folder), format!("http://{}", started.address));
+        let how = if started.was_running { "runs already" } else { "is up" };
+        text.push_str(&format!("{name} {how} at {rpc} (process {})\n", started.pid));
+        nodes.push(serde_json::json!({ "name": name, "rpc": rpc, "pid": started.pid }));
+    }
+    output.show(&serde_json::json!({ "nodes": nodes }), || text)
+}
+
+fn down(chain: &Path, output: Output) -> Result<(), Failure> {
+    let stopped = processes::stop(&node_folders(chain)?)?;
+    let mut text = String::new();
+    let mut nodes = Vec::new();
+    for (folder, pid) in &stopped {
+        let what = match pid {
+            Some(pid) => format!("stopped (was process {pid})"),
+            None => "was not running".to_owned(),
+        };
+        text.push_str(&format!("{} {what}\n", name(folder)));
+        nodes.push(serde_json::json!({ "name": name(folder), "pid": pid }));
+    }
+    output.show(&serde_json::json!({ "nodes": nodes }), || text)
+}

@@ -1,0 +1,194 @@
+//! Deploying, sending and calling through a node.
+
+use std::time::Duration;
+
+use entente_client::{
+    abi::{Abi, DecodedArgument, deployment},
+    client::{CallRequest, Client, DeployError, Group},
+    keystore::{Account, Keystore},
+};
+use entente_types::{Address, BlockNumber, Hash, Log, hex_bytes, limits::INPUT_BYTES_MAX};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    CallArguments, DeployArguments, MethodArguments, NodeArguments, SendArguments, SignerArguments, deployments,
+};
+use crate::{
+    output::{Failure, Output, read_bounded},
+    table::thousands,
+};
+
+/// How long a commit is waited for.
+const COMMIT_WAIT: Duration = Duration::from_mins(1);
+
+#[derive(Serialize)]
+struct DeployedLine {
+    address: Address,
+    transaction: Hash,
+    block: BlockNumber,
+    gas_used: u64,
+}
+
+#[derive(Serialize)]
+struct SentLine {
+    transaction: Hash,
+    block: BlockNumber,
+    status: u32,
+    /// Why it failed.
+    reason: Option<String>,
+    output: Vec<Value>,
+    logs: Vec<LogLine>,
+    gas_used: u64,
+}
+
+#[derive(Serialize)]
+struct CalledLine {
+    output: Vec<Value>,
+    gas_used: u64,
+}
+
+/// A log: the event in it where the ABI knows it, and the bytes as they are.
+#[derive(Serialize)]
+struct LogLine {
+    address: Address,
+    event: Option<String>,
+    arguments: Vec<DecodedArgument>,
+    topics: Vec<Hash>,
+    data: String,
+    #[serde(skip)]
+    text: String,
+}
+
+async fn connect(node: &NodeArguments) -> Result<Group, Failure> {
+    Ok(Client::connect(&node.rpc).await?.group(&node.group).await?)
+}
+
+fn unlock(signer: &SignerArguments) -> Result<Account, Failure> {
+    let keystore = Keystore::of_user()?;
+    // Whether there is such a keystore is known before its password is asked for.
+    keystore.show(&signer.account)?;
+    let password = signer.password.existing(&signer.account)?;
+    Ok(keystore.open(&signer.account, &password)?)
+}
+
+pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result<(), Failure> {
+    let DeployArguments { file, arguments, node, signer } = arguments;
+    let module = read_bounded(&file, INPUT_BYTES_MAX as u64)?;
+    let at = |failure: Failure| failure.at(file.display());
+    let abi = Abi::from_module(&module).map_err(|error| at(error.into()))?;
+    let constructor = abi.encode_constructor(&arguments).map_err(|error| at(error.into()))?;
+    let account = unlock(&signer)?;
+    let group = connect(&node).await?;
+    let input = deployment(&module, &constructor);
+    let deployed = group.deploy(&account, input, node.gas, COMMIT_WAIT).await.map_err(|error| match error {
+        DeployError::Failed(receipt) if abi.decode_revert(&receipt.output).is_some() => {
+            let reason = abi.decode_revert(&receipt.output).unwrap_or_default();
+            Failure::new(format!(
+                "transaction {} was committed in block {} but the deployment failed: {reason} (status {})",
+                receipt.transaction, receipt.block, receipt.status
+            ))
+        }
+        other => other.into(),
+    })?;
+    let (address, receipt) = (deployed.address, deployed.receipt);
+    if let Err(failure) = deployments::remember(&group.genesis_hash(), address, receipt.transaction, &file, &module) {
+        eprintln!("warning: {}; use --abi {} from now on", failure.line(), file.display());
+    }
+    let line =
+        DeployedLine { address, transaction: receipt.transaction, block: receipt.block, gas_used: receipt.gas_used };
+    output.show(&line, || {
+        let DeployedLine { address, transaction, block, gas_used } = &line;
+        format!("{address}\ndeployed in block {block}, gas {}, transaction {transaction}", thousands(*gas_used))
+    })
+}
+
+pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(), Failure> {
+    let SendArguments { method: MethodArguments { address, method, arguments, abi, node }, signer } = arguments;
+    let group = connect(&node).await?;
+    let abi = deployments::abi(abi.as_deref(), &group.genesis_hash(), &address)?;
+    let method = abi.method(&method, arguments.len())?;
+    let input = method.encode(&arguments)?;
+    let account = unlock(&signer)?;
+    let receipt = group.send_and_wait(&account, Some(address), input, node.gas, COMMIT_WAIT).await?;
+    let (decoded, reason) = if receipt.succeeded() {
+        (method.decode(&receipt.output)?, None)
+    } else {
+        let known = abi.decode_revert(&receipt.output).map(|reason| format!("{reason} (status {})", receipt.status));
+        (Vec::new(), Some(known.unwrap_or_else(|| receipt.reason())))
+    };
+    let line = SentLine {
+        transaction: receipt.transaction,
+        block: receipt.block,
+        status: receipt.status,
+        reason,
+        output: decoded,
+        logs: receipt.logs.iter().map(|log| log_line(&abi, log)).collect(),
+        gas_used: receipt.gas_used,
+    };
+    output.show(&line, || sent_text(&line))?;
+    match line.reason {
+        None => Ok(()),
+        Some(reason) => {
+            let (signature, block) = (method.signature(), line.block);
+            Err(Failure::new(format!("{signature} of {address} is in block {block} but failed: {reason}")))
+        }
+    }
+}
+
+fn log_line(abi: &Abi, log: &Log) -> LogLine {
+    let decoded = abi.decode_log(log);
+    let text = match &decoded {
+        Some(decoded) => decoded.to_string(),
+        None => format!("an event of {} that the ABI does not know", log.address),
+    };
+    let (event, arguments) = decoded.map_or((None, Vec::new()), |decoded| (Some(decoded.event), decoded.arguments));
+    let (topics, data) = (log.topics.clone(), hex_bytes::encode(&log.data));
+    LogLine { address: log.address, event, arguments, topics, data, text }
+}
+
+fn sent_text(line: &SentLine) -> String {
+    let outcome = if line.reason.is_none() { "committed" } else { "failed" };
+    let SentLine { transaction, block, gas_used, .. } = line;
+    let mut text = format!("{outcome} in block {block}, gas {}, transaction {transaction}\n", thousands(*gas_used));
+    for value in &line.output {
+        text.push_str(&format!("output: {}\n", plain(value)));
+    }
+    for log in &line.logs {
+        text.push_str(&format!("event: {}\n", log.text));
+    }
+    text
+}
+
+pub(super) async fn call(arguments: CallArguments, output: Output) -> Result<(), Failure> {
+    let CallArguments { method: MethodArguments { address, method, arguments, abi, node }, account } = arguments;
+    let group = connect(&node).await?;
+    let abi = deployments::abi(abi.as_deref(), &group.genesis_hash(), &address)?;
+    let method = abi.method(&method, arguments.len())?;
+    let from = match account {
+        Some(name) => Keystore::of_user()?.show(&name)?.address,
+        None => None,
+    };
+    let request = CallRequest { from, to: address, input: method.encode(&arguments)?, gas: Some(node.gas) };
+    let answer = group.call(&request).await?;
+    if !answer.succeeded() {
+        let known = abi.decode_revert(&answer.output).map(|reason| format!("{reason} (status {})", answer.status));
+        let (signature, reason) = (method.signature(), known.unwrap_or_else(|| answer.reason()));
+        return Err(Failure::new(format!("{signature} of {address} failed: {reason}")));
+    }
+    let line = CalledLine { output: method.decode(&answer.output)?, gas_used: answer.gas_used };
+    output.show(&line, || line.output.iter().map(|value| plain(value) + "\n").collect())
+}
+
+/// A value as a person reads it: texts without quotes, with control characters escaped.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            let escape = |character: char| {
+                if character.is_control() { character.escape_default().collect() } else { character.to_string() }
+            };
+            text.chars().map(escape).collect()
+        }
+        other => other.to_string(),
+    }
+}

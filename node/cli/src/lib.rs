@@ -1,0 +1,60 @@
+//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, load,
+//! verification and the demo.
+//!
+//! This crate owns what a person or a script types and what they read back: the commands, their help, their tables,
+//! their JSON and their exit codes. It never decides anything about a ledger: it starts nodes, asks them, and shows.
+//! What others may use of it is the builder of contracts.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use entente_cli::contract::build::{BuildOptions, build};
+//!
+//! let built = build(Path::new("contracts/token"), &BuildOptions::default())?;
+//! println!("{}: {} bytes", built.wasm.display(), built.bytes.len());
+//! # Ok::<(), entente_cli::contract::build::BuildError>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod account;
+mod arguments;
+mod chain;
+pub mod contract;
+mod demo;
+mod load;
+mod node;
+mod output;
+mod password;
+mod progress;
+mod running;
+mod runtime;
+mod table;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser as _, error::ErrorKind};
+
+use crate::arguments::Arguments;
+
+/// Does what the process's arguments say: 0 where that succeeded, 1 with one line on standard error where it did
+/// not, 2 where the arguments are wrong.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Whoever closed the pipe does not want to read it.
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked_for { 0 } else { 2 });
+        }
+    };
+    match arguments.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            ExitCode::FAILURE
+        }
+    }
+}

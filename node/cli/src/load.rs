@@ -1,0 +1,195 @@
+//! `entente load`: the load generator from the command line.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::{Args, ValueEnum};
+use entente_client::load::{
+    Load, LoadEnd, LoadPlan, LoadResult, Phase, Progress as LoadProgress, ProgressCallback, SupplyCheck, Workload,
+};
+use entente_types::limits::INPUT_BYTES_MAX;
+use serde::Serialize;
+
+use crate::{
+    output::{Failure, Output, read_bounded},
+    progress::Progress,
+    runtime::block_on,
+    table::{Table, thousands},
+};
+
+/// Where `contract build` and `make` leave the token.
+pub(crate) const TOKEN_MODULE: &str = "target/contracts/token.wasm";
+
+/// What the transactions do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WorkloadName {
+    /// Transfers of a token between accounts.
+    Transfer,
+    /// Setting rows of a key-value table. Not there yet.
+    Kv,
+    /// Transfers of an ERC-20 by Ethereum envelopes. Not there yet.
+    Erc20,
+    /// All of them. Not there yet.
+    Mixed,
+}
+
+/// What is sent, where, and how fast.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  entente load --rpc ws://127.0.0.1:8545 --workload transfer --rate 2000 --seconds 30\n  entente load --count 50000 --json"
+)]
+pub(crate) struct LoadArguments {
+    /// The nodes' addresses; batches go to them in turn.
+    #[arg(long, value_name = "URL", num_args = 1.., default_value = "ws://127.0.0.1:8545")]
+    rpc: Vec<String>,
+    /// The group.
+    #[arg(long, default_value = "group1")]
+    group: String,
+    /// What the transactions do. Of these, transfer works in this version.
+    #[arg(long, value_enum, default_value_t = WorkloadName::Transfer)]
+    workload: WorkloadName,
+    /// Transactions a second, whatever becomes of them; else as fast as the window lets.
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// For how long transactions are sent.
+    #[arg(long, value_name = "S", default_value_t = 10, conflicts_with = "count")]
+    seconds: u64,
+    /// Send so many transactions instead.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// The accounts that they go between.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    accounts: u32,
+    /// The share of transfers that go to one hot account, in percent.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    conflict: u8,
+    /// The transactions in one request at most.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    batch: usize,
+    /// The transactions that may be sent and not yet committed.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    window: usize,
+    /// From what accounts and transfers are drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The token's module, whose constructor takes nothing and mints to the deployer.
+    #[arg(long, value_name = "FILE", default_value = TOKEN_MODULE)]
+    contract: PathBuf,
+    /// A picture of the latencies. Not there yet.
+    #[arg(long, value_name = "FILE.png")]
+    plot: Option<PathBuf>,
+}
+
+/// What came of a load, and whether the token is all there afterwards.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Loaded {
+    #[serde(flatten)]
+    pub(crate) result: LoadResult,
+    pub(crate) supply: SupplyCheck,
+}
+
+impl Loaded {
+    /// Nothing where all went well, else what fell short.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let LoadResult { sent, committed, failed, first_failure, .. } = &self.result;
+        if *failed > 0 || committed != sent {
+            let why = first_failure.clone().unwrap_or_else(|| "no reason was given".to_owned());
+            return Err(Failure::new(format!("{failed} of {sent} transactions failed; the first: {why}")));
+        }
+        let SupplyCheck { total_supply, balances, holders, ok } = &self.supply;
+        if !ok {
+            let line = format!("{holders} holders have {balances} of the token together, but there are {total_supply}");
+            return Err(Failure::new(line));
+        }
+        Ok(())
+    }
+}
+
+/// Does it.
+pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
+    let missing = |what: &str| Err(Failure::new(format!("{what} is not there yet; use --workload transfer")));
+    match arguments.workload {
+        WorkloadName::Transfer => {}
+        WorkloadName::Kv => return missing("--workload kv"),
+        WorkloadName::Erc20 => return missing("--workload erc20"),
+        WorkloadName::Mixed => return missing("--workload mixed"),
+    }
+    if let Some(file) = &arguments.plot {
+        let file = file.display();
+        return Err(Failure::new(format!("--plot {file}: pictures are not there yet; use --json and draw from it")));
+    }
+    let module = read_bounded(&arguments.contract, INPUT_BYTES_MAX as u64).map_err(|failure| {
+        let line = failure.line();
+        Failure::new(format!(
+            "{line}; build it with: entente contract build contracts/token, or name one with --contract"
+        ))
+    })?;
+    let end = match arguments.count {
+        Some(count) => LoadEnd::Transactions(count),
+        None => LoadEnd::After(Duration::from_secs(arguments.seconds)),
+    };
+    let plan = LoadPlan {
+        urls: arguments.rpc,
+        group: arguments.group,
+        workload: Workload::Transfer,
+        rate: arguments.rate,
+        end,
+        accounts: arguments.accounts,
+        conflict_percent: arguments.conflict,
+        batch: arguments.batch,
+        window: arguments.window,
+        seed: arguments.seed,
+        ..LoadPlan::default()
+    };
+    let progress = Arc::new(Progress::new());
+    let loaded = block_on(drive(plan, &module, &progress));
+    progress.end();
+    let loaded = loaded?;
+    output.show(&loaded, || text(&loaded))?;
+    loaded.check()
+}
+
+/// Runs a load from its preparation to the check of the token.
+pub(crate) async fn drive(plan: LoadPlan, module: &[u8], progress: &Arc<Progress>) -> Result<Loaded, Failure> {
+    let mut load = Load::prepare(plan, None, module, callback(progress)).await?;
+    let result = load.run().await?;
+    let supply = load.check_supply().await?;
+    Ok(Loaded { result, supply })
+}
+
+fn callback(progress: &Arc<Progress>) -> ProgressCallback {
+    let progress = Arc::clone(progress);
+    Arc::new(move |LoadProgress { phase, done, total, .. }: &LoadProgress| {
+        let label = match phase {
+            Phase::Accounts => "making accounts",
+            Phase::Deploying => "deploying the token",
+            Phase::Funding => "funding the accounts",
+            Phase::Signing => "signing transfers",
+            Phase::Sending => "committing transfers",
+            Phase::Checking => "adding up the balances",
+        };
+        progress.set(label, *done, *total);
+    })
+}
+
+#[expect(clippy::cast_sign_loss, reason = "a rate for people: never below zero")]
+fn text(loaded: &Loaded) -> String {
+    let Loaded { result, supply } = loaded;
+    let mut table = Table::default();
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row("sent", thousands(result.sent));
+    row("committed", thousands(result.committed));
+    row("failed", thousands(result.failed));
+    row("seconds", format!("{:.2}", result.seconds));
+    row("transactions/s", thousands(result.tps.round() as u64));
+    let latency = &result.latency_ms;
+    row("latency p50", format!("{:.1} ms", latency.p50));
+    row("latency p90", format!("{:.1} ms", latency.p90));
+    row("latency p99", format!("{:.1} ms", latency.p99));
+    row("latency max", format!("{:.1} ms", latency.max));
+    row("blocks", thousands(result.blocks));
+    row("generator", format!("{:.2} CPU seconds", result.generator_cpu_seconds));
+    row("token", result.token.to_string());
+    let verdict = if supply.ok { "all there" } else { "NOT all there" };
+    row("supply", format!("{} held by {} holders: {verdict}", supply.balances, thousands(supply.holders)));
+    table.text()
+}

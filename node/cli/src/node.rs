@@ -1,0 +1,114 @@
+//! `entente node run`: one node in the foreground.
+
+use std::{io::Read as _, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use entente_driver::{LogConfig, LogFormat, Node, NodeConfig};
+use entente_rpc::{Server, serve};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    output::{Failure, Output},
+    running::RunningMark,
+    runtime::{interrupted, runtime},
+};
+
+/// What can be done with one node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Run one node in the foreground, until SIGTERM or an interrupt ends it.
+    #[command(after_help = "Example:\n  entente node run --dir chain/node0")]
+    Run(RunArguments),
+}
+
+/// Which node.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The node's folder, with config.toml, genesis.toml and keys.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Stop, too, when standard input ends: whoever holds its other end has ended.
+    #[arg(long, hide = true)]
+    while_stdin_open: bool,
+}
+
+impl NodeCommand {
+    /// Does it.
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
+        let Self::Run(arguments) = self;
+        run(&arguments, output)
+    }
+}
+
+fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
+    let folder = arguments.dir.as_path();
+    let config = NodeConfig::read(folder)?;
+    start_log(&config.log).map_err(|failure| failure.at(folder.join("config.toml").display()))?;
+    let mark = RunningMark::take(folder)?;
+    let node = Node::start(folder, &config)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
+        let server = serve(node.handle().clone(), &config.rpc).await?;
+        mark.listens(server.local_addr())?;
+        greet(&node, &server, output)?;
+        let result = wait(arguments.while_stdin_open).await;
+        tracing::info!("node_stopping");
+        server.stop();
+        server.stopped().await;
+        result
+    });
+    // Even where it could not listen: what was begun is ended in order.
+    node.stop();
+    runtime.shutdown_background();
+    tracing::info!("node_stopped");
+    served
+}
+
+/// One line that says where the node listens.
+fn greet(node: &Node, server: &Server, output: Output) -> Result<(), Failure> {
+    let (handle, address) = (node.handle(), server.local_addr());
+    let groups: Vec<(String, u64)> =
+        handle.groups().iter().map(|group| (group.id().to_string(), group.status().height)).collect();
+    let value = serde_json::json!({
+        "name": handle.name(),
+        "rpc": format!("http://{address}"),
+        "pid": std::process::id(),
+        "groups": groups.iter().map(|(group, height)| serde_json::json!({ "group": group, "height": height })).collect::<Vec<_>>(),
+    });
+    output.show(&value, || {
+        let groups: Vec<String> = groups.iter().map(|(group, height)| format!("{group} at height {height}")).collect();
+        format!("{} listens on http://{address}; {}", handle.name(), groups.join(", "))
+    })
+}
+
+async fn wait(while_stdin_open: bool) -> Result<(), Failure> {
+    let (ended, stdin_ended) = oneshot::channel::<()>();
+    if while_stdin_open {
+        // Reading blocks, and cannot be given up: a thread of its own, which ends with the process.
+        std::thread::spawn(move || {
+            let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+            let _ = ended.send(());
+        });
+        tokio::select! {
+            result = interrupted() => result,
+            _ = stdin_ended => Ok(()),
+        }
+    } else {
+        interrupted().await
+    }
+}
+
+fn start_log(config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level).map_err(|error| {
+        let allowed = "error, warn, info, debug, trace, or such as info,entente_driver=debug";
+        Failure::new(format!("`log.level` is {:?} ({error}); allowed is {allowed}", config.level))
+    })?;
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    let started = match config.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::new(format!("the log: {error}")))
+}
