@@ -120,14 +120,14 @@ fn print_path(steps: &Steps, load: &LoadFigures) {
         ("roots: transactions, receipts, Ethereum header", steps.block_roots),
         ("write (RocksDB, synced)", steps.write),
     ];
-    let node = load.node_cpu_seconds / load.committed.max(1) as f64;
+    let node = load.node_cpu_seconds / (load.committed + load.funded).max(1) as f64;
     let generator = load.generator_cpu_seconds / load.committed.max(1) as f64;
     let rest = node - known.iter().map(|(_, seconds)| seconds).sum::<f64>();
     println!("\none committed transfer, microseconds of CPU");
     for (name, seconds) in known {
         println!("{:>8.2}  {name}", seconds * micro);
     }
-    println!("{:>8.2}  RPC, pool, threads, compaction (the rest of the node; its setting up included)", rest * micro);
+    println!("{:>8.2}  RPC, pool, threads, compaction: the rest of the node", rest * micro);
     println!("{:>8.2}  the node, whole", node * micro);
     println!("{:>8.2}  generator", generator * micro);
     println!("{:>8.2}  both", (node + generator) * micro);

@@ -23,9 +23,12 @@ pub struct LoadFigures {
     pub tps: f64,
     /// The generator's CPU seconds in that phase.
     pub generator_cpu_seconds: f64,
-    /// The node's CPU seconds from before the load to after it, its setting up included.
+    /// The node's CPU seconds from before the load to after it, the funding of the accounts included.
     #[serde(default)]
     pub node_cpu_seconds: f64,
+    /// The transfers that funded the accounts.
+    #[serde(default)]
+    pub funded: u64,
 }
 
 /// A chain of one node, by the binary that users run.
@@ -92,6 +95,7 @@ impl NodeRun {
     pub fn load(&self, token: &Path, seconds: u32, accounts: u32) -> Result<LoadFigures, WorkloadError> {
         let pid = self.status()?.pid;
         let before = cpu_seconds(pid);
+        let funded = u64::from(accounts);
         let (seconds, accounts) = (seconds.to_string(), accounts.to_string());
         let token = token.display().to_string();
         let output = self.entente(&[
@@ -110,6 +114,7 @@ impl NodeRun {
         ])?;
         let mut figures: LoadFigures = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
         figures.node_cpu_seconds = cpu_seconds(pid) - before;
+        figures.funded = funded;
         Ok(figures)
     }
 }

@@ -14,8 +14,9 @@ const SHOWN_MAX: f64 = 3.0;
 /// # Errors
 /// Where the file cannot be written.
 pub fn draw(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let height = 80 + 46 * report.results.len() as u32;
-    let area = SVGBackend::new(path, (1000, height)).into_drawing_area();
+    let rows = i32::try_from(report.results.len())?;
+    let height = 80 + 46 * rows;
+    let area = SVGBackend::new(path, (1000, height.cast_unsigned())).into_drawing_area();
     area.fill(&WHITE)?;
     let title = format!("{} ({} cores), V = {:.0}/s; 1 = reached, more is better", report.cpu, report.cores, report.v);
     area.draw(&Text::new(title, (20, 16), ("sans-serif", 18).into_font()))?;
@@ -28,7 +29,7 @@ pub fn draw(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Erro
         area.draw(&Text::new(label, (20, top - 4), ("sans-serif", 14).into_font()))?;
         area.draw(&Rectangle::new([(20, top + 14), (scale(times), top + 28)], color.filled()))?;
     }
-    area.draw(&PathElement::new(vec![(scale(1.0), 50), (scale(1.0), height as i32 - 10)], BLACK))?;
+    area.draw(&PathElement::new(vec![(scale(1.0), 50), (scale(1.0), height - 10)], BLACK))?;
     area.present()?;
     Ok(())
 }

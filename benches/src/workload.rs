@@ -68,8 +68,8 @@ fn transfer_input(to: &Address, amount: u64) -> Vec<u8> {
     input
 }
 
-fn genesis(sealer: &SecretKey) -> Result<Genesis, WorkloadError> {
-    Ok(Genesis {
+fn genesis(sealer: &SecretKey) -> Genesis {
+    Genesis {
         version: Version,
         chain_id: 1,
         group_id: GroupId::from_number(1),
@@ -85,7 +85,7 @@ fn genesis(sealer: &SecretKey) -> Result<Genesis, WorkloadError> {
         limits: Limits { block_gas: 100_000_000_000, ..Limits::default() },
         sealers: vec![Member { key: sealer.public_key(), weight: 1 }],
         allocations: Vec::new(),
-    })
+    }
 }
 
 impl Workload {
@@ -93,7 +93,7 @@ impl Workload {
     pub fn new(module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
         let code = std::fs::read(module)
             .map_err(|error| WorkloadError::Module { path: module.display().to_string(), error })?;
-        let genesis = genesis(&key(u64::MAX)?)?;
+        let genesis = genesis(&key(u64::MAX)?);
         let first = genesis_block(&genesis)?;
         let mut state = MapState::default();
         state.apply(&first.changes);

@@ -69,7 +69,7 @@ impl Arguments {
             Command::Contract(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
-            Command::Demo(arguments) => demo::run(arguments, output),
+            Command::Demo(arguments) => demo::run(&arguments, output),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "entente", &mut std::io::stdout());
                 Ok(())

@@ -95,7 +95,7 @@ struct Shown {
 }
 
 /// Does it.
-pub(crate) fn run(arguments: DemoArguments, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &DemoArguments, output: Output) -> Result<(), Failure> {
     let temporary = match arguments.dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("entente-demo-").tempdir()?),
@@ -240,7 +240,7 @@ fn text(shown: &Shown) -> String {
     row("transfers/s", thousands(shown.tps.round() as u64));
     row("latency", format!("p50 {:.0} ms, p99 {:.0} ms", shown.latency_ms.p50, shown.latency_ms.p99));
     row("blocks", format!("{} with transfers; height {}", thousands(shown.blocks), thousands(shown.height)));
-    row("tokens", format!("{}, all there", shown.balances));
+    row("tokens", format!("{}, all there: the balances' sum is the total supply", tokens(&shown.balances)));
     row("state root", shown.state_root.to_string());
     row("from all rows", format!("{} the same", shown.recomputed_root));
     row("executed again", format!("{} the same", shown.replayed_root));
@@ -248,4 +248,12 @@ fn text(shown: &Shown) -> String {
         row("kept in", dir.display().to_string());
     }
     table.text()
+}
+
+/// An amount of a token of 18 decimals, as a person reads it.
+fn tokens(amount: &str) -> String {
+    match amount.strip_suffix("000000000000000000").and_then(|whole| whole.parse().ok()) {
+        Some(whole) => thousands(whole),
+        None => amount.to_owned(),
+    }
 }

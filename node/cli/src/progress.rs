@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// How often a line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -66,12 +66,15 @@ impl Progress {
         let target = if self.terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target);
         let template = match total {
-            Some(_) => "{prefix:<26} {bar:30} {human_pos}/{human_len}  {per_sec}  {elapsed}",
+            Some(_) => "{prefix:<26} {bar:30} {human_pos}/{human_len}  {rate}  {elapsed}",
             None => "{prefix:<26} {spinner} {elapsed}",
         };
         // The templates are ours; one that were wrong would only look different.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = write!(text, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate).progress_chars("=> ").tick_chars("|/-\\ "));
         bar.set_prefix(phase.to_owned());
         if self.terminal {
             bar.enable_steady_tick(TICK_INTERVAL);

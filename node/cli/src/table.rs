@@ -10,12 +10,12 @@ pub(crate) struct Table {
 impl Table {
     /// A table with a head.
     pub(crate) fn new<const COLUMNS: usize>(head: [&str; COLUMNS]) -> Self {
-        Self { head: head.map(|name| name.to_uppercase()).to_vec(), rows: Vec::new() }
+        Self { head: head.map(str::to_uppercase).to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row.
     pub(crate) fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells.to_vec());
+        self.rows.push(cells.into());
     }
 
     /// The table as text, a line for each row.

@@ -16,14 +16,18 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{GroupHandle, handle::Shown};
 
+/// Where the answer to a request with transactions goes.
+type Answer = oneshot::Sender<Vec<Result<Hash, AdmissionError>>>;
+
 /// What reaches the thread that steps a group.
+#[expect(clippy::large_enum_variant, reason = "few at a time, and each is moved once")]
 pub(crate) enum Message {
     /// Something the group itself is told.
     Event(Event),
     /// Checked transactions, and where to send the answer.
     Admit {
         checked: Vec<Result<Checked, AdmissionError>>,
-        answer: oneshot::Sender<Vec<Result<Hash, AdmissionError>>>,
+        answer: Answer,
         /// Held until the answer is out.
         place: OwnedSemaphorePermit,
     },
@@ -110,7 +114,7 @@ struct Loop {
     write: mpsc::Sender<WriteTask>,
     started: Instant,
     wake_at: Option<u64>,
-    answers: HashMap<u64, (oneshot::Sender<Vec<Result<Hash, AdmissionError>>>, OwnedSemaphorePermit)>,
+    answers: HashMap<u64, (Answer, OwnedSemaphorePermit)>,
     next_ticket: u64,
 }
 

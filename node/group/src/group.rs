@@ -44,6 +44,7 @@ impl Default for GroupOptions {
 
 /// What happened.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few at a time, and each is moved once")]
 pub enum Event {
     /// A time asked for by [`Effect::WakeAt`] has come.
     Tick,
@@ -71,6 +72,7 @@ pub enum Event {
 }
 
 /// What is to be done. Effects are carried out in their order.
+#[expect(clippy::large_enum_variant, reason = "few at a time, and each is moved once")]
 pub enum Effect {
     /// Run this on the thread that executes.
     Execute(ExecuteTask),

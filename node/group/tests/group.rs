@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_crypto::{SecretKey, Suite};
 use entente_executor::{Executor, container};
 use entente_group::{CommittedBlock, Effect, Event, Group, GroupOptions, Halt, Now, open};
-use entente_ledger::{BlockRecord, Ledger};
+use entente_ledger::{BlockRecord, Ledger, LedgerOptions};
 use entente_pool::{AdmissionError, check};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
 use entente_types::{
@@ -64,7 +64,7 @@ struct Rig {
 
 impl Rig {
     fn on(engine: Arc<dyn Engine>, genesis: &Genesis) -> Self {
-        let (ledger, executor) = open(engine, genesis, Default::default()).expect("opens");
+        let (ledger, executor) = open(engine, genesis, LedgerOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
         let group = Group::new(&ledger, &executor, key(9), options).expect("begins");
         Self { ledger, executor, group, now: 0, nonce: 0, told: vec![], answers: vec![], halted: None }
@@ -158,7 +158,7 @@ fn engines_and_a_replaying_executor_agree_on_every_root() {
     in_memory.count(15);
     assert_eq!(on_rocks.ledger.tip().header_hash, in_memory.ledger.tip().header_hash);
 
-    let (fresh, executor) = open(Arc::new(Memory::new()), &genesis, Default::default()).expect("opens");
+    let (fresh, executor) = open(Arc::new(Memory::new()), &genesis, LedgerOptions::default()).expect("opens");
     for number in 1..=on_rocks.ledger.tip().number {
         let block = on_rocks.ledger.block(number).expect("reads").expect("there");
         let parent = fresh.header(number - 1).expect("reads").expect("there");
@@ -251,7 +251,7 @@ fn a_disk_that_fails_halts_the_group_and_tells_nobody() {
 #[test]
 fn a_node_that_is_no_sealer_is_told() {
     let (ledger, executor) =
-        open(Arc::new(Memory::new()), &genesis(Limits::default()), Default::default()).expect("opens");
+        open(Arc::new(Memory::new()), &genesis(Limits::default()), LedgerOptions::default()).expect("opens");
     let error = Group::new(&ledger, &executor, key(3), GroupOptions::default()).err().expect("refused").to_string();
     assert!(error.contains("is not the sealer of genesis.toml"), "{error}");
 }

@@ -35,6 +35,7 @@ pub(crate) struct Context {
 }
 
 /// What a frame runs.
+#[derive(Clone, Copy)]
 enum Code {
     Wasm(Entry, CodeReference),
     Native,
@@ -154,13 +155,13 @@ impl Context {
         if !self.block.balances {
             return Err(ContractFault::ValueWithoutBalances.into());
         }
-        let mut payer = Account::load(&mut self.overlay, from)?.unwrap_or_default();
-        payer.balance = Amount(payer.balance.0.checked_sub(value.0).ok_or(ContractFault::Balance)?);
-        payer.store(&mut self.overlay, from)?;
-        let mut payee = Account::load(&mut self.overlay, to)?.unwrap_or_default();
+        let mut source = Account::load(&mut self.overlay, from)?.unwrap_or_default();
+        source.balance = Amount(source.balance.0.checked_sub(value.0).ok_or(ContractFault::Balance)?);
+        source.store(&mut self.overlay, from)?;
+        let mut target = Account::load(&mut self.overlay, to)?.unwrap_or_default();
         // The coin's total was fixed at genesis; a sum that does not fit cannot come from it.
-        payee.balance = Amount(payee.balance.0.checked_add(value.0).ok_or(ContractFault::Balance)?);
-        payee.store(&mut self.overlay, to)?;
+        target.balance = Amount(target.balance.0.checked_add(value.0).ok_or(ContractFault::Balance)?);
+        target.store(&mut self.overlay, to)?;
         Ok(())
     }
 
@@ -204,12 +205,12 @@ impl Context {
     }
 
     /// Creates a contract from outside or from a frame.
-    pub(crate) fn construct(mut self: Box<Self>, creator: Address, request: CreateRequest) -> Ended {
+    pub(crate) fn construct(mut self: Box<Self>, creator: Address, request: &CreateRequest) -> Ended {
         if self.frames.last().is_some_and(|parent| parent.read_only) {
             return (self, Ok(Outcome::fault(ContractFault::ReadOnly("create a contract"))));
         }
         let checkpoint = self.overlay.checkpoint();
-        let (address, frame, reference) = match self.prepare_creation(creator, &request) {
+        let (address, frame, reference) = match self.prepare_creation(creator, request) {
             Ok(prepared) => prepared,
             Err(Fault::Contract(fault)) => {
                 self.overlay.revert(checkpoint);
@@ -323,6 +324,6 @@ impl CallHost for Context {
 
     fn create(self: Box<Self>, request: CreateRequest) -> Ended {
         let creator = self.frame().storage_address;
-        self.construct(creator, request)
+        self.construct(creator, &request)
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(
     context.begin(TransactionContext { hash, origin: unsigned.sender });
     let gas = match gas_to_begin_with(&context, unsigned) {
         Ok(gas) => gas,
-        Err(receipt) => return (context, Ok(receipt)),
+        Err(receipt) => return (context, Ok(*receipt)),
     };
     let (mut context, outcome) = start(context, unsigned, gas);
     let logs = std::mem::take(&mut context.logs);
@@ -58,12 +58,13 @@ pub(crate) fn run(
 }
 
 /// The units left for code when everything that comes before is paid.
-fn gas_to_begin_with(context: &Context, unsigned: &UnsignedTransaction) -> Result<u64, Receipt> {
+fn gas_to_begin_with(context: &Context, unsigned: &UnsignedTransaction) -> Result<u64, Box<Receipt>> {
     let rules = &context.rules;
     // It pays for its place in the block at most: a limit that was never granted must not fill the block.
     let gas_used = unsigned.gas_limit.min(to_gas(rules.gas.transaction));
-    let refused =
-        |message: String| Err(failed(Status::OutOfGasIntrinsic, gas_used, ReceiptError::new("intrinsic_gas", message)));
+    let refused = |message: String| {
+        Err(Box::new(failed(Status::OutOfGasIntrinsic, gas_used, ReceiptError::new("intrinsic_gas", message))))
+    };
     if unsigned.gas_limit > rules.transaction_gas {
         return refused(format!("gas limit {} exceeds the group's {}", unsigned.gas_limit, rules.transaction_gas));
     }
@@ -87,7 +88,7 @@ fn start(
     let (value, sender) = (unsigned.value, unsigned.sender);
     let Some(address) = unsigned.to else {
         let request = CreateRequest { container: unsigned.input.to_vec(), value, gas };
-        return context.construct(sender, request);
+        return context.construct(sender, &request);
     };
     // Calling where there is nothing is an error, as with FISCO BCOS, unless it pays.
     match context.has_code(&address) {

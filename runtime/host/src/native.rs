@@ -116,6 +116,7 @@ impl NativeRegistry {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the type is the table's")]
     fn nothing(_: &mut dyn Host, _: &[u8]) -> NativeResult {
         Ok(Vec::new())
     }

@@ -7,7 +7,7 @@ use wasmer::MemoryView;
 /// The bytes of one block. Every chunk of the bitmap is a whole number of them.
 const BLOCK: usize = 1 << 10;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The blocks that are not zero: a module of a few bytes that begins with all the memory it may have must not cost
 /// its node as much.

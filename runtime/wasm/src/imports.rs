@@ -203,7 +203,11 @@ host_functions!(define_imports);
 
 /// The bodies, one for each entry of the table.
 mod functions {
-    use super::*;
+    use super::{
+        ABSENT, Address, Amount, CALL, CALL_DATA_BYTES_MAX, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind,
+        CallRequest, ContractFault, CreateRequest, Ended, Env, Fault, HASH_BYTES_MAX, Hash, LOG_DATA_BYTES_MAX, Log,
+        RuntimeError, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX, TOPICS_MAX, all_but_a_64th, host_call, status_of,
+    };
 
     pub(super) fn input_length<H: CallHost>(mut env: Env<'_, H>) -> Result<u32, RuntimeError> {
         host_call(&mut env, |caller, gas| {

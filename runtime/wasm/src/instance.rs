@@ -120,7 +120,7 @@ impl<H: CallHost> Instance<H> {
             Ok(Err(_)) if matches!(stack_left, Value::I32(left) if left < 0) => {
                 Ok(Outcome::fault(ContractFault::StackExhausted))
             }
-            Ok(Err(error)) => trap(error).map(Outcome::fault),
+            Ok(Err(error)) => trap(&error).map(Outcome::fault),
         };
         (host, outcome)
     }
@@ -163,7 +163,7 @@ fn finished(success: bool, output: Vec<u8>, gas_left: i64) -> Outcome {
 }
 
 /// What trapped. Only traps that follow from the module and its input are the contract's.
-fn trap(error: RuntimeError) -> Result<ContractFault, NodeFault> {
+fn trap(error: &RuntimeError) -> Result<ContractFault, NodeFault> {
     let name = match error.clone().to_trap() {
         Some(TrapCode::UnreachableCodeReached) => "unreachable",
         Some(TrapCode::HeapAccessOutOfBounds) => "memory access out of bounds",

@@ -51,7 +51,7 @@ pub(crate) fn instrument(module: &[u8], inspected: &Inspected, gas: &GasSchedule
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(engine)? {
             Payload::ExportSection(_) => {
-                writer.globals(&mut globals);
+                Writer::globals(&mut globals);
                 output.section(&globals);
                 output.section(&writer.exports(module)?);
             }
@@ -146,7 +146,8 @@ struct Scratch {
 }
 
 impl Writer<'_> {
-    fn globals(&self, globals: &mut GlobalSection) {
+    /// The added globals, in the order of the layout.
+    fn globals(globals: &mut GlobalSection) {
         let wide = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
         let narrow = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         globals.global(wide, &ConstExpr::i64_const(0));

@@ -84,7 +84,7 @@ fn invalid(error: &BinaryReaderError) -> ContractFault {
         ("multiple tables", "table"),
     ];
     let name = named.iter().find(|(words, _)| message.contains(words)).map_or("validation", |(_, name)| name);
-    rule(name, error.offset() as usize, message)
+    rule(name, error.offset(), message)
 }
 
 fn at_most(name: &'static str, found: u64, limit: u64, offset: usize) -> Result<(), ContractFault> {
@@ -116,17 +116,17 @@ impl Inspected {
     fn section(&mut self, payload: &Payload<'_>) -> Result<(), ContractFault> {
         match payload {
             Payload::Version { encoding, range, .. } if *encoding != Encoding::Module => {
-                return Err(rule("validation", range.start as usize, "not a core module"));
+                return Err(rule("validation", range.start, "not a core module"));
             }
-            Payload::StartSection { range, .. } => return Err(rule("start", range.start as usize, "a start section")),
+            Payload::StartSection { range, .. } => return Err(rule("start", range.start, "a start section")),
             Payload::TypeSection(reader) => {
-                at_most("types", u64::from(reader.count()), u64::from(TYPES_MAX), reader.range().start as usize)?;
+                at_most("types", u64::from(reader.count()), u64::from(TYPES_MAX), reader.range().start)?;
                 for group in reader.clone() {
                     for subtype in group.map_err(|error| invalid(&error))?.types() {
                         self.types.push(match &subtype.composite_type.inner {
                             CompositeInnerType::Func(function) => {
                                 let (takes, gives) = (function.params(), function.results());
-                                let offset = reader.range().start as usize;
+                                let offset = reader.range().start;
                                 at_most("parameters", takes.len() as u64, PARAMETERS_MAX as u64, offset)?;
                                 at_most("results", gives.len() as u64, RESULTS_MAX as u64, offset)?;
                                 Some((takes.to_vec(), gives.to_vec()))
@@ -138,14 +138,14 @@ impl Inspected {
             }
             Payload::ImportSection(reader) => self.imports(reader)?,
             Payload::FunctionSection(reader) => {
-                let offset = reader.range().start as usize;
+                let offset = reader.range().start;
                 at_most("functions", u64::from(reader.count()), u64::from(FUNCTIONS_MAX), offset)?;
                 for index in reader.clone() {
                     self.function_types.push(index.map_err(|error| invalid(&error))?);
                 }
             }
             Payload::TableSection(reader) => {
-                let offset = reader.range().start as usize;
+                let offset = reader.range().start;
                 at_most("table", u64::from(reader.count()), 1, offset)?;
                 for table in reader.clone() {
                     let table = table.map_err(|error| invalid(&error))?;
@@ -153,7 +153,7 @@ impl Inspected {
                 }
             }
             Payload::MemorySection(reader) => {
-                let offset = reader.range().start as usize;
+                let offset = reader.range().start;
                 self.memories = reader.count();
                 at_most("memory", u64::from(reader.count()), 1, offset)?;
                 for memory in reader.clone() {
@@ -169,7 +169,7 @@ impl Inspected {
     fn later_section(&mut self, payload: &Payload<'_>) -> Result<(), ContractFault> {
         match payload {
             Payload::GlobalSection(reader) => {
-                let offset = reader.range().start as usize;
+                let offset = reader.range().start;
                 at_most("globals", u64::from(reader.count()), u64::from(GLOBALS_MAX), offset)?;
                 for global in reader.clone() {
                     self.globals.push(global.map_err(|error| invalid(&error))?.ty.mutable);
@@ -197,32 +197,28 @@ impl Inspected {
                         ElementItems::Expressions(_, items) => items.count(),
                     };
                     total = total.saturating_add(u64::from(count));
-                    at_most("elements", total, SEGMENT_ELEMENTS_MAX, element.range.start as usize)?;
+                    at_most("elements", total, SEGMENT_ELEMENTS_MAX, element.range.start)?;
                     if !matches!(element.kind, ElementKind::Active { .. }) {
                         return Err(rule(
                             "passive_segment",
-                            element.range.start as usize,
+                            element.range.start,
                             "an element segment that is not active",
                         ));
                     }
                 }
             }
             Payload::DataSection(reader) => {
-                let offset = reader.range().start as usize;
+                let offset = reader.range().start;
                 at_most("data", u64::from(reader.count()), u64::from(DATA_SEGMENTS_MAX), offset)?;
                 for data in reader.clone() {
                     let data = data.map_err(|error| invalid(&error))?;
                     let DataKind::Active { offset_expr, .. } = &data.kind else {
-                        return Err(rule(
-                            "passive_segment",
-                            data.range.start as usize,
-                            "a data segment that is not active",
-                        ));
+                        return Err(rule("passive_segment", data.range.start, "a data segment that is not active"));
                     };
                     let Ok(Operator::I32Const { value }) = offset_expr.get_operators_reader().read() else {
-                        return Err(rule("data", data.range.start as usize, "an offset that is not a constant"));
+                        return Err(rule("data", data.range.start, "an offset that is not a constant"));
                     };
-                    let end = data.range.end as usize;
+                    let end = data.range.end;
                     self.data.push((value.cast_unsigned(), end.saturating_sub(data.data.len())..end));
                 }
             }
@@ -234,7 +230,6 @@ impl Inspected {
     fn imports(&mut self, reader: &wasmparser::ImportSectionReader<'_>) -> Result<(), ContractFault> {
         for import in reader.clone().into_imports_with_offsets() {
             let (offset, import) = import.map_err(|error| invalid(&error))?;
-            let offset = offset as usize;
             let name: String = import.name.chars().take(64).collect();
             let known = HOST.iter().find(|(host, ..)| *host == import.name && import.module == NAMESPACE);
             let (TypeRef::Func(index), Some((_, parameters, results))) = (import.ty, known) else {
@@ -280,7 +275,7 @@ fn function_shape(
     body: &FunctionBody<'_>,
     allocations: FuncValidatorAllocations,
 ) -> Result<(FunctionShape, FuncValidatorAllocations), ContractFault> {
-    let start = body.range().start as usize;
+    let start = body.range().start;
     at_most("body", (body.range().end - body.range().start) as u64, BODY_BYTES_MAX as u64, start)?;
     let mut validator = function.into_validator(allocations);
     let mut reader = body.get_binary_reader();
@@ -297,11 +292,11 @@ fn function_shape(
     while !reader.eof() {
         let offset = reader.original_position();
         let operator = reader.read().map_err(|error| invalid(&error))?;
-        operator_allowed(&operator, offset as usize)?;
+        operator_allowed(&operator, offset)?;
         validator.op(offset, &operator).map_err(|error| invalid(&error))?;
         operands = operands.max(validator.operand_stack_height());
-        at_most("operands", u64::from(operands), u64::from(OPERANDS_MAX), offset as usize)?;
-        at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset as usize)?;
+        at_most("operands", u64::from(operands), u64::from(OPERANDS_MAX), offset)?;
+        at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset)?;
     }
     reader.finish().map_err(|error| invalid(&error))?;
     let locals = total as u32;

@@ -1,4 +1,5 @@
 //! What instructions cost, and how the gas and the stack come to their ends.
+#![allow(clippy::format_push_string, reason = "text of test modules")]
 
 mod common;
 

@@ -134,7 +134,10 @@ fn the_entries_are_exported_as_they_should_be() {
 }
 
 /// Each numeric limit: its rule, a module with this much, and the limit.
-fn numeric() -> Vec<(&'static str, fn(usize) -> Vec<u8>, usize)> {
+/// A rule's name, what makes a module with so many of its things, and the limit.
+type Numeric = (&'static str, fn(usize) -> Vec<u8>, usize);
+
+fn numeric() -> Vec<Numeric> {
     vec![
         ("types", |count| plain(&repeat(count - 1, |_| "(type (func))".into())), limits::TYPES_MAX as usize),
         (

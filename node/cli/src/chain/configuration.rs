@@ -1,5 +1,7 @@
 //! `config.toml` as a person reads it: every key with its meaning above it.
 
+use std::fmt::Write as _;
+
 use entente_driver::NodeConfig;
 
 use crate::output::Failure;
@@ -59,11 +61,11 @@ pub(crate) fn text(config: &NodeConfig) -> Result<String, Failure> {
     let values = toml::Table::try_from(config)?;
     let mut text = "# One node's configuration. A key that is left out has the value that it has here.\n".to_owned();
     for (section, meaning, keys) in SECTIONS {
-        text.push_str(&format!("\n# {meaning}\n[{section}]\n"));
+        writeln!(text, "\n# {meaning}\n[{section}]")?;
         let Some(values) = values.get(*section).and_then(toml::Value::as_table) else { continue };
         for (key, meaning) in *keys {
             if let Some(value) = values.get(*key) {
-                text.push_str(&format!("# {meaning}\n{key} = {value}\n"));
+                writeln!(text, "# {meaning}\n{key} = {value}")?;
             }
         }
     }

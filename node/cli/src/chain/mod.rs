@@ -6,6 +6,7 @@ pub(crate) mod processes;
 mod status;
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -85,7 +86,7 @@ fn up(chain: &Path, output: Output) -> Result<(), Failure> {
         let started = processes::start(&folder)?;
         let (name, rpc) = (name(&folder), format!("http://{}", started.address));
         let how = if started.was_running { "runs already" } else { "is up" };
-        text.push_str(&format!("{name} {how} at {rpc} (process {})\n", started.pid));
+        writeln!(text, "{name} {how} at {rpc} (process {})", started.pid)?;
         nodes.push(serde_json::json!({ "name": name, "rpc": rpc, "pid": started.pid }));
     }
     output.show(&serde_json::json!({ "nodes": nodes }), || text)
@@ -100,7 +101,7 @@ fn down(chain: &Path, output: Output) -> Result<(), Failure> {
             Some(pid) => format!("stopped (was process {pid})"),
             None => "was not running".to_owned(),
         };
-        text.push_str(&format!("{} {what}\n", name(folder)));
+        writeln!(text, "{} {what}", name(folder))?;
         nodes.push(serde_json::json!({ "name": name(folder), "pid": pid }));
     }
     output.show(&serde_json::json!({ "nodes": nodes }), || text)

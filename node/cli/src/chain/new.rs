@@ -168,7 +168,7 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<Genesis, Failure> {
     let key = Account::random(Suite::Standard)?.key().clone();
     let genesis = genesis(&key)?;
     let mut config = NodeConfig::default();
-    config.node.name = "node0".to_owned();
+    "node0".clone_into(&mut config.node.name);
     config.rpc.listen = SocketAddr::from(([127, 0, 0, 1], arguments.rpc_port));
     config.storage.engine = match arguments.storage {
         StorageName::Memory => StorageEngine::Memory,

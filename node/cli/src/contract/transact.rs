@@ -151,12 +151,8 @@ fn sent_text(line: &SentLine) -> String {
     let outcome = if line.reason.is_none() { "committed" } else { "failed" };
     let SentLine { transaction, block, gas_used, .. } = line;
     let mut text = format!("{outcome} in block {block}, gas {}, transaction {transaction}\n", thousands(*gas_used));
-    for value in &line.output {
-        text.push_str(&format!("output: {}\n", plain(value)));
-    }
-    for log in &line.logs {
-        text.push_str(&format!("event: {}\n", log.text));
-    }
+    text.extend(line.output.iter().map(|value| format!("output: {}\n", plain(value))));
+    text.extend(line.logs.iter().map(|log| format!("event: {}\n", log.text)));
     text
 }
 
