@@ -24,7 +24,7 @@ use crate::{
     load::{self, Loaded, TOKEN_MODULE},
     output::{Failure, Output},
     progress::Progress,
-    runtime::{block_on, interrupted, runtime},
+    runtime::{Interruption, block_on, runtime},
     table::{Table, thousands},
     verify::{self, Verified, replay},
 };
@@ -111,9 +111,10 @@ pub(crate) fn run(arguments: &DemoArguments, output: Output) -> Result<(), Failu
         move || act(&root, count, accounts, &stage, &progress)
     };
     let result = runtime.block_on(async {
+        let mut interruption = Interruption::new()?;
         tokio::select! {
             acted = tokio::task::spawn_blocking(acting) => acted?.map(Some),
-            interruption = interrupted() => interruption.map(|()| None),
+            () = interruption.wait() => Ok(None),
         }
     });
     progress.end();

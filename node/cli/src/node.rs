@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     output::{Failure, Output},
     running::RunningMark,
-    runtime::{interrupted, runtime},
+    runtime::{Interruption, runtime},
 };
 
 /// What can be done with one node.
@@ -49,14 +49,16 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let node = Node::start(folder, &config)?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {
+        // Before anyone is told of the node: a signal that comes at once must end it cleanly, too.
+        let mut interruption = Interruption::new()?;
         let server = serve(node.handle().clone(), &config.rpc).await?;
         mark.listens(server.local_addr())?;
         greet(&node, &server, output)?;
-        let result = wait(arguments.while_stdin_open).await;
+        wait(&mut interruption, arguments.while_stdin_open).await;
         tracing::info!("node_stopping");
         server.stop();
         server.stopped().await;
-        result
+        Ok(())
     });
     // Even where it could not listen: what was begun is ended in order.
     node.stop();
@@ -82,20 +84,19 @@ fn greet(node: &Node, server: &Server, output: Output) -> Result<(), Failure> {
     })
 }
 
-async fn wait(while_stdin_open: bool) -> Result<(), Failure> {
+async fn wait(interruption: &mut Interruption, while_stdin_open: bool) {
+    if !while_stdin_open {
+        return interruption.wait().await;
+    }
     let (ended, stdin_ended) = oneshot::channel::<()>();
-    if while_stdin_open {
-        // Reading blocks, and cannot be given up: a thread of its own, which ends with the process.
-        std::thread::spawn(move || {
-            let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
-            let _ = ended.send(());
-        });
-        tokio::select! {
-            result = interrupted() => result,
-            _ = stdin_ended => Ok(()),
-        }
-    } else {
-        interrupted().await
+    // Reading blocks, and cannot be given up: a thread of its own, which ends with the process.
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        let _ = ended.send(());
+    });
+    tokio::select! {
+        () = interruption.wait() => {}
+        _ = stdin_ended => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::{
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use crate::output::Failure;
@@ -33,14 +33,27 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     result
 }
 
-/// Waits until somebody wants this process to end: an interrupt from the terminal, or SIGTERM.
-pub(crate) async fn interrupted() -> Result<(), Failure> {
-    let handler = |error: std::io::Error| Failure::new(format!("the handler of signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Hears when somebody wants this process to end: an interrupt from the terminal, or SIGTERM. From when it is made
+/// on, these do not end the process by themselves.
+pub(crate) struct Interruption {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Interruption {
+    /// To be made within a runtime.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let fault = |error: std::io::Error| Failure::new(format!("the handler of signals: {error}"));
+        let terminate = signal(SignalKind::terminate()).map_err(fault)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
+        Ok(Self { terminate, interrupt })
     }
-    Ok(())
+
+    /// Waits for it.
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

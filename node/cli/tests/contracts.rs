@@ -1,0 +1,124 @@
+//! Accounts, and a contract deployed, used and loaded through a running node.
+
+mod common;
+
+use std::{
+    fs,
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use common::{Home, text, token};
+
+#[test]
+fn accounts_are_made_listed_shown_and_imported() {
+    let home = Home::new();
+    assert!(text(&home.run(&["account", "list"]).stdout).contains("entente account new"));
+    let made = home.json(&["account", "new", "alice"]);
+    assert_eq!(made["name"], "alice");
+    assert_eq!(made["address"].as_str().unwrap().len(), 42);
+    assert_eq!(made["public_key"].as_str().unwrap().len(), 130);
+    let shown = home.json(&["account", "show", "alice"]);
+    assert_eq!((&shown["address"], &shown["public_key"]), (&made["address"], &made["public_key"]));
+    assert_eq!(home.json(&["account", "list"])["accounts"][0]["name"], "alice");
+    assert!(home.failure(&["account", "new", "alice"]).contains("choose another name"));
+    assert!(home.failure(&["account", "new", "Ä"]).contains("a keystore's name has"));
+    assert!(home.failure(&["account", "show", "bob"]).contains("entente account new bob"));
+
+    fs::write(home.path("secret.txt"), format!("0x{}\n", "07".repeat(32))).unwrap();
+    let from_file = home.json(&["account", "import", "bob", "--file", "secret.txt"]);
+    let mut importing = home.command(&["account", "import", "carol", "--json"]);
+    importing.env_remove("ENTENTE_PASSWORD").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = importing.spawn().unwrap();
+    child.stdin.take().unwrap().write_all("07".repeat(32).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stderr).starts_with("warning: the password is empty"));
+    let from_input: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(from_file["address"], from_input["address"]);
+    fs::write(home.path("secret.txt"), "zz").unwrap();
+    assert!(home.failure(&["account", "import", "dave", "--file", "secret.txt"]).contains("64 hexadecimal digits"));
+}
+
+#[test]
+fn a_token_is_deployed_sent_called_and_loaded() {
+    let home = Home::new();
+    let chain = home.chain(&[]);
+    let rpc = ["--rpc", chain.rpc.as_str()];
+    let module = token();
+    let module = module.to_str().unwrap();
+    let run = |arguments: &[&str]| home.json(&[arguments, &rpc].concat());
+    let fail = |arguments: &[&str]| home.failure(&[arguments, &rpc].concat());
+    let alice = home.json(&["account", "new", "alice"])["address"].clone();
+    let bob = home.json(&["account", "new", "bob"])["address"].as_str().unwrap().to_owned();
+
+    let deployed = run(&["contract", "deploy", module, "--account", "alice"]);
+    assert_eq!(deployed["block"], 1);
+    assert!(deployed["transaction"].is_string() && deployed["gas_used"].as_u64().unwrap() > 0, "{deployed}");
+    let address = deployed["address"].as_str().unwrap();
+    assert!(home.path(".entente/contracts").read_dir().unwrap().count() == 1);
+
+    let sent = run(&["contract", "send", address, "transfer", &bob, "25", "--account", "alice"]);
+    assert_eq!((&sent["status"], &sent["block"], &sent["output"][0]), (&0.into(), &2.into(), &true.into()));
+    assert_eq!(sent["logs"][0]["event"], "Transfer(address,address,uint256)");
+    assert_eq!(sent["logs"][0]["arguments"][0]["value"], alice);
+    assert!(sent["transaction"].is_string() && sent["gas_used"].as_u64().unwrap() > 0, "{sent}");
+    let called = run(&["contract", "call", address, "balanceOf", &bob]);
+    assert_eq!(called["output"], serde_json::json!(["25"]));
+    let named = run(&["contract", "call", address, "symbol", "--abi", module]);
+    assert_eq!(named["output"][0], "ENT");
+
+    let reverted = home.run(
+        &[&["contract", "send", address, "transfer", &bob, "26", "--account", "bob", "--json"], rpc.as_slice()]
+            .concat(),
+    );
+    assert_eq!(reverted.status.code(), Some(1));
+    assert!(text(&reverted.stderr).contains("ERC20InsufficientBalance(sender: 0x"), "{}", text(&reverted.stderr));
+    let object: serde_json::Value = serde_json::from_slice(&reverted.stdout).unwrap();
+    assert_eq!(object["status"], 22);
+
+    assert!(
+        fail(&["contract", "send", address, "mint", "1", "--account", "alice"]).contains("transfer(address,uint256)")
+    );
+    assert!(fail(&["contract", "send", address, "transfer", &bob, "x", "--account", "alice"]).contains("\"x\""));
+    assert!(
+        fail(&["contract", "send", address, "transfer", &bob, "1", "--account", "eve"]).contains("account new eve")
+    );
+    let nowhere = format!("0x{}", "11".repeat(20));
+    assert!(fail(&["contract", "call", &nowhere, "symbol"]).contains("--abi FILE"));
+    assert!(home.failure(&["contract", "call", address, "symbol", "--rpc", "127.0.0.1:1"]).contains("is it running?"));
+
+    let load = ["load", "--contract", module, "--rate", "1000", "--seconds", "2", "--accounts", "50"];
+    let loaded = run(&load);
+    assert_eq!((&loaded["sent"], &loaded["committed"], &loaded["failed"]), (&2000.into(), &2000.into(), &0.into()));
+    assert_eq!(loaded["supply"]["ok"], true);
+    for field in ["seconds", "tps", "generator_cpu_seconds"] {
+        assert!(loaded[field].as_f64().unwrap() > 0.0, "{field}: {loaded}");
+    }
+    for field in ["p50", "p90", "p99", "max"] {
+        assert!(loaded["latency_ms"][field].is_number(), "{field}: {loaded}");
+    }
+
+    drop(chain);
+    let verified = home.json(&["verify", "--dir", "chain/node0", "--replay"]);
+    assert_eq!(verified["ok"], true);
+    assert_eq!(verified["replay"]["state_root"], verified["state_root"]);
+    assert_eq!(verified["replay"]["failed"], 1, "the transfer that reverted");
+}
+
+#[test]
+fn the_foreground_node_ends_cleanly_by_a_signal() {
+    let home = Home::new();
+    home.json(&["chain", "new", "--out", "chain", "--rpc-port", "0", "--storage", "memory"]);
+    for signal in ["-TERM", "-INT"] {
+        let mut command = home.command(&["node", "run", "--dir", "chain/node0", "--json"]);
+        let mut node = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        let mut output = std::io::BufReader::new(node.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        let greeting: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(greeting["groups"], serde_json::json!([{ "group": "group1", "height": 0 }]));
+        assert!(Command::new("kill").args([signal, &node.id().to_string()]).status().unwrap().success());
+        assert_eq!(node.wait().unwrap().code(), Some(0), "{signal}");
+        assert!(!home.path("chain/node0/node.pid").exists());
+    }
+}
