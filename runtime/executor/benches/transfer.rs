@@ -15,7 +15,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use entente_crypto::Suite;
 use entente_executor::{ExecutedBlock, InputTransaction};
 use entente_host::NativeRegistry;
-use entente_types::{Address, Hash, Header, Transaction};
+use entente_types::{Address, Bloom, Hash, Header, Transaction};
 
 const TRANSFERS: usize = 1_000;
 
@@ -48,6 +48,7 @@ fn roots(executed: &ExecutedBlock, hashes: &[Hash]) {
     let mut commitment = executed.commitment.clone();
     executed.changes.apply_to(Suite::Standard, &mut commitment);
     black_box((
+        Bloom::of(executed.receipts.iter().flat_map(|receipt| &receipt.logs)),
         executed.changes.root(Suite::Standard),
         Header::transaction_root(Suite::Standard, hashes),
         Header::receipt_root(Suite::Standard, &executed.receipts),
@@ -70,13 +71,13 @@ fn bench(criterion: &mut Criterion) {
     let executed = chain.execute(&transfers);
     assert!(executed.receipts.iter().all(|receipt| receipt.error.is_none()), "{:?}", executed.receipts[0]);
 
-    let whole = timed(20, || drop(black_box(chain.execute(&transfers))));
+    let whole = timed(20, || drop(black_box(chain.execute_with(&transfers, false))));
     let of_roots = timed(20, || roots(&executed, &hashes));
     let verified = timed(5, || recover(&transfers, &genesis_hash));
     let rate = |time: Duration| TRANSFERS as f64 / time.as_secs_f64();
     let running = whole.saturating_sub(of_roots);
     println!(
-        "one core: {:.0} transfers/s with roots, {:.0} without; {:.0} signatures/s = V; transfers / V = {:.1} \
+        "one core: {:.0} transfers/s with roots and bloom, {:.0} without; {:.0} signatures/s = V; transfers / V = {:.1} \
          without roots, {:.1} with; {} gas each",
         rate(whole),
         rate(running),
@@ -90,7 +91,7 @@ fn bench(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(TRANSFERS as u64)).sample_size(20);
     let parameter = format!("transactions={TRANSFERS}");
     group.bench_function(BenchmarkId::new("block", &parameter), |bencher| {
-        bencher.iter(|| chain.execute(&transfers));
+        bencher.iter(|| chain.execute_with(&transfers, false));
     });
     group.bench_function(BenchmarkId::new("roots", &parameter), |bencher| bencher.iter(|| roots(&executed, &hashes)));
     group.bench_function(BenchmarkId::new("signatures", &parameter), |bencher| {

@@ -131,12 +131,15 @@ impl Executor {
     fn finish(&self, input: &BlockInput<'_>, rules: &Rules, changes: ChangeSet, ran: Ran) -> ExecutedBlock {
         let suite = self.genesis.suite;
         let mut commitment = input.commitment.clone();
-        let (change_root, (transaction_root, receipt_root)) = rayon::join(
+        let (change_root, (transaction_root, receipt_root, bloom)) = rayon::join(
             || {
                 changes.apply_to(suite, &mut commitment);
                 changes.root(suite)
             },
-            || (Header::transaction_root(suite, &ran.hashes), Header::receipt_root(suite, &ran.receipts)),
+            || {
+                let bloom = Bloom::of(ran.receipts.iter().flat_map(|receipt| &receipt.logs));
+                (Header::transaction_root(suite, &ran.hashes), Header::receipt_root(suite, &ran.receipts), bloom)
+            },
         );
         let mut header = Header {
             version: Version,
@@ -154,8 +157,6 @@ impl Executor {
             gas_used: ran.gas_used,
             protocol_version: rules.protocol_version,
         };
-        let mut bloom = Bloom::default();
-        ran.receipts.iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));
         header.ethereum_hash = ethereum_header(&header, &input.parent.ethereum_hash, bloom, rules.block_gas).hash();
         ExecutedBlock {
             header,

@@ -1,5 +1,7 @@
 //! The Ethereum header that stands beside each of ours.
 
+use std::collections::HashSet;
+
 use alloy_rlp::{BufMut, Encodable, Header as RlpHeader};
 use entente_crypto::keccak256;
 
@@ -28,6 +30,21 @@ impl Bloom {
         for topic in &log.topics {
             self.add_bytes(topic.as_ref());
         }
+    }
+
+    /// The filter over many logs. Each address and topic is hashed once: most logs of a block share theirs.
+    pub fn of<'a>(logs: impl IntoIterator<Item = &'a Log>) -> Self {
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        let mut bloom = Self::default();
+        for log in logs {
+            let searched = std::iter::once(log.address.as_ref()).chain(log.topics.iter().map(AsRef::as_ref));
+            for bytes in searched {
+                if seen.insert(bytes) {
+                    bloom.add_bytes(bytes);
+                }
+            }
+        }
+        bloom
     }
 
     fn add_bytes(&mut self, bytes: &[u8]) {
@@ -154,6 +171,15 @@ mod tests {
             timestamp_s: 1_700_000_000,
         };
         assert_eq!(full.hash().to_string(), "0xc74a871490eec451d7fcc6477baccda1c2f3ec3686fd6bd23f809fa3b9a9c749");
+    }
+
+    #[test]
+    fn a_filter_over_many_logs_is_each_ones_added() {
+        let log = |byte: u8| Log { address: Address([byte % 2; 20]), topics: vec![Hash([byte; 32]); 2], data: vec![] };
+        let logs: Vec<Log> = (0..9).map(|byte| log(byte % 5)).collect();
+        let mut one_by_one = Bloom::default();
+        logs.iter().for_each(|log| one_by_one.add(log));
+        assert_eq!(Bloom::of(&logs), one_by_one);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     compiled::Compiled,
     imports::{Environment, imports},
     instrument::{DIRTY, GAS, STACK, own_global},
-    limits::STACK_BUDGET,
+    limits::{RESTORED_BYTES_MAX, STACK_BUDGET},
 };
 
 /// The bytes that a store can reach beyond the chunk it begins in.
@@ -140,6 +140,9 @@ impl<H: CallHost> Instance<H> {
         let Value::I64(dirty) = self.dirty.get(&mut self.store) else { return false };
         let mut bits = dirty.cast_unsigned();
         let chunk = 1_usize << self.compiled.chunk_shift;
+        if bits.count_ones() as usize * chunk > RESTORED_BYTES_MAX.max(chunk) {
+            return false;
+        }
         let view = self.memory.view(&self.store);
         while bits != 0 {
             let start = bits.trailing_zeros() as usize * chunk;

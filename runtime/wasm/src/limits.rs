@@ -54,6 +54,8 @@ pub const LOG_DATA_BYTES_MAX: u32 = 128 << 10;
 /// The bytes that a contract has hashed at a time.
 pub const HASH_BYTES_MAX: u32 = 1 << 20;
 
+/// The bytes that a reset restores at most: an instance that touched more is dropped, since a new one costs less.
+pub const RESTORED_BYTES_MAX: usize = 128 << 10;
 /// The instances that one thread keeps for later calls, of all modules.
 pub const INSTANCES_KEPT_MAX: usize = 128;
 /// The bytes of memory that those have together.

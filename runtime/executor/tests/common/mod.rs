@@ -111,6 +111,10 @@ impl Chain {
 
     /// Executes without keeping.
     pub fn execute(&self, transactions: &[InputTransaction]) -> ExecutedBlock {
+        self.execute_with(transactions, true)
+    }
+
+    pub fn execute_with(&self, transactions: &[InputTransaction], record_accesses: bool) -> ExecutedBlock {
         let proposal = self.proposal(transactions);
         self.executor
             .execute(&BlockInput {
@@ -119,7 +123,7 @@ impl Chain {
                 transactions,
                 state: self.state.clone(),
                 commitment: &self.tip.commitment,
-                record_accesses: true,
+                record_accesses,
             })
             .expect("no fault of the node")
     }
