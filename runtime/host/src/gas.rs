@@ -26,12 +26,16 @@ pub struct GasSchedule {
     pub function_call: u64,
     /// A byte of `memory.copy` and `memory.fill`.
     pub bulk_byte: u64,
+    /// A `memory.grow`, by however much: the engine asks the system for it.
+    pub memory_grow: u64,
     /// A page (64 KiB) that memory grows by.
     pub memory_page: u64,
     /// Any call of a host function.
     pub host_call: u64,
     /// A byte that a host function copies in or out.
     pub host_byte: u64,
+    /// A byte of a frame's output, which can end in a receipt on every node's disk.
+    pub output_byte: u64,
     /// A read of the storage.
     pub storage_read: u64,
     /// A byte of a value read.
@@ -68,9 +72,11 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
     division: 4_000,
     function_call: 1_000,
     bulk_byte: 30,
+    memory_grow: 30_000_000,
     memory_page: 2_000_000,
     host_call: 20_000,
     host_byte: 60,
+    output_byte: 8_000,
     storage_read: 400_000,
     storage_read_byte: 200,
     storage_write: 2_500_000,

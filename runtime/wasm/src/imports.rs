@@ -233,7 +233,7 @@ mod functions {
 
     pub(super) fn output<H: CallHost>(mut env: Env<'_, H>, source: u32, length: u32) -> Result<(), RuntimeError> {
         host_call(&mut env, |caller, gas| {
-            caller.charge_by(gas.host_call, gas.host_byte, length)?;
+            caller.charge_by(gas.host_call, gas.output_byte, length)?;
             caller.environment.output = caller.read("an output", source, length, CALL_DATA_BYTES_MAX)?;
             Ok(())
         })
@@ -241,7 +241,7 @@ mod functions {
 
     pub(super) fn revert<H: CallHost>(mut env: Env<'_, H>, source: u32, length: u32) -> Result<(), RuntimeError> {
         host_call(&mut env, |caller, gas| {
-            caller.charge_by(gas.host_call, gas.host_byte, length)?;
+            caller.charge_by(gas.host_call, gas.output_byte, length)?;
             caller.environment.output = caller.read("an output", source, length, CALL_DATA_BYTES_MAX)?;
             caller.environment.reverted = true;
             Ok(())

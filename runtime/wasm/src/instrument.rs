@@ -424,6 +424,7 @@ fn cost(operator: &Operator<'_>, gas: &GasSchedule) -> u64 {
         Operator::Call { .. } => gas.function_call,
         Operator::CallIndirect { .. } => 2 * gas.function_call,
         Operator::BrTable { .. } => 2 * gas.instruction,
+        Operator::MemoryGrow { .. } => gas.memory_grow,
         Operator::I32DivS
         | Operator::I32DivU
         | Operator::I32RemS

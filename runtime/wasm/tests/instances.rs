@@ -300,7 +300,7 @@ fn ranges_outside_the_memory_are_the_contracts_fault() {
         (16, MEMORY_BYTES - 19, 0),
         (16, u32::MAX - 19, 0),
         (17, u32::MAX, 24),
-        (21, 0, MEMORY_BYTES + 1),
+        (21, MEMORY_BYTES - 3, 4),
         (22, MEMORY_BYTES - 23, 24),
         (23, MEMORY_BYTES - 19, 0),
     ] {
