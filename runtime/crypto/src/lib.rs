@@ -21,6 +21,7 @@ mod domain;
 mod ids;
 mod lthash;
 mod merkle;
+mod seal;
 mod signature;
 mod suite;
 
@@ -28,5 +29,6 @@ pub use domain::Domain;
 pub use ids::{Address, Hash, ParseHexError};
 pub use lthash::{LANES, LtHash, LtHashSizeError};
 pub use merkle::{MerkleProof, MerkleSide, merkle_proof, merkle_root};
+pub use seal::{SEAL_NONCE_BYTES, SEAL_TAG_BYTES, SealError};
 pub use signature::{PublicKey, SecretKey, Signature, SignatureError, Signer};
 pub use suite::{Hasher, Suite, keccak256, sm3};
