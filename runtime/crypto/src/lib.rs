@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod digest;
 mod domain;
 mod ids;
 mod lthash;
@@ -24,7 +25,9 @@ mod merkle;
 mod seal;
 mod signature;
 mod suite;
+mod verify;
 
+pub use digest::{blake3, sha256};
 pub use domain::Domain;
 pub use ids::{Address, Hash, ParseHexError};
 pub use lthash::{LANES, LtHash, LtHashSizeError};
@@ -32,3 +35,7 @@ pub use merkle::{MerkleProof, MerkleSide, merkle_proof, merkle_root};
 pub use seal::{SEAL_NONCE_BYTES, SEAL_TAG_BYTES, SealError};
 pub use signature::{PublicKey, SecretKey, Signature, SignatureError, Signer};
 pub use suite::{Hasher, Suite, keccak256, sm3};
+pub use verify::{
+    ED25519_KEY_BYTES, POINT_BYTES, RECOVERABLE_SIGNATURE_BYTES, SIGNATURE_BYTES, SIGNED_DIGEST_BYTES,
+    recover_secp256k1, verify_ed25519, verify_secp256k1, verify_sm2,
+};
