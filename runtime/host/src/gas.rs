@@ -58,8 +58,24 @@ pub struct GasSchedule {
     pub code_byte: u64,
     /// A hash asked for by a contract.
     pub hash: u64,
-    /// A byte hashed.
+    /// A byte hashed, by Keccak-256 or under the group's suite.
     pub hash_byte: u64,
+    /// A byte hashed by BLAKE3, where a contract names it.
+    pub blake3_byte: u64,
+    /// A byte hashed by SHA-256.
+    pub sha256_byte: u64,
+    /// A byte hashed by SM3, also of a message that SM2 verifies.
+    pub sm3_byte: u64,
+    /// A key recovered from an ECDSA signature over secp256k1.
+    pub recover_secp256k1: u64,
+    /// An ECDSA signature over secp256k1 verified.
+    pub verify_secp256k1: u64,
+    /// An SM2 signature verified.
+    pub verify_sm2: u64,
+    /// An Ed25519 signature verified.
+    pub verify_ed25519: u64,
+    /// A byte of the message it is of, which SHA-512 hashes.
+    pub ed25519_byte: u64,
 }
 
 /// The schedule of protocol version 1.
@@ -89,6 +105,14 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
     code_byte: 200_000,
     hash: 200_000,
     hash_byte: 3_000,
+    blake3_byte: 1_000,
+    sha256_byte: 4_000,
+    sm3_byte: 4_500,
+    recover_secp256k1: 60_000_000,
+    verify_secp256k1: 50_000_000,
+    verify_sm2: 350_000_000,
+    verify_ed25519: 60_000_000,
+    ed25519_byte: 3_000,
 };
 
 impl GasSchedule {

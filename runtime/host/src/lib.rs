@@ -11,7 +11,7 @@
 //!         [$(stringify!($name)),*].len()
 //!     };
 //! }
-//! assert_eq!(entente_host::host_functions!(count), 23);
+//! assert_eq!(entente_host::host_functions!(count), 26);
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -39,4 +39,7 @@ pub use frame::{
 };
 #[cfg(feature = "std")]
 pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};
-pub use table::{ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, NAMESPACE, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS};
+pub use table::{
+    ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, DIGEST_BLAKE3, DIGEST_KECCAK256, DIGEST_SHA256, DIGEST_SM3, NAMESPACE,
+    SIGNATURE_ED25519, SIGNATURE_SECP256K1, SIGNATURE_SM2, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS,
+};

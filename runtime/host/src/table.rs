@@ -31,6 +31,26 @@ pub const CALL_DELEGATE: u32 = 1;
 /// `call`'s kind: a call that may change nothing.
 pub const CALL_STATIC: u32 = 2;
 
+/// `digest`'s algorithm: Keccak-256 as Ethereum uses it.
+pub const DIGEST_KECCAK256: u32 = 0;
+/// `digest`'s algorithm: BLAKE3, 32 bytes, without a key and without a domain.
+pub const DIGEST_BLAKE3: u32 = 1;
+/// `digest`'s algorithm: SHA-256 (FIPS 180-4).
+pub const DIGEST_SHA256: u32 = 2;
+/// `digest`'s algorithm: SM3 (GB/T 32905).
+pub const DIGEST_SM3: u32 = 3;
+
+/// `verify`'s and `recover`'s algorithm: ECDSA over secp256k1 of a digest of 32 bytes. A signature is `r`, `s`, 64
+/// bytes, big-endian, `s` in the lower half; `recover` takes `v` behind it, 0 or 1 or 27 or 28. A key is a point's two
+/// coordinates, 64 bytes, big-endian.
+pub const SIGNATURE_SECP256K1: u32 = 0;
+/// `verify`'s algorithm: SM2 (GB/T 32918) of a message of any length, hashed behind Z under the identifier
+/// 1234567812345678. Signature and key are written as for secp256k1; `s` may be any.
+pub const SIGNATURE_SM2: u32 = 1;
+/// `verify`'s algorithm: Ed25519 (RFC 8032) of a message of any length, without the cofactor, no canonical encoding
+/// given up and no point of small order accepted. A signature has 64 bytes, a key 32.
+pub const SIGNATURE_ED25519: u32 = 2;
+
 /// Expands `$consumer!` with the whole table.
 ///
 /// Each entry reads `/// doc` `fn name(argument: type, ...) -> type;` with `u32` and `u64` as the only types.
@@ -87,6 +107,14 @@ macro_rules! host_functions {
             fn keccak256(source: u32, length: u32, destination: u32);
             /// Writes the hash of a range under the group's suite (BLAKE3 or SM3), 32 bytes.
             fn hash(source: u32, length: u32, destination: u32);
+            /// Writes the hash of a range under an algorithm, 32 bytes; `algorithm` is one of the `DIGEST_` values.
+            fn digest(algorithm: u32, source: u32, length: u32, destination: u32);
+            /// Writes the public key, 64 bytes, that made the signature of 65 bytes at `signature` over the 32 bytes at
+            /// `digest`, and answers 1; or writes nothing and answers 0. `algorithm` is `SIGNATURE_SECP256K1`.
+            fn recover(algorithm: u32, digest: u32, signature: u32, destination: u32) -> u32;
+            /// Answers 1 where the signature of `length` bytes at `message` was made by the key at `key`, else 0.
+            /// `algorithm` is one of the `SIGNATURE_` values; the lengths of signature and key follow from it.
+            fn verify(algorithm: u32, message: u32, length: u32, signature: u32, key: u32) -> u32;
         }
     };
 }

@@ -3,6 +3,8 @@
 //! Each function charges before it does anything whose cost depends on a length, and bounds the length before it
 //! allocates.
 
+mod crypto;
+
 use entente_host::{
     ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, Fault,
     FrameStatus, NAMESPACE, NodeFault, Outcome, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS,
@@ -203,6 +205,7 @@ host_functions!(define_imports);
 
 /// The bodies, one for each entry of the table.
 mod functions {
+    pub(super) use super::crypto::{digest, recover, verify};
     use super::{
         ABSENT, Address, Amount, CALL, CALL_DATA_BYTES_MAX, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind,
         CallRequest, ContractFault, CreateRequest, Ended, Env, Fault, HASH_BYTES_MAX, Hash, LOG_DATA_BYTES_MAX, Log,
@@ -449,7 +452,7 @@ mod functions {
         })
     }
 
-    fn digest<H: CallHost>(
+    fn hashed<H: CallHost>(
         env: &mut Env<'_, H>,
         source: u32,
         length: u32,
@@ -470,7 +473,7 @@ mod functions {
         length: u32,
         destination: u32,
     ) -> Result<(), RuntimeError> {
-        digest(&mut env, source, length, destination, |_, bytes| entente_crypto::keccak256(bytes))
+        hashed(&mut env, source, length, destination, |_, bytes| entente_crypto::keccak256(bytes))
     }
 
     pub(super) fn hash<H: CallHost>(
@@ -479,7 +482,7 @@ mod functions {
         length: u32,
         destination: u32,
     ) -> Result<(), RuntimeError> {
-        digest(&mut env, source, length, destination, |host, bytes| {
+        hashed(&mut env, source, length, destination, |host, bytes| {
             host.block().suite.hash(entente_crypto::Domain::CONTRACT, &[bytes])
         })
     }
