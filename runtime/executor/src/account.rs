@@ -60,7 +60,9 @@ impl Account {
         bytes.map(|bytes| Self::from_bytes(address, bytes)).transpose()
     }
 
+    /// Sets the account's row, or removes it where the account has nothing left.
     pub(crate) fn store(&self, overlay: &mut Overlay, address: &Address) -> Result<(), NodeFault> {
-        Ok(overlay.set(&Self::row(address), Some(self.encode()))?)
+        let is_empty = *self == Self::default();
+        Ok(overlay.set(&Self::row(address), (!is_empty).then(|| self.encode()))?)
     }
 }

@@ -9,7 +9,7 @@ use entente_host::{
 };
 use entente_state::{Overlay, Row, Table};
 use entente_types::{Address, Amount, Hash, Log};
-use entente_wasm::{Entry, Wasm};
+use entente_wasm::{Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
 
 use crate::{Account, CodeKind, CodeReference, Rules, transaction::parse_container};
 
@@ -142,9 +142,21 @@ impl Context {
             return Ok(Outcome::fault(ContractFault::Native(refusal.into())));
         }
         match (function.run)(self, arguments) {
-            Ok(output) => Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None }),
+            Ok(output) => Ok(self.native_output(output, gas_left)),
             Err(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
             Err(Fault::Node(fault)) => Err(fault),
+        }
+    }
+
+    /// A native function's output is bounded and paid for as a Wasm contract's is: it goes where that goes.
+    fn native_output(&self, output: Vec<u8>, gas_left: u64) -> Outcome {
+        let (found, limit) = (output.len() as u64, u64::from(CALL_DATA_BYTES_MAX));
+        if found > limit {
+            return Outcome::fault(ContractFault::Limit { what: "an output", found, limit });
+        }
+        match gas_left.checked_sub(self.rules.gas.output_byte.saturating_mul(found)) {
+            Some(gas_left) => Outcome { status: FrameStatus::Success, output, gas_left, created: None },
+            None => Outcome::fault(ContractFault::OutOfGas),
         }
     }
 
@@ -199,6 +211,10 @@ impl Context {
         };
         if frame.read_only && !frame.value.is_zero() && !delegate {
             return (self, Ok(Outcome::fault(ContractFault::ReadOnly("send value"))));
+        }
+        if matches!(code, Code::Native) && !frame.value.is_zero() && !delegate {
+            let refusal = "a native module takes no value: nothing could give it back";
+            return (self, Ok(Outcome::fault(ContractFault::Native(refusal.into()))));
         }
         // A delegate call shows its parent's value, which has moved already.
         self.run(frame, code, !delegate)
