@@ -98,7 +98,8 @@ impl<H: CallHost> Instance<H> {
         let output = std::mem::take(&mut environment.output);
         let fault = environment.fault.take();
         let reverted = std::mem::take(&mut environment.reverted);
-        environment.return_data.clear();
+        // A kept instance holds no bytes of a call that is over: there may be a mebibyte.
+        environment.return_data = Vec::new();
         let Some(host) = environment.host.take() else {
             // Host functions put the host back before they return, on every path.
             unreachable!("the host left its instance")
