@@ -51,7 +51,7 @@ pub const STORAGE_VALUE_BYTES_MAX: u32 = 128 << 10;
 pub const CALL_DATA_BYTES_MAX: u32 = 1 << 20;
 /// The bytes of a log's data.
 pub const LOG_DATA_BYTES_MAX: u32 = 128 << 10;
-/// The bytes that a contract has hashed at a time.
+/// The bytes that a contract has hashed, or verified as a signed message, at a time.
 pub const HASH_BYTES_MAX: u32 = 1 << 20;
 
 /// The bytes that a reset restores at most: an instance that touched more is dropped, since a new one costs less.
