@@ -20,7 +20,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group"]),
     ("rpc", &["crypto", "types", "host", "executor", "ledger", "pool", "driver"]),
     ("contract-macros", &[]),
-    ("contract", &["contract-macros", "host"]),
+    // `crypto` for the chain in memory only: a contract itself has it from the chain.
+    ("contract", &["contract-macros", "host", "crypto"]),
     ("client", &["crypto", "types"]),
     ("cli", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "driver", "rpc", "client"]),
     (

@@ -65,6 +65,7 @@ extern crate std;
 
 pub mod abi;
 pub mod call;
+pub mod crypto;
 pub mod entry;
 pub mod env;
 mod error;

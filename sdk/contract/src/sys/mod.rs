@@ -13,7 +13,10 @@ mod scratch;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
-pub(crate) use entente_host::{CALL, CALL_DELEGATE, CALL_STATIC, STATUS_REVERTED, STATUS_SUCCESS};
+pub(crate) use entente_host::{
+    CALL, CALL_DELEGATE, CALL_STATIC, DIGEST_BLAKE3, DIGEST_KECCAK256, DIGEST_SHA256, DIGEST_SM3, SIGNATURE_ED25519,
+    SIGNATURE_SECP256K1, SIGNATURE_SM2, STATUS_REVERTED, STATUS_SUCCESS,
+};
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::emit;
 #[cfg(not(target_arch = "wasm32"))]

@@ -172,3 +172,24 @@ macro_rules! digest {
 }
 
 digest!(keccak256, hash);
+
+pub(crate) fn digest(algorithm: u32, data: &[u8]) -> [u8; 32] {
+    let (source, length) = place(data);
+    // SAFETY: the host reads the data and writes exactly 32 bytes.
+    written(|destination| unsafe { import::digest(algorithm, source, length, destination) })
+}
+
+pub(crate) fn recover(algorithm: u32, digest: &[u8; 32], signature: &[u8; 65]) -> Option<[u8; 64]> {
+    // Zeroed, since the host leaves it as it is where there is no key.
+    let mut key = [0; 64];
+    let (digest, signature) = (digest.as_ptr() as u32, signature.as_ptr() as u32);
+    // SAFETY: the host reads 32 and 65 bytes, and writes at most 64.
+    let found = unsafe { import::recover(algorithm, digest, signature, key.as_mut_ptr() as u32) };
+    (found != 0).then_some(key)
+}
+
+pub(crate) fn verify(algorithm: u32, message: &[u8], signature: &[u8; 64], key: &[u8]) -> bool {
+    let (message, length) = place(message);
+    // SAFETY: the host only reads: the message, 64 bytes, and as many bytes of the key as the key's type has.
+    unsafe { import::verify(algorithm, message, length, signature.as_ptr() as u32, key.as_ptr() as u32) != 0 }
+}
