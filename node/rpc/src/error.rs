@@ -1,7 +1,7 @@
 //! What a request is refused with: JSON-RPC's codes, FISCO BCOS's, and those of refused transactions.
 
 use entente_driver::{CallError, SubmitError};
-use entente_ledger::ReadError;
+use entente_ledger::{ReadError, WritesError};
 use entente_pool::AdmissionError;
 use entente_types::TransactionError;
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
@@ -58,7 +58,10 @@ pub(crate) const CODES: &[Code] = &[
     },
     Code { code: NO_GROUP, meaning: "the group does not exist on this node" },
     Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
-    Code { code: NO_BLOCK_NUMBER, meaning: "no block has this number, or its state is not kept any more" },
+    Code {
+        code: NO_BLOCK_NUMBER,
+        meaning: "no block has this number, or its state or what it wrote is not kept any more",
+    },
     Code { code: NO_INDEX, meaning: "the block has no transaction at this place" },
     Code { code: NO_FROM, meaning: "`call` needs a `from`" },
     Code { code: NO_CONFIGURATION_KEY, meaning: "the system configuration has no such key" },
@@ -129,6 +132,17 @@ impl From<CallError> for RpcError {
             CallError::Node(_) | CallError::Read(_) | CallError::Stopping => INTERNAL,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<WritesError> for RpcError {
+    fn from(error: WritesError) -> Self {
+        match error {
+            WritesError::Read(error) => error.into(),
+            WritesError::Genesis | WritesError::Pruned { .. } | WritesError::Future { .. } => {
+                Self::new(NO_BLOCK_NUMBER, error.to_string())
+            }
+        }
     }
 }
 
