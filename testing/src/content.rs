@@ -53,7 +53,7 @@ impl BlockContent {
             error: None,
         };
         let write = |key: u8| {
-            let value = (key % 3 != 0).then(|| vec![key; usize::from(key % 4)]);
+            let value = (!key.is_multiple_of(3)).then(|| vec![key; usize::from(key % 4)]);
             (Table::Contract(Address([9; 20])), vec![key], value)
         };
         Self {

@@ -50,7 +50,7 @@ fn proofs_are_fetched_from_a_node_and_checked_without_one() {
         (&sent["transaction"], &"success".into())
     );
     let checked = home.json(&[&["proof", "check", "row.proof"], genesis.as_slice()].concat());
-    assert_eq!(checked["claim"]["value"].as_str().unwrap()[..4], *"0x19", "25 tokens");
+    assert!(checked["claim"]["value"].as_str().unwrap().starts_with("0x1900"), "25 tokens: {checked}");
     let shown = text(&home.run(&[&["proof", "check", "row.proof"], genesis.as_slice()].concat()).stdout);
     assert!(shown.starts_with("proved") && shown.contains(&format!("was written by block {block}")), "{shown}");
     let genesis_hash = checked["genesis_hash"].as_str().unwrap();

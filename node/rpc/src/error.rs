@@ -153,3 +153,18 @@ impl From<ReadError> for RpcError {
         Self::new(INTERNAL, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_node_has_one_code_whatever_it_is_busy_with() {
+        for error in [RpcError::from(CallError::Busy), RpcError::from(SubmitError::Busy)] {
+            assert_eq!(error.code, BUSY);
+            assert!(error.message.ends_with("again later"), "{error:?}");
+        }
+        assert_eq!(RpcError::from(CallError::Stopping).code, INTERNAL);
+        assert_eq!(RpcError::from(SubmitError::Stopped).code, INTERNAL);
+    }
+}

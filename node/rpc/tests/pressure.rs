@@ -70,7 +70,9 @@ async fn a_pool_that_is_full_by_bytes_says_so_and_when_to_come_again() {
 }
 
 /// Keeps every thread of rayon's pool, where transactions are checked, for as long as it lives.
-struct Occupied(Vec<mpsc::Sender<()>>);
+struct Occupied {
+    _holders: Vec<mpsc::Sender<()>>,
+}
 
 impl Occupied {
     fn new() -> Self {
@@ -88,7 +90,7 @@ impl Occupied {
         for _ in &holders {
             begins.recv_timeout(PATIENCE).unwrap();
         }
-        Self(holders)
+        Self { _holders: holders }
     }
 }
 

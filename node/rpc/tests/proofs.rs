@@ -86,7 +86,7 @@ async fn every_row_that_a_block_wrote_is_proved_as_long_as_history_is_kept() {
     assert!(proved > 3 && contract, "{proved} rows");
     assert_eq!(group.row_proof(&Table::Accounts, &[1; 20], tip).await.unwrap(), None);
     let pruned = tip - 2;
-    let error = async |number| node.error("entente_rowProof", json!([1, "accounts", "0x00", number])).await;
+    let error = async |number: u64| node.error("entente_rowProof", json!([1, "accounts", "0x00", number])).await;
     let expected = format!(
         "what block {pruned} wrote is not kept any more; it is kept of blocks above {pruned} (`history_blocks`, `archive`)"
     );
@@ -129,18 +129,22 @@ async fn no_altered_byte_of_a_nodes_proof_is_believed() {
     node.stop().await;
 }
 
+/// The siblings of a level that stand on one side.
+fn siblings(level: &Value, name: &str, side: MerkleSide) -> Vec<(MerkleSide, Hash)> {
+    let digits = level[name].as_array().unwrap().iter().map(|digits| digits.as_str().unwrap());
+    digits.map(|digits| (side, digits.parse().unwrap())).collect()
+}
+
 /// The root that FISCO BCOS's levels lead a leaf to, by our tree.
 fn root(levels: &Value, leaf: &[u8]) -> Hash {
-    let side = |level: &Value, name: &str, side: MerkleSide| {
-        level[name].as_array().unwrap().iter().map(|digits| (side, digits.as_str().unwrap().parse().unwrap())).collect()
-    };
-    let level = |level| -> Vec<(MerkleSide, Hash)> {
-        let mut siblings: Vec<_> = side(level, "left", MerkleSide::Left);
-        siblings.extend::<Vec<_>>(side(level, "right", MerkleSide::Right));
-        assert_eq!(siblings.len(), 1);
-        siblings
-    };
-    MerkleProof { path: levels.as_array().unwrap().iter().flat_map(level).collect() }.root(Suite::Standard, leaf)
+    let mut path = Vec::new();
+    for level in levels.as_array().unwrap() {
+        let before = path.len();
+        path.extend(siblings(level, "left", MerkleSide::Left));
+        path.extend(siblings(level, "right", MerkleSide::Right));
+        assert_eq!(path.len(), before + 1, "{level}");
+    }
+    MerkleProof { path }.root(Suite::Standard, leaf)
 }
 
 #[tokio::test(flavor = "multi_thread")]

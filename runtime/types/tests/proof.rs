@@ -1,7 +1,7 @@
 //! What follows from a header, and what does not.
 
 use entente_testing::{BlockContent, genesis, header, keys};
-use entente_types::{Claim, Hash, Proof, ProofError, Receipt, limits::PROOF_BYTES_MAX};
+use entente_types::{Claim, Hash, Proof, ProofError, limits::PROOF_BYTES_MAX};
 use parity_scale_codec::{DecodeAll, Encode};
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn a_receipt_belongs_to_its_transaction_and_to_no_other() {
         for (other_index, other) in receipts.iter().enumerate() {
             // The transaction of one with the receipt of another, each with its own siblings.
             let mut mixed = claim.clone();
-            mixed.receipt = Receipt { ..other.receipt.clone() };
+            mixed.receipt.clone_from(&other.receipt);
             for (step, other) in mixed.path.iter_mut().zip(&other.path) {
                 step.receipt = other.receipt;
             }
