@@ -1,7 +1,8 @@
 //! The commands, and who does them.
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use entente_client::client::{Client, Group};
 
 use crate::{
     account::AccountCommand,
@@ -10,7 +11,8 @@ use crate::{
     demo::{self, DemoArguments},
     load::{self, LoadArguments},
     node::NodeCommand,
-    output::{Failure, Output},
+    output::{Failure, Output, write_out},
+    proof::ProofCommand,
     verify::{self, VerifyArguments},
 };
 
@@ -43,6 +45,9 @@ enum Command {
     /// Build, deploy and use contracts.
     #[command(subcommand, after_help = "Example:\n  entente contract build contracts/token")]
     Contract(ContractCommand),
+    /// Fetch proofs of transactions, receipts and rows, and check them with nothing but the genesis document.
+    #[command(subcommand, after_help = "Example:\n  entente proof check proof.bin --genesis chain/node0/genesis.toml")]
+    Proof(ProofCommand),
     /// Send signed transactions at a rate and measure what becomes of them.
     Load(LoadArguments),
     /// Check a stopped node's store: every block, and the state root made anew from all rows.
@@ -58,6 +63,24 @@ enum Command {
     },
 }
 
+/// Which node and group is spoken to.
+#[derive(Debug, Args)]
+pub(crate) struct GroupArguments {
+    /// The node's address.
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8545")]
+    rpc: String,
+    /// The group.
+    #[arg(long, default_value = "group1")]
+    group: String,
+}
+
+impl GroupArguments {
+    /// Speaks to it.
+    pub(crate) async fn connect(&self) -> Result<Group, Failure> {
+        Ok(Client::connect(&self.rpc).await?.group(&self.group).await?)
+    }
+}
+
 impl Arguments {
     /// Does what they say.
     pub(crate) fn run(self) -> Result<(), Failure> {
@@ -67,12 +90,14 @@ impl Arguments {
             Command::Node(command) => command.run(output),
             Command::Account(command) => command.run(output),
             Command::Contract(command) => command.run(output),
+            Command::Proof(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
             Command::Demo(arguments) => demo::run(&arguments, output),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "entente", &mut std::io::stdout());
-                Ok(())
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "entente", &mut script);
+                write_out(&script)
             }
         }
     }

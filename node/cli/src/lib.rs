@@ -1,4 +1,4 @@
-//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, load,
+//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, proofs, load,
 //! verification and the demo.
 //!
 //! This crate owns what a person or a script types and what they read back: the commands, their help, their tables,
@@ -27,6 +27,7 @@ mod node;
 mod output;
 mod password;
 mod progress;
+mod proof;
 mod running;
 mod runtime;
 mod table;

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     output::{Failure, Output},
     running::RunningMark,
-    runtime::{Interruption, runtime},
+    runtime::{Interruption, hear_hangups, runtime},
 };
 
 /// What can be done with one node.
@@ -51,6 +51,7 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         // Before anyone is told of the node: a signal that comes at once must end it cleanly, too.
         let mut interruption = Interruption::new()?;
+        hear_hangups()?;
         let server = serve(node.handle().clone(), &config.rpc).await?;
         mark.listens(server.local_addr())?;
         greet(&node, &server, output)?;

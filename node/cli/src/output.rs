@@ -55,11 +55,16 @@ impl Output {
         if !shown.ends_with('\n') {
             shown.push('\n');
         }
-        match io::stdout().lock().write_all(shown.as_bytes()) {
-            // Whoever closed the pipe has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|error| Failure::new(format!("standard output: {error}"))),
-        }
+        write_out(shown.as_bytes())
+    }
+}
+
+/// Writes to standard output.
+pub(crate) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(bytes) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::new(format!("standard output: {error}"))),
     }
 }
 

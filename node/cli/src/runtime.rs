@@ -57,3 +57,16 @@ impl Interruption {
         }
     }
 }
+
+/// From now on SIGHUP does not end the process. Whoever sends it to a node wants its lists read again; this version has
+/// none. To be called within a runtime.
+pub(crate) fn hear_hangups() -> Result<(), Failure> {
+    let hangups = signal(SignalKind::hangup());
+    let mut hangups = hangups.map_err(|error| Failure::new(format!("the handler of signals: {error}")))?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!("no_lists_to_read_again");
+        }
+    });
+    Ok(())
+}

@@ -117,7 +117,13 @@ fn the_foreground_node_ends_cleanly_by_a_signal() {
         std::io::BufRead::read_line(&mut output, &mut line).unwrap();
         let greeting: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(greeting["groups"], serde_json::json!([{ "group": "group1", "height": 0 }]));
-        assert!(Command::new("kill").args([signal, &node.id().to_string()]).status().unwrap().success());
+        let kill =
+            |signal: &str| Command::new("kill").args([signal, &node.id().to_string()]).status().unwrap().success();
+        // Asked to read its lists again, it goes on.
+        assert!(kill("-HUP"));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(kill("-0") && home.json(&["chain", "status", "chain"])["nodes"][0]["healthy"] == true);
+        assert!(kill(signal));
         assert_eq!(node.wait().unwrap().code(), Some(0), "{signal}");
         assert!(!home.path("chain/node0/node.pid").exists());
     }

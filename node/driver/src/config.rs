@@ -269,9 +269,13 @@ impl NodeConfig {
 /// # Errors
 /// As [`NodeConfig::read`], or a rule of genesis that is broken.
 pub fn read_genesis(folder: &Path) -> Result<Genesis, ConfigError> {
-    let path = folder.join("genesis.toml");
-    let genesis: Genesis = read_toml(&path)?;
-    genesis.validate().map_err(|error| ConfigError::Toml { path, line: 1, message: error.to_string() })?;
+    read_genesis_file(&folder.join("genesis.toml"))
+}
+
+/// The same from a file anywhere.
+pub fn read_genesis_file(path: &Path) -> Result<Genesis, ConfigError> {
+    let genesis: Genesis = read_toml(path)?;
+    genesis.validate().map_err(|error| ConfigError::Toml { path: path.into(), line: 1, message: error.to_string() })?;
     Ok(genesis)
 }
 

@@ -27,7 +27,7 @@ mod run;
 pub use calls::CallError;
 pub use config::{
     ConfigError, ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig,
-    StorageEngine, read_genesis, read_secret_key, write_secret_key,
+    StorageEngine, read_genesis, read_genesis_file, read_secret_key, write_secret_key,
 };
 pub use entente_group::CommittedBlock;
 pub use handle::{GroupHandle, GroupStatus, NodeHandle, SubmitError};

@@ -81,6 +81,15 @@ pub struct Node {
 impl Node {
     /// Starts the node of this folder.
     pub fn start(folder: &Path, config: &NodeConfig) -> Result<Self, StartError> {
+        Self::start_with(folder, config, |group, resources| open_engine(folder, group, &config.storage, resources))
+    }
+
+    /// The same on another store than the configuration names, such as one that fails on purpose.
+    pub fn start_with(
+        folder: &Path,
+        config: &NodeConfig,
+        open_store: impl FnOnce(&GroupId, &SharedResources) -> Result<Arc<dyn Engine>, StartError>,
+    ) -> Result<Self, StartError> {
         let genesis = read_genesis(folder)?;
         let key = read_secret_key(&folder.join("keys").join("consensus.key"), genesis.suite)?;
         let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -90,7 +99,7 @@ impl Node {
             .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
         let calls = Arc::new(calls);
         let id = genesis.group_id.clone();
-        let engine = open_engine(folder, &id, storage, &resources)?;
+        let engine = open_store(&id, &resources)?;
         let (ledger, executor) = open(engine, &genesis, storage.ledger())
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
         let options = config.group();

@@ -2,43 +2,15 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use entente_crypto::{SecretKey, Suite};
-use entente_driver::{GroupHandle, Node, NodeConfig, StartError, write_secret_key};
+use entente_driver::{GroupHandle, Node, NodeConfig, StartError};
 use entente_executor::CallInput;
 use entente_pool::AdmissionError;
-use entente_types::{
-    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Status,
-    Transaction, UnsignedTransaction, Version,
-};
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
-}
+use entente_testing::{genesis, key, node_folder, unsigned};
+use entente_types::{Address, ConsensusKind, Genesis, Hash, Status, Transaction, UnsignedTransaction};
 
 fn folder(consensus: ConsensusKind, sealer: u8) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let genesis = Genesis {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").expect("a name"),
-        ethereum_chain_id: 20200,
-        suite: Suite::Standard,
-        timestamp_ms: 1_700_000_000_000,
-        consensus,
-        pipeline_depth: 1,
-        protocol_version: 1,
-        evm_hash: EvmHash::Keccak256,
-        evm_timestamp: EvmTimestamp::Seconds,
-        balances: false,
-        limits: Limits::default(),
-        sealers: vec![Member { key: key(sealer).public_key(), weight: 1 }],
-        allocations: vec![],
-    };
-    fs::write(folder.path().join("genesis.toml"), toml::to_string(&genesis).expect("toml")).expect("writes");
-    fs::write(folder.path().join("config.toml"), "[log]\nlevel = \"warn\"\n").expect("writes");
-    fs::create_dir(folder.path().join("keys")).expect("makes");
-    write_secret_key(&folder.path().join("keys/consensus.key"), &key(9)).expect("writes");
-    folder
+    let genesis = Genesis { consensus, ..genesis(&[key(sealer)]) };
+    node_folder(&genesis, &key(9), "[log]\nlevel = \"warn\"\n")
 }
 
 fn start(folder: &Path) -> Result<Node, StartError> {
@@ -47,17 +19,9 @@ fn start(folder: &Path) -> Result<Node, StartError> {
 
 fn payment(group: &GroupHandle, nonce: u8) -> (Transaction, usize) {
     let unsigned = UnsignedTransaction {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").expect("a name"),
-        sender: key(1).public_key().address(),
-        nonce: [nonce; 32],
         valid_until: group.status().height + 500,
-        gas_limit: 1_000_000,
         to: Some(Address([7; 20])),
-        value: Amount::ZERO,
-        input: Bytes::default(),
-        extra: Bytes::default(),
+        ..unsigned(group.genesis(), &key(1), nonce.into())
     };
     (unsigned.sign(&group.genesis_hash(), &key(1)), 250)
 }

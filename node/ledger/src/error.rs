@@ -188,3 +188,33 @@ pub enum HistoryError {
         tip: BlockNumber,
     },
 }
+
+/// Why it cannot be told what a block wrote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WritesError {
+    /// Block 0 is nobody's: it follows from the genesis document.
+    #[error("block 0 wrote what follows from the genesis document; nobody signs it")]
+    Genesis,
+    /// Its history is not kept any more.
+    #[error(
+        "what block {height} wrote is not kept any more; it is kept of blocks above {floor} (`history_blocks`, \
+         `archive`)"
+    )]
+    Pruned {
+        /// The height asked for.
+        height: BlockNumber,
+        /// The highest whose writes are not kept.
+        floor: BlockNumber,
+    },
+    /// There is no such block yet.
+    #[error("there is no block {height} yet; the tip is {tip}")]
+    Future {
+        /// The height asked for.
+        height: BlockNumber,
+        /// The tip's.
+        tip: BlockNumber,
+    },
+    /// The engine failed, or what is stored is damaged.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

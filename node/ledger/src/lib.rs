@@ -62,9 +62,10 @@ mod replay;
 mod state;
 mod verify;
 
-pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError};
+pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
 pub use ledger::Ledger;
 pub use read::{ReceiptAt, TransactionAt};
 pub use record::{BlockRecord, GenesisRecord, HistoryRetention, LedgerOptions, Tip, genesis_header};
 pub use replay::{ReplayEntry, ReplayWindow};
+pub use state::RowWrite;
 pub use verify::{Fault, Verification, VerificationProgress};

@@ -7,11 +7,20 @@ use entente_storage::Column;
 use entente_types::BlockNumber;
 
 use crate::{
-    HistoryError, Ledger, ReadError, Tip,
+    HistoryError, Ledger, ReadError, Tip, WritesError,
     cache::{RowCache, RowValue},
-    format::{Stored, decode, decode_row, history_prefix},
+    format::{Stored, decode, decode_row, history_list_key, history_prefix},
     ledger::Published,
 };
+
+/// A row that a block set or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWrite {
+    /// The row.
+    pub row: Row,
+    /// What it held after the block; nothing where it was removed.
+    pub value: Option<Vec<u8>>,
+}
 
 /// The state as it was when some block was the tip, which it may still be.
 struct TipState {
@@ -39,14 +48,18 @@ struct PastState {
 
 impl StateReader for PastState {
     fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
-        match self.overwritten(row).map_err(state_error)? {
-            Some(value) => Ok(value),
-            None => stored_row(&self.published, row).map_err(state_error),
-        }
+        self.value(row).map_err(state_error)
     }
 }
 
 impl PastState {
+    fn value(&self, row: &Row) -> Result<RowValue, ReadError> {
+        match self.overwritten(row)? {
+            Some(value) => Ok(value),
+            None => stored_row(&self.published, row),
+        }
+    }
+
     /// What the first block above the height overwrote, if one did.
     fn overwritten(&self, row: &Row) -> Result<Option<RowValue>, ReadError> {
         let mut prefix = Vec::with_capacity(row.as_bytes().len() + 11);
@@ -101,5 +114,36 @@ impl Ledger {
             return Err(HistoryError::Pruned { height, oldest: published.history_floor });
         }
         Ok(Arc::new(PastState { published, height }))
+    }
+
+    /// What the block at this height wrote, ascending by row: the leaves of its change root in their order. It is
+    /// made again from the history, which keeps the names of the rows that a block overwrote, and from the state.
+    ///
+    /// # Errors
+    /// Block 0, a height above the tip, or one whose history is not kept any more.
+    pub fn writes(&self, height: BlockNumber) -> Result<Vec<RowWrite>, WritesError> {
+        let published = self.published();
+        let (tip, floor) = (published.tip.number, published.history_floor);
+        if height == 0 {
+            return Err(WritesError::Genesis);
+        }
+        if height > tip {
+            return Err(WritesError::Future { height, tip });
+        }
+        if height <= floor {
+            return Err(WritesError::Pruned { height, floor });
+        }
+        let key = history_list_key(height);
+        let damaged = |message: String| ReadError::damaged(Column::History, &key, message);
+        let list = published.snapshot.get(Column::History, &key).map_err(ReadError::from)?;
+        let list = list.ok_or_else(|| damaged(format!("the list of what block {height} overwrote is missing")))?;
+        let rows = decode::<Stored<Vec<Vec<u8>>>>(Column::History, &key, &list)?.value;
+        let after = PastState { published, height };
+        let write = |bytes: Vec<u8>| -> Result<RowWrite, WritesError> {
+            let row = Row::from_bytes(&bytes).map_err(|error| damaged(error.to_string()))?;
+            let value = after.value(&row)?;
+            Ok(RowWrite { row, value })
+        };
+        rows.into_iter().map(write).collect()
     }
 }

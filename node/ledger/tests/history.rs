@@ -4,9 +4,12 @@ mod support;
 
 use std::sync::Arc;
 
-use entente_ledger::{GenesisRecord, HistoryError, HistoryRetention, Ledger, LedgerOptions};
-use entente_state::StateReader;
-use entente_storage::{Column, Engine, Memory, RocksDb, SharedResources};
+use entente_crypto::merkle_root;
+use entente_ledger::{
+    GenesisRecord, HistoryError, HistoryRetention, Ledger, LedgerOptions, ReadError, RowWrite, WritesError,
+};
+use entente_state::{StateReader, write_leaf};
+use entente_storage::{Batch, Column, Durability, Engine, Memory, RocksDb, SharedResources};
 use proptest::prelude::*;
 use support::{Chain, Writes, row};
 
@@ -25,6 +28,16 @@ fn assert_state(state: &dyn StateReader, chain: &Chain, height: usize) {
     }
 }
 
+/// What is told of a block's writes is what it did, in the order of its change root.
+fn assert_writes(ledger: &Ledger, chain: &Chain, height: u64) {
+    let record = &chain.records[height as usize - 1];
+    let expected = record.changes.iter().map(|change| RowWrite { row: change.row.clone(), value: change.new.clone() });
+    let found = ledger.writes(height).unwrap();
+    assert_eq!(found, expected.collect::<Vec<_>>(), "block {height}");
+    let leaves: Vec<Vec<u8>> = found.iter().map(|write| write_leaf(&write.row, write.value.as_deref())).collect();
+    assert_eq!(merkle_root(chain.genesis.suite, &leaves), record.block.header.change_root);
+}
+
 /// Every height that must be kept equals the model's, and the heights beside them give their errors.
 fn assert_heights(ledger: &Ledger, chain: &Chain, kept: u64) {
     let tip = ledger.tip().number;
@@ -32,6 +45,14 @@ fn assert_heights(ledger: &Ledger, chain: &Chain, kept: u64) {
     assert_eq!(ledger.oldest_state(), oldest);
     for height in oldest..=tip {
         assert_state(&*ledger.state_at(height).unwrap(), chain, height as usize);
+    }
+    for height in oldest + 1..=tip {
+        assert_writes(ledger, chain, height);
+    }
+    assert_eq!(ledger.writes(0), Err(WritesError::Genesis));
+    assert_eq!(ledger.writes(tip + 1), Err(WritesError::Future { height: tip + 1, tip }));
+    if oldest > 0 {
+        assert_eq!(ledger.writes(oldest), Err(WritesError::Pruned { height: oldest, floor: oldest }));
     }
     assert_eq!(ledger.state_at(tip + 1).err(), Some(HistoryError::Future { height: tip + 1, tip }));
     if let Some(below) = oldest.checked_sub(1) {
@@ -118,6 +139,30 @@ fn an_archive_keeps_all_and_a_shorter_retention_takes_hold_block_by_block() {
             }
         }
         assert_heights(&ledger, &chain, retention);
+    }
+}
+
+#[test]
+fn a_damaged_list_of_writes_is_told_and_not_guessed() {
+    let engine: Arc<dyn Engine> = Arc::new(Memory::new());
+    let mut chain = Chain::new();
+    let ledger = chain.ledger(engine.clone());
+    for value in 0..2 {
+        ledger.append(&chain.next(0, &vec![(1, Some(vec![value]))])).unwrap();
+    }
+    for (height, value) in [(1_u64, None), (2, Some(&[1, 4, 4, 9][..]))] {
+        let key = [&[1][..], &height.to_be_bytes()].concat();
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.put(Column::History, &key, value),
+            None => batch.delete(Column::History, &key),
+        }
+        engine.write(batch, Durability::Synced).unwrap();
+    }
+    let ledger = Ledger::open(engine, &chain.genesis).unwrap();
+    for height in 1..=2 {
+        let error = ledger.writes(height).unwrap_err();
+        assert!(matches!(error, WritesError::Read(ReadError::Damaged { column: Column::History, .. })), "{error}");
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use entente_types::{Address, BlockNumber, GroupId, Hash};
+use entente_state::KEY_BYTES_MAX;
+use entente_types::{Address, BlockNumber, GroupId, Hash, Table};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
@@ -30,6 +31,8 @@ pub(crate) enum Kind {
     Call,
     FiscoCall,
     Text,
+    Table,
+    Key,
 }
 
 impl Kind {
@@ -50,6 +53,8 @@ impl Kind {
                 "an object {\"from\": address, \"to\": address, \"value\": ignored, \"data\": hexadecimal}"
             }
             Self::Text => "a string",
+            Self::Table => "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes",
+            Self::Key => "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x",
         }
     }
 }
@@ -253,14 +258,23 @@ impl<'a> Arguments<'a> {
         self.required(index, parse::<String>)
     }
 
+    /// A table.
+    pub(crate) fn table(&self, index: usize) -> Result<Table, RpcError> {
+        self.required(index, parse_text)
+    }
+
+    /// A row's key in its table.
+    pub(crate) fn key(&self, index: usize) -> Result<Vec<u8>, RpcError> {
+        self.required(index, |value| hexadecimal(value).filter(|key| key.len() <= KEY_BYTES_MAX))
+    }
+
     /// Which block is meant.
     pub(crate) fn block(&self, index: usize) -> Result<BlockId, RpcError> {
-        self.required(index, |value| {
-            if let Some(number) = number(value) {
-                return Some(BlockId::Number(number));
-            }
-            let text = parse::<String>(value)?;
-            if text == "latest" { Some(BlockId::Latest) } else { text.parse().ok().map(BlockId::Hash) }
+        self.required(index, |value| match parse::<String>(value) {
+            Some(text) if text == "latest" => Some(BlockId::Latest),
+            // Before a number: a hash may begin with as many zeros as it likes.
+            Some(text) => text.parse().map(BlockId::Hash).ok().or_else(|| number(value).map(BlockId::Number)),
+            None => number(value).map(BlockId::Number),
         })
     }
 

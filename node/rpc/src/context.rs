@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use entente_driver::{GroupHandle, NodeHandle};
 use entente_types::GroupId;
+use tokio::sync::Semaphore;
 
-use crate::{feed::Feed, metrics::Metrics};
+use crate::{feed::Feed, limits::ROW_PROOFS_MAX, metrics::Metrics};
 
 /// A group and those who wait for news of it.
 pub(crate) struct GroupEntry {
@@ -18,6 +19,7 @@ pub(crate) struct Context {
     name: String,
     groups: Vec<GroupEntry>,
     pub(crate) metrics: Metrics,
+    pub(crate) row_proofs: Semaphore,
 }
 
 impl Context {
@@ -27,6 +29,7 @@ impl Context {
             name: node.name().to_owned(),
             groups: node.groups().iter().map(entry).collect(),
             metrics: Metrics::default(),
+            row_proofs: Semaphore::new(ROW_PROOFS_MAX),
         }
     }
 

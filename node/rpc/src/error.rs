@@ -1,7 +1,7 @@
 //! What a request is refused with: JSON-RPC's codes, FISCO BCOS's, and those of refused transactions.
 
 use entente_driver::{CallError, SubmitError};
-use entente_ledger::ReadError;
+use entente_ledger::{ReadError, WritesError};
 use entente_pool::AdmissionError;
 use entente_types::TransactionError;
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
@@ -58,7 +58,10 @@ pub(crate) const CODES: &[Code] = &[
     },
     Code { code: NO_GROUP, meaning: "the group does not exist on this node" },
     Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
-    Code { code: NO_BLOCK_NUMBER, meaning: "no block has this number, or its state is not kept any more" },
+    Code {
+        code: NO_BLOCK_NUMBER,
+        meaning: "no block has this number, or its state or what it wrote is not kept any more",
+    },
     Code { code: NO_INDEX, meaning: "the block has no transaction at this place" },
     Code { code: NO_FROM, meaning: "`call` needs a `from`" },
     Code { code: NO_CONFIGURATION_KEY, meaning: "the system configuration has no such key" },
@@ -132,10 +135,36 @@ impl From<CallError> for RpcError {
     }
 }
 
+impl From<WritesError> for RpcError {
+    fn from(error: WritesError) -> Self {
+        match error {
+            WritesError::Read(error) => error.into(),
+            WritesError::Genesis | WritesError::Pruned { .. } | WritesError::Future { .. } => {
+                Self::new(NO_BLOCK_NUMBER, error.to_string())
+            }
+        }
+    }
+}
+
 impl From<ReadError> for RpcError {
     fn from(error: ReadError) -> Self {
         // The operator must hear of a damaged ledger, not only whoever happened to ask.
         tracing::error!(%error, "ledger_unreadable");
         Self::new(INTERNAL, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_node_has_one_code_whatever_it_is_busy_with() {
+        for error in [RpcError::from(CallError::Busy), RpcError::from(SubmitError::Busy)] {
+            assert_eq!(error.code, BUSY);
+            assert!(error.message.ends_with("again later"), "{error:?}");
+        }
+        assert_eq!(RpcError::from(CallError::Stopping).code, INTERNAL);
+        assert_eq!(RpcError::from(SubmitError::Stopped).code, INTERNAL);
     }
 }

@@ -14,7 +14,7 @@ use http::{
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use tower::{Layer, Service};
 
-use crate::{context::Context, metrics, plain::OverWebSocket};
+use crate::{arguments::shown, context::Context, metrics, plain::OverWebSocket};
 
 /// Counts a connection for as long as anything of it is left.
 struct OpenConnection(Arc<Context>);
@@ -77,7 +77,7 @@ where
             return Box::pin(async move { Ok(response) });
         }
         if request.uri().path() != "/" {
-            let path = request.uri().path();
+            let path = shown(request.uri().path());
             let response = plain(StatusCode::NOT_FOUND, format!("nothing is at {path}; JSON-RPC is at /\n"));
             return Box::pin(async move { Ok(response) });
         }
@@ -101,7 +101,10 @@ fn answer(context: &Context, path: &str) -> HttpResponse {
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            format!("nothing is at {path}; GET has /health and /metrics, and JSON-RPC is POST or WebSocket at /\n"),
+            format!(
+                "nothing is at {}; GET has /health and /metrics, and JSON-RPC is POST or WebSocket at /\n",
+                shown(path)
+            ),
         ),
     }
 }

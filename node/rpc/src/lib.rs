@@ -33,6 +33,7 @@ mod front;
 pub mod limits;
 mod metrics;
 mod plain;
+mod proofs;
 mod reading;
 mod sending;
 mod server;

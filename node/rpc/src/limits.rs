@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The transactions in one `entente_sendTransactions`.
 pub const TRANSACTIONS_MAX: usize = 10_000;
+/// The proofs of rows that are made at a time: each makes all that a block wrote again.
+pub const ROW_PROOFS_MAX: usize = 4;
 /// The characters of a found value that an error message repeats.
 pub const FOUND_CHARACTERS_MAX: usize = 60;
 /// The messages that may wait to be sent on one WebSocket connection; who reads no faster is waited for.

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use jsonrpsee::{
     MethodResponse,
-    core::middleware::{Batch, Notification, RpcServiceT},
-    types::{ErrorObject, Request},
+    core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
+    types::{ErrorObjectOwned, Request},
 };
 use tower::Layer;
 
@@ -68,10 +68,7 @@ where
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let answer = match refusal(&request) {
-            Some(error) => {
-                let error = ErrorObject::owned(error.code, error.message, None::<()>);
-                Err(MethodResponse::error(request.id(), error))
-            }
+            Some(error) => Err(MethodResponse::error(request.id(), ErrorObjectOwned::from(error))),
             None => Ok(self.inner.call(request)),
         };
         async move {
@@ -82,7 +79,17 @@ where
         }
     }
 
-    fn batch<'a>(&self, requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+    fn batch<'a>(&self, mut requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        // The library answers the requests of a batch itself, without coming back here.
+        for entry in requests.iter_mut() {
+            let refused = match entry {
+                Ok(BatchEntry::Call(request)) => refusal(request).map(|error| (request.id().clone(), error)),
+                Ok(BatchEntry::Notification(_)) | Err(_) => None,
+            };
+            if let Some((id, error)) = refused {
+                *entry = Err(BatchEntryErr::new(id, error.into()));
+            }
+        }
         self.inner.batch(requests)
     }
 

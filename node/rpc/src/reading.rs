@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use entente_crypto::merkle_proof;
 use entente_driver::GroupHandle;
 use entente_executor::CallInput;
-use entente_types::{Address, Block, BlockNumber, ConsensusKind, GroupId, Hash, Limits, Suite};
-use parity_scale_codec::Encode;
+use entente_types::{Address, BlockNumber, ConsensusKind, GroupId, Hash, Limits, Suite};
 use serde::Serialize;
 
 use crate::{
@@ -14,7 +12,7 @@ use crate::{
     context::Context,
     error::{INTERNAL, RpcError},
     table::Pending,
-    views::{Answer, BlockView, CallView, Place, ProofView, ReceiptView, TransactionView, answer},
+    views::{Answer, BlockView, CallView, Place, ReceiptView, TransactionView, answer},
 };
 
 #[derive(Serialize)]
@@ -143,45 +141,4 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
         let receipt = group.call(call_input(&group, request), height).await?;
         answer(&CallView::new(&receipt))
     })
-}
-
-pub(crate) fn transaction_proof(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let group = &arguments.group(context, 0)?.handle;
-    let hash = arguments.hash(1)?;
-    let Some((block, index)) = place_of(group, &hash)? else { return answer(&()) };
-    let suite = group.genesis().suite;
-    let hashes: Vec<Hash> = block.transactions.iter().map(|transaction| transaction.hash(suite)).collect();
-    let root = block.header.transaction_root;
-    proof(group, &block, index, root, hash, &hashes)
-}
-
-pub(crate) fn receipt_proof(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let group = &arguments.group(context, 0)?.handle;
-    let hash = arguments.hash(1)?;
-    let Some((block, index)) = place_of(group, &hash)? else { return answer(&()) };
-    let receipts = group.ledger().receipts(block.header.number)?.unwrap_or_default();
-    let leaves: Vec<Vec<u8>> = receipts.iter().map(Encode::encode).collect();
-    let root = block.header.receipt_root;
-    proof(group, &block, index, root, hash, &leaves)
-}
-
-fn place_of(group: &GroupHandle, hash: &Hash) -> Result<Option<(Block, u32)>, RpcError> {
-    let Some((number, index)) = group.ledger().transaction_place(hash)? else { return Ok(None) };
-    Ok(group.ledger().block(number)?.map(|block| (block, index)))
-}
-
-fn proof<L: AsRef<[u8]>>(
-    group: &GroupHandle,
-    block: &Block,
-    index: u32,
-    root: Hash,
-    transaction: Hash,
-    leaves: &[L],
-) -> Answer {
-    let suite = group.genesis().suite;
-    let missing = || RpcError::new(INTERNAL, format!("block {} has no place {index}", block.header.number));
-    let proof = merkle_proof(suite, leaves, index as usize).ok_or_else(missing)?;
-    let leaf = leaves.get(index as usize).map(|leaf| leaf.as_ref().to_vec()).ok_or_else(missing)?;
-    let block_hash = block.header.hash(suite);
-    answer(&ProofView { transaction, block: block.header.number, block_hash, index, leaf, root, proof })
 }

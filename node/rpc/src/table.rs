@@ -8,7 +8,7 @@ use crate::{
     arguments::{Arguments, Kind, Parameter},
     context::Context,
     error::RpcError,
-    fisco, reading, sending, subscriptions,
+    fisco, proofs, reading, sending, subscriptions,
     views::Answer,
 };
 
@@ -146,19 +146,37 @@ pub(crate) static METHODS: &[Method] = &[
     Method {
         name: "entente_transactionProof",
         parameters: &[GROUP, HASH],
-        result: "{transaction, block, block_hash, index, leaf, root, path: [[side, hash]]}, or null",
+        result: "{transaction, index, block, block_hash, leaf, root, path: [[side, hash]], header, certificate, proof}, \
+                 or null",
         documentation: "Proves that a transaction is in a block: the siblings from its leaf, the hash, up to the header's \
-                 transaction root.",
+                 transaction root, and the header with its certificate. `proof` is the whole as one SCALE document, \
+                 which `entente proof check` verifies with nothing but the genesis document.",
         example: "[\"group1\", \"0x58b1…\"]",
-        handler: Handler::Blocking(reading::transaction_proof),
+        handler: Handler::Blocking(proofs::transaction),
     },
     Method {
         name: "entente_receiptProof",
         parameters: &[GROUP, HASH],
-        result: "{transaction, block, block_hash, index, leaf, root, path: [[side, hash]]}, or null",
-        documentation: "Proves a receipt: the siblings from its leaf, its SCALE encoding, up to the header's receipt root.",
+        result: "as `entente_transactionProof`",
+        documentation: "Proves the receipt of a transaction: the siblings from its leaf, its SCALE encoding, up to the \
+                 header's receipt root. `proof` joins it to the transaction's hash, too.",
         example: "[\"group1\", \"0x58b1…\"]",
-        handler: Handler::Blocking(reading::receipt_proof),
+        handler: Handler::Blocking(proofs::receipt),
+    },
+    Method {
+        name: "entente_rowProof",
+        parameters: &[
+            GROUP,
+            required("table", Kind::Table),
+            required("key", Kind::Key),
+            required("block", Kind::Number),
+        ],
+        result: "{table, key, value, block, block_hash, leaf, root, path: [[side, hash]], header, certificate, proof}, \
+                 or null where the block did not write the row",
+        documentation: "Proves that a block set a row, or removed it (`value` is null then), up to the header's change \
+                 root: not that the row still holds it. Kept for as many blocks as the state's history.",
+        example: "[\"group1\", \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"0x00\", 7]",
+        handler: Handler::Blocking(proofs::row),
     },
     Method {
         name: "entente_subscribeBlocks",
@@ -285,6 +303,26 @@ pub(crate) static METHODS: &[Method] = &[
         documentation: "The receipt of a committed transaction.",
         example: "[1, \"0x58b1…\"]",
         handler: Handler::Direct(fisco::receipt),
+    },
+    Method {
+        name: "getTransactionByHashWithProof",
+        parameters: &[GROUP_ID, TRANSACTION_HASH],
+        result: "{transaction, txProof: [{left: [digits], right: [digits]}]}, or null",
+        documentation: "A committed transaction, and the siblings from its hash up to `transactionsRoot`, a level each. \
+                 The tree and its hashes are ours, so FISCO BCOS's own check does not fit: \
+                 `entente_transactionProof` gives the proof to check.",
+        example: "[1, \"0x58b1…\"]",
+        handler: Handler::Blocking(proofs::fisco_transaction),
+    },
+    Method {
+        name: "getTransactionReceiptByHashWithProof",
+        parameters: &[GROUP_ID, TRANSACTION_HASH],
+        result: "{transactionReceipt, receiptProof: [{left: [digits], right: [digits]}]}, or null",
+        documentation: "The receipt of a committed transaction, and the siblings from its SCALE encoding up to \
+                 `receiptsRoot`, a level each. The tree and its hashes are ours, so FISCO BCOS's own check does not \
+                 fit: `entente_receiptProof` gives the proof to check.",
+        example: "[1, \"0x58b1…\"]",
+        handler: Handler::Blocking(proofs::fisco_receipt),
     },
     Method {
         name: "getPendingTxSize",

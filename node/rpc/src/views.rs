@@ -1,13 +1,12 @@
 //! How blocks, transactions and receipts are shown by `entente_*`.
 
-use entente_crypto::MerkleProof;
 use entente_driver::CommittedBlock;
 use entente_types::{
     Address, Block, BlockNumber, Certificate, Hash, Header, LeftOut, Log, Receipt, ReceiptError, Suite, Transaction,
     hex_bytes,
 };
-use serde::{Serialize, Serializer, ser::Error as _};
-use serde_json::{Value, value::RawValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::error::{INTERNAL, RpcError};
 
@@ -103,7 +102,7 @@ pub(crate) struct TransactionView<'a> {
     block: BlockNumber,
     block_hash: Hash,
     index: u32,
-    #[serde(flatten, serialize_with = "with_hexadecimal_nonce")]
+    #[serde(flatten)]
     transaction: &'a Transaction,
 }
 
@@ -111,16 +110,6 @@ impl<'a> TransactionView<'a> {
     pub(crate) fn new(place: Place, transaction: &'a Transaction) -> Self {
         Self { hash: place.hash, block: place.block, block_hash: place.block_hash, index: place.index, transaction }
     }
-}
-
-/// The transaction with its nonce as all other bytes are shown, not as a list of numbers.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
-fn with_hexadecimal_nonce<S: Serializer>(transaction: &&Transaction, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut value = serde_json::to_value(transaction).map_err(S::Error::custom)?;
-    if let (Transaction::Native(native), Some(fields)) = (transaction, value.as_object_mut()) {
-        fields.insert("nonce".to_owned(), Value::String(hex_bytes::encode(&native.unsigned.nonce)));
-    }
-    value.serialize(serializer)
 }
 
 /// `entente_block`.
@@ -166,22 +155,6 @@ impl<'a> BlockView<'a> {
             transactions,
         }
     }
-}
-
-/// `entente_transactionProof` and `entente_receiptProof`.
-#[derive(Serialize)]
-pub(crate) struct ProofView {
-    pub(crate) transaction: Hash,
-    pub(crate) block: BlockNumber,
-    pub(crate) block_hash: Hash,
-    pub(crate) index: u32,
-    /// The bytes that are in the tree.
-    #[serde(with = "hex_bytes")]
-    pub(crate) leaf: Vec<u8>,
-    /// The root in the header.
-    pub(crate) root: Hash,
-    #[serde(flatten)]
-    pub(crate) proof: MerkleProof,
 }
 
 /// What `entente_subscribeBlocks` tells of a block.

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 const HASH: &str = "a hash: 64 hexadecimal digits, with or without 0x";
 const GROUP: &str = "a group: its name, or n for \"group<n>\"";
 const NUMBER: &str = "a number: an integer from 0, or a string of decimal or of 0x and hexadecimal digits";
+const TABLE: &str = "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes";
+const KEY: &str = "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x";
 const TRANSACTION: &str = "a transaction: a string of hexadecimal digits, with or without 0x";
 const ADDRESS: &str = "an address: 40 hexadecimal digits, with or without 0x";
 
@@ -104,6 +106,20 @@ fn malformed_reads() -> Vec<(&'static str, Value, i64, String)> {
             -32602,
             "`block` is \"first\"; expected a block: its number, its hash, or \"latest\"".into(),
         ),
+        (
+            "entente_rowProof",
+            json!([1, "colours", "0x00", 1]),
+            -32602,
+            format!("`table` is \"colours\"; expected {TABLE}"),
+        ),
+        ("entente_rowProof", json!([1, "accounts", "0x0", 1]), -32602, format!("`key` is \"0x0\"; expected {KEY}")),
+        (
+            "entente_rowProof",
+            json!([1, "accounts", "00".repeat(1025), 1]),
+            -32602,
+            format!("`key` is \"{}...; expected {KEY}", "0".repeat(59)),
+        ),
+        ("entente_rowProof", json!([1, "code", "0x00"]), -32602, format!("`block` is missing; expected {NUMBER}")),
         ("entente_block", json!([1, 0, "yes"]), -32602, "`full` is \"yes\"; expected true or false".into()),
         (
             "entente_sendTransaction",
@@ -186,6 +202,11 @@ async fn every_malformed_parameter_is_named() {
     }
     let (code, message) = node.error("entente_call", json!([1, { "to": "0x", "colour": 1 }])).await;
     assert!(code == -32602 && message.starts_with("`call` is {"), "{message}");
+    // A hash of many zeros is a hash, and no small number.
+    for zeros in ["0x", ""] {
+        let hash = format!("{zeros}{:064x}", 0);
+        assert_eq!(node.result("entente_block", json!([1, hash])).await, Value::Null);
+    }
     // The same over WebSocket, where subscriptions are refused too.
     let client = node.client().await;
     let error = client.request::<Value>("entente_subscribeReceipt", &(1, "0x12")).await.unwrap_err();
@@ -197,11 +218,26 @@ async fn every_malformed_parameter_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_requests_of_a_batch_are_refused_in_the_same_words() {
+    let node = TestNode::start("memory").await;
+    let methods = ["eth_nothing", "entente_groups", "entente_subscribeBlocks"];
+    let request = |(id, method)| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": [] });
+    let batch: Vec<Value> = (0..).zip(methods).map(request).collect();
+    let (_, answer) = node.post(&json!(batch).to_string()).await;
+    let answers: Vec<Value> = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answers[0]["error"]["message"], json!("there is no method \"eth_nothing\"; docs/rpc.md lists them"));
+    assert_eq!((&answers[0]["id"], &answers[1]["result"]), (&json!(0), &json!(["group1"])));
+    let needs = "entente_subscribeBlocks needs a WebSocket: connect to ws:// on the same port";
+    assert_eq!(answers[2]["error"], json!({ "code": -32600, "message": needs }));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_get_an_error_and_the_node_goes_on() {
-    let node = TestNode::start_with("memory", |rpc| {
-        rpc.request_bytes_max = 1 << 20;
-        rpc.batch_requests_max = 3;
-        rpc.subscriptions_max = 2;
+    let node = TestNode::start_with("memory", |config| {
+        config.rpc.request_bytes_max = 1 << 20;
+        config.rpc.batch_requests_max = 3;
+        config.rpc.subscriptions_max = 2;
     })
     .await;
     let code = |body: &str| {

@@ -104,6 +104,8 @@ async fn health_and_metrics_are_plain_http() {
     let (status, body) = node.get("/nothing").await;
     let expected = "nothing is at /nothing; GET has /health and /metrics, and JSON-RPC is POST or WebSocket at /\n";
     assert_eq!((status, body.as_str()), (404, expected));
+    let (status, body) = node.get(&format!("/{}", "x".repeat(5000))).await;
+    assert!(status == 404 && body.len() < 200, "{body}");
     let post = exchange(node.address(), "POST /g/group1 HTTP/1.1\r\nContent-Length: 2", "{}").await;
     assert_eq!(post, (404, "nothing is at /g/group1; JSON-RPC is at /\n".into()));
     node.stop().await;

@@ -52,9 +52,10 @@ impl ChangeSet {
         self.0.binary_search_by(|change| change.row.cmp(row)).ok().and_then(|index| self.0.get(index))
     }
 
-    /// The change root: Merkle over SCALE(table, key, new value or nothing) of each change.
+    /// The change root: Merkle over the [`write_leaf`] of each change.
     pub fn root(&self, suite: Suite) -> Hash {
-        let leaves: Vec<Vec<u8>> = self.0.par_iter().with_min_len(CHANGES_PER_TASK).map(change_leaf).collect();
+        let leaf = |change: &Change| write_leaf(&change.row, change.new.as_deref());
+        let leaves: Vec<Vec<u8>> = self.0.par_iter().with_min_len(CHANGES_PER_TASK).map(leaf).collect();
         merkle_root(suite, &leaves)
     }
 
@@ -84,11 +85,13 @@ impl ChangeSet {
     }
 }
 
-fn change_leaf(change: &Change) -> Vec<u8> {
-    let mut leaf = Vec::with_capacity(change.row.as_bytes().len() + change.new.as_ref().map_or(0, Vec::len) + 8);
-    leaf.extend_from_slice(change.row.table());
-    change.row.key().encode_to(&mut leaf);
-    change.new.encode_to(&mut leaf);
+/// The leaf of the change root for a row that a block set to this value, or removed: SCALE(table, key, value or
+/// nothing).
+pub fn write_leaf(row: &Row, new: Option<&[u8]>) -> Vec<u8> {
+    let mut leaf = Vec::with_capacity(row.as_bytes().len() + new.map_or(0, <[u8]>::len) + 8);
+    leaf.extend_from_slice(row.table());
+    row.key().encode_to(&mut leaf);
+    new.encode_to(&mut leaf);
     leaf
 }
 
@@ -157,8 +160,7 @@ mod tests {
     fn a_leaf_is_the_scale_encoding_of_table_key_and_new_value() {
         let table = Table::Contract(Address([7; 20]));
         for new in [Some(vec![1, 2]), None] {
-            let change = Change { row: Row::new(&table, b"key"), old: Some(vec![9]), new: new.clone() };
-            assert_eq!(change_leaf(&change), (&table, b"key".to_vec(), new).encode());
+            assert_eq!(write_leaf(&Row::new(&table, b"key"), new.as_deref()), (&table, b"key".to_vec(), &new).encode());
         }
     }
 

@@ -26,7 +26,7 @@ mod overlay;
 mod reader;
 mod row;
 
-pub use change::{Change, ChangeSet};
+pub use change::{Change, ChangeSet, write_leaf};
 pub use overlay::{Access, Checkpoint, Overlay};
 pub use reader::{LayeredState, MapState, StateReadError, StateReader};
-pub use row::{KEY_BYTES_MAX, Row, RowError, Table};
+pub use row::{KEY_BYTES_MAX, Row, RowError, Table, TableNameError};

@@ -1,6 +1,6 @@
 //! Tables and the names of their rows.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use entente_crypto::Address;
 use parity_scale_codec::{Decode, Encode};
@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 /// The bytes of a key within its table.
 pub const KEY_BYTES_MAX: usize = 1024;
+/// The characters of a text that names no table that its error repeats.
+const NAME_CHARACTERS_SHOWN: usize = 60;
 
 /// A table. Its SCALE encoding stands before each key; no table's encoding begins another's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -27,6 +29,43 @@ pub enum Table {
     /// The storage of one contract.
     #[codec(index = 4)]
     Contract(Address),
+}
+
+/// A text that names no table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} names no table; a table is a contract's address, or one of accounts, code, configuration and \
+     ethereum_hashes"
+)]
+pub struct TableNameError(String);
+
+impl fmt::Display for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accounts => formatter.write_str("accounts"),
+            Self::Code => formatter.write_str("code"),
+            Self::Configuration => formatter.write_str("configuration"),
+            Self::EthereumHashes => formatter.write_str("ethereum_hashes"),
+            Self::Contract(address) => address.fmt(formatter),
+        }
+    }
+}
+
+impl FromStr for Table {
+    type Err = TableNameError;
+
+    fn from_str(text: &str) -> Result<Self, TableNameError> {
+        match text {
+            "accounts" => Ok(Self::Accounts),
+            "code" => Ok(Self::Code),
+            "configuration" => Ok(Self::Configuration),
+            "ethereum_hashes" => Ok(Self::EthereumHashes),
+            _ => match text.parse() {
+                Ok(address) => Ok(Self::Contract(address)),
+                Err(_) => Err(TableNameError(text.chars().take(NAME_CHARACTERS_SHOWN).collect())),
+            },
+        }
+    }
 }
 
 /// Stored bytes that name no row.
@@ -119,6 +158,25 @@ mod tests {
             let same = (&table, &key) == (&other, &other_key);
             prop_assert_eq!(Row::new(&other, &other_key) == row, same);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tables_name_names_it(table in tables(), text in any::<String>()) {
+            prop_assert_eq!(table.to_string().parse::<Table>().unwrap(), table);
+            if let Ok(named) = text.parse::<Table>() {
+                prop_assert!(text.trim_start_matches("0x").eq_ignore_ascii_case(named.to_string().trim_start_matches("0x")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_names_no_table_is_told_with_what_would() {
+        let error = "x".repeat(100).parse::<Table>().unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("\"{}\" names no table; a table is a contract's address", "x".repeat(60))),
+            "{error}"
+        );
     }
 
     #[test]

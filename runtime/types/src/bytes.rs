@@ -133,6 +133,30 @@ pub mod hex_bytes {
     }
 }
 
+/// The same for as many bytes as a field must have.
+pub(crate) mod hex_array {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    /// Writes `0x` and the digits.
+    pub(crate) fn serialize<S: Serializer, const LENGTH: usize>(
+        bytes: &[u8; LENGTH],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        super::hex_bytes::serialize(bytes, serializer)
+    }
+
+    /// Reads digits with or without `0x`, as many as there must be.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const LENGTH: usize>(
+        deserializer: D,
+    ) -> Result<[u8; LENGTH], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; LENGTH];
+        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(&text), &mut bytes)
+            .map_err(|error| D::Error::custom(format!("{LENGTH} bytes as hexadecimal are expected ({error})")))?;
+        Ok(bytes)
+    }
+}
+
 /// An amount of the group's coin, where genesis gives it one: 256 bits, encoded as 32 bytes little-endian.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(pub U256);

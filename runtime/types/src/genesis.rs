@@ -233,24 +233,7 @@ impl Genesis {
 
     /// Checks what the fields alone do not ensure.
     pub fn validate(&self) -> Result<(), GenesisError> {
-        if self.sealers.is_empty() || self.sealers.len() > SEALERS_MAX {
-            return Err(GenesisError::Sealers(self.sealers.len()));
-        }
-        let mut keys: Vec<PublicKey> = Vec::with_capacity(self.sealers.len());
-        for member in &self.sealers {
-            let found = member.key.suite();
-            if found != self.suite {
-                return Err(GenesisError::SealerSuite { suite: self.suite, found });
-            }
-            if member.weight == 0 {
-                return Err(GenesisError::Weight(member.key.address()));
-            }
-            keys.push(member.key);
-        }
-        keys.sort_unstable();
-        if let Some([twice, _]) = keys.array_windows::<2>().find(|[left, right]| left == right) {
-            return Err(GenesisError::SealerTwice(twice.address()));
-        }
+        validate_sealers(self.suite, &self.sealers)?;
         if !(1..=16).contains(&self.pipeline_depth) {
             return Err(GenesisError::PipelineDepth(self.pipeline_depth));
         }
@@ -261,6 +244,30 @@ impl Genesis {
             return Err(GenesisError::AllocationsWithoutBalances);
         }
         self.limits.validate()
+    }
+}
+
+/// Checks what every sealer set holds to, genesis's and later ones: some members and not too many, each with a key of
+/// the suite and a vote, and nobody twice.
+pub fn validate_sealers(suite: Suite, sealers: &[Member]) -> Result<(), GenesisError> {
+    if sealers.is_empty() || sealers.len() > SEALERS_MAX {
+        return Err(GenesisError::Sealers(sealers.len()));
+    }
+    let mut keys: Vec<PublicKey> = Vec::with_capacity(sealers.len());
+    for member in sealers {
+        let found = member.key.suite();
+        if found != suite {
+            return Err(GenesisError::SealerSuite { suite, found });
+        }
+        if member.weight == 0 {
+            return Err(GenesisError::Weight(member.key.address()));
+        }
+        keys.push(member.key);
+    }
+    keys.sort_unstable();
+    match keys.array_windows::<2>().find(|[left, right]| left == right) {
+        Some([twice, _]) => Err(GenesisError::SealerTwice(twice.address())),
+        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The documents of the ledger: genesis, transactions, proposals, headers, blocks, receipts and logs.
+//! The documents of the ledger: genesis, transactions, proposals, headers, blocks, receipts, logs and proofs.
 //!
 //! This crate owns how each of them is encoded (SCALE, versioned by its first byte), hashed (under a domain of its
 //! own) and shown as JSON. It never judges whether a document is true: that a signature fits or a root is right is
@@ -38,6 +38,7 @@ mod ethereum_header;
 mod fisco;
 mod genesis;
 pub mod limits;
+mod proof;
 mod receipt;
 mod transaction;
 
@@ -46,10 +47,18 @@ pub use block::{
 };
 pub use bytes::{Amount, Bytes, Version, hex_bytes};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
+pub use entente_state::{Table, TableNameError};
 pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
 pub use ethereum_header::{Bloom, EthereumHeader};
 pub use fisco::{FiscoTransaction, FiscoTransactionError};
-pub use genesis::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member};
+pub use genesis::{
+    ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
+    validate_sealers,
+};
+pub use proof::{
+    CertifiedHeader, Claim, ClaimError, Proof, ProofError, ReceiptClaim, ReceiptStep, RowClaim, SealerChange,
+    TransactionClaim,
+};
 pub use receipt::{Log, Receipt, ReceiptError, Status};
 pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
 

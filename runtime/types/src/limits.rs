@@ -14,6 +14,8 @@ pub const VALIDITY_BLOCKS_MAX: u64 = 1000;
 pub const SEALERS_MAX: usize = 1024;
 /// The transactions a proposal names.
 pub const PROPOSAL_TRANSACTIONS_MAX: usize = 100_000;
+/// The bytes of an encoded proof: as hexadecimal digits they fill the largest message to or from a node.
+pub const PROOF_BYTES_MAX: usize = 8 << 20;
 /// The topics of a log.
 pub const TOPICS_MAX: usize = 4;
 /// The bytes of the message in a receipt's error; longer ones are cut.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Address, Amount, BlockNumber, Bytes, EthereumTransaction, EthereumTransactionError, FiscoTransaction,
     FiscoTransactionError, GroupId, Hash, Signature, Suite, Version,
+    bytes::hex_array,
     limits::{EXTRA_BYTES_MAX, INPUT_BYTES_MAX, TRANSACTION_BYTES_MAX},
 };
 
@@ -40,6 +41,7 @@ pub struct UnsignedTransaction {
     pub sender: Address,
     /// Any 32 bytes that the sender used in no other transaction still valid. One account's transactions need no
     /// order.
+    #[serde(with = "hex_array")]
     pub nonce: [u8; 32],
     /// The first block number at which it is not valid any more.
     pub valid_until: BlockNumber,
@@ -159,6 +161,17 @@ mod tests {
     fn a_signature_means_one_thing_in_one_group() {
         let digest = sample().signing_digest(Suite::Standard, &Hash([1; 32]));
         assert_ne!(digest, sample().signing_digest(Suite::Standard, &Hash([2; 32])));
+    }
+
+    #[test]
+    fn a_nonce_is_shown_and_read_as_hexadecimal() {
+        let text = serde_json::to_string(&sample()).unwrap();
+        let nonce = format!("\"nonce\":\"0x{}\"", "03".repeat(32));
+        assert!(text.contains(&nonce), "{text}");
+        assert_eq!(serde_json::from_str::<UnsignedTransaction>(&text).unwrap(), sample());
+        let short = text.replace("0x0303", "0x03");
+        let error = serde_json::from_str::<UnsignedTransaction>(&short).unwrap_err().to_string();
+        assert!(error.starts_with("32 bytes as hexadecimal are expected"), "{error}");
     }
 
     #[test]

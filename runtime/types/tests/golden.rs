@@ -78,6 +78,10 @@ fn bytes_and_json_of_every_document_stand() {
     let log = samples::log();
     bytes("log", &log);
     json_both("log", &log);
+    for (name, proof) in samples::proofs(suite) {
+        bytes(name, &proof);
+        json(name, &proof);
+    }
 }
 
 /// Every hash that names or is signed about a document.
@@ -167,6 +171,9 @@ proptest! {
             damaged(&samples::native(suite), place, byte, cut);
             damaged(&samples::certificate(suite), place, byte, cut);
             damaged(&samples::block(suite), place, byte, cut);
+            for (_, proof) in samples::proofs(suite) {
+                damaged(&proof, place, byte, cut);
+            }
         }
         damaged(&samples::ethereum(), place, byte, cut);
         damaged(&samples::fisco(), place, byte, cut);
@@ -180,7 +187,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        use entente_types::{Block, Genesis, LeftOut, Log, Proposal, Receipt};
+        use entente_types::{Block, Genesis, LeftOut, Log, Proof, Proposal, Receipt};
         // A right version byte leads deeper.
         for version in [None, Some(1)] {
             let mut bytes = bytes.clone();
@@ -197,6 +204,7 @@ proptest! {
             let _ = Receipt::decode_all(&mut &*input);
             let _ = Log::decode_all(&mut &*input);
             let _ = LeftOut::decode_all(&mut &*input);
+            let _ = Proof::from_bytes(input);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The Rust client of a node, and what belongs to it: keystores, contract ABIs, the load generator.
 //!
 //! This crate owns the keys folder (Ethereum's V3 keystores), reading and writing calls by a contract's ABI, the
-//! JSON-RPC connection to a node over WebSocket, and the open-loop load generator. It never decides whether a
-//! transaction is valid or a block true: it signs, sends, asks and shows. It runs on tokio.
+//! JSON-RPC connection to a node over WebSocket, the light client that verifies proofs, and the open-loop load
+//! generator. It never decides whether a transaction is valid, and of blocks only whether a quorum signed them: it
+//! signs, sends, asks and shows. It runs on tokio.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -35,5 +36,6 @@
 pub mod abi;
 pub mod client;
 pub mod keystore;
+pub mod light;
 pub mod limits;
 pub mod load;

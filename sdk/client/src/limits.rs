@@ -39,6 +39,10 @@ pub const NODE_MESSAGE_CHARACTERS_MAX: usize = 512;
 pub const REQUESTS_MAX: usize = 4096;
 /// The notifications of one subscription that may wait to be read; the subscription ends where there are more.
 pub const NOTIFICATIONS_MAX: usize = 1024;
+/// The bytes of a notification by which a node ends a subscription; the reason in a longer one is not kept.
+pub const ENDING_BYTES_MAX: usize = 4096;
+/// The reasons for ended subscriptions that are kept on one connection until somebody asks; more are not kept.
+pub const ENDINGS_MAX: usize = 1024;
 /// The transactions in one request.
 pub const BATCH_TRANSACTIONS_MAX: usize = 10_000;
 /// The calls in one request.

@@ -8,7 +8,8 @@ use common::{Chain, TOKEN};
 use entente_client::{
     abi::deployment,
     client::{
-        BlockId, CallRequest, Client, ConnectError, DeployError, Group, QueryError, SendError, StreamError, WaitError,
+        BlockId, CallRequest, Client, ConnectError, DeployError, Group, NodeRefusal, QueryError, SendError,
+        StreamError, WaitError,
     },
     keystore::Account,
 };
@@ -134,6 +135,33 @@ async fn a_lost_connection_is_told_by_all_that_wait() {
     assert!(!group.client().is_connected());
     let again = Client::connect(group.client().url()).await.unwrap_err();
     assert!(matches!(again, ConnectError::Unreachable { .. }), "{again}");
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_node_ends_tells_the_nodes_reason() {
+    let chain = chain();
+    let (group, _handle) = group(&chain).await;
+    let mut streams = [group.blocks().await.unwrap(), group.blocks().await.unwrap()];
+    let reason = "more than 64 blocks behind, 7 were missed; the subscription has ended: subscribe again";
+    chain.end_subscriptions(-32010, reason);
+    for stream in &mut streams {
+        let error = stream.next().await.unwrap_err();
+        let StreamError::Ended { refusal, .. } = &error else { panic!("{error}") };
+        assert_eq!(*refusal, NodeRefusal::new(-32010, reason));
+        assert!(error.to_string().contains(" ended the subscription: more than 64 blocks behind"), "{error}");
+    }
+    // The connection is as good as before.
+    let mut again = group.blocks().await.unwrap();
+    group.deploy(&account(), deployment(b"\0asm", &[]), 1_000_000, PATIENCE).await.unwrap();
+    assert_eq!(again.next().await.unwrap().number, 11);
+}
+
+#[test]
+fn a_node_that_has_no_room_now_is_asked_again_and_no_other() {
+    // The pool's two limits, the node's own, and its server's: docs/rpc.md.
+    for (code, later) in [(28, true), (10_006, true), (-40_011, true), (-32_009, true), (15, false), (-32_603, false)] {
+        assert_eq!(NodeRefusal::new(code, "").is_flow_control(), later, "{code}");
+    }
 }
 
 #[tokio::test]

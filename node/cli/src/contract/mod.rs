@@ -11,6 +11,7 @@ use entente_types::Address;
 use serde::Serialize;
 
 use crate::{
+    arguments::GroupArguments,
     output::{Failure, Output},
     password::PasswordArguments,
     runtime::block_on,
@@ -64,15 +65,11 @@ pub(crate) struct BuildArguments {
     out: Option<PathBuf>,
 }
 
-/// Which node and group is spoken to.
+/// Which node and group is spoken to, and with how much gas.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArguments {
-    /// The node's address.
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8545")]
-    rpc: String,
-    /// The group.
-    #[arg(long, default_value = "group1")]
-    group: String,
+    #[command(flatten)]
+    place: GroupArguments,
     /// The gas that may be used at most.
     #[arg(long, default_value_t = GAS_DEFAULT)]
     gas: u64,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entente_client::{
     abi::{Abi, DecodedArgument, deployment},
-    client::{CallRequest, Client, DeployError, Group},
+    client::{CallRequest, DeployError, Group},
     keystore::{Account, Keystore},
 };
 use entente_types::{Address, BlockNumber, Hash, Log, hex_bytes, limits::INPUT_BYTES_MAX};
@@ -61,7 +61,7 @@ struct LogLine {
 }
 
 async fn connect(node: &NodeArguments) -> Result<Group, Failure> {
-    Ok(Client::connect(&node.rpc).await?.group(&node.group).await?)
+    node.place.connect().await
 }
 
 fn unlock(signer: &SignerArguments) -> Result<Account, Failure> {

@@ -3,13 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use entente_crypto::{Address, Hash, LtHash, SecretKey, Suite};
+use entente_crypto::{Address, Hash, LtHash, SecretKey};
 use entente_ledger::{BlockRecord, GenesisRecord, Ledger, genesis_header};
 use entente_state::{ChangeSet, MapState, Overlay, Row, Table};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
 use entente_types::{
-    Amount, Block, Bytes, Certificate, CertificateVote, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Header,
-    Limits, Log, Member, Proposal, Receipt, Status, Transaction, UnsignedTransaction, Version, sealers_hash,
+    Block, Bytes, Certificate, Genesis, Header, Log, Proposal, Receipt, Status, Transaction, Version, sealers_hash,
 };
 
 pub(crate) fn row(key: u8) -> Row {
@@ -33,25 +32,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn new() -> Self {
-        let keys: Vec<SecretKey> =
-            (1..=4).map(|seed| SecretKey::from_bytes(Suite::Standard, &[seed; 32]).unwrap()).collect();
-        let genesis = Genesis {
-            version: Version,
-            chain_id: 1,
-            group_id: GroupId::new("group1").unwrap(),
-            ethereum_chain_id: 20200,
-            suite: Suite::Standard,
-            timestamp_ms: 1_700_000_000_000,
-            consensus: ConsensusKind::Pbft,
-            pipeline_depth: 2,
-            protocol_version: 1,
-            evm_hash: EvmHash::Keccak256,
-            evm_timestamp: EvmTimestamp::Seconds,
-            balances: false,
-            limits: Limits::default(),
-            sealers: keys.iter().map(|key| Member { key: key.public_key(), weight: 1 }).collect(),
-            allocations: vec![],
-        };
+        let keys = entente_testing::keys(4);
+        let genesis = entente_testing::genesis(&keys);
         Self {
             genesis,
             keys,
@@ -103,23 +85,11 @@ impl Chain {
 
     pub(crate) fn transaction(&self, number: u64, index: usize) -> Transaction {
         let key = &self.keys[index % 4];
-        let mut nonce = [0; 32];
-        nonce[..8].copy_from_slice(&number.to_le_bytes());
-        nonce[8..16].copy_from_slice(&(index as u64).to_le_bytes());
-        UnsignedTransaction {
-            version: Version,
-            chain_id: 1,
-            group_id: GroupId::new("group1").unwrap(),
-            sender: key.public_key().address(),
-            nonce,
-            valid_until: number + 500,
-            gas_limit: 1_000_000,
-            to: Some(Address([9; 20])),
-            value: Amount::ZERO,
-            input: Bytes::new(vec![1; 68]).unwrap(),
-            extra: Bytes::default(),
-        }
-        .sign(&self.genesis.hash(), key)
+        let mut unsigned = entente_testing::unsigned(&self.genesis, key, number);
+        unsigned.nonce[8..16].copy_from_slice(&(index as u64).to_le_bytes());
+        unsigned.valid_until = number + 500;
+        unsigned.input = Bytes::new(vec![1; 68]).unwrap();
+        unsigned.sign(&self.genesis.hash(), key)
     }
 
     /// The next block.
@@ -163,7 +133,7 @@ impl Chain {
             gas_used: 21_000,
             protocol_version: 1,
         };
-        let certificate = self.certificate(&header);
+        let certificate = entente_testing::certificate(&self.genesis, &header, &self.keys, &[0, 1, 3]);
         self.headers.push(header.clone());
         let block =
             Block { version: Version, header, certificate, view: 3, access: None, left_out: vec![], transactions };
@@ -177,13 +147,6 @@ impl Chain {
         };
         self.records.push(record.clone());
         record
-    }
-
-    pub(crate) fn certificate(&self, header: &Header) -> Certificate {
-        let suite = self.genesis.suite;
-        let digest = Header::signing_digest(suite, &self.genesis.hash(), header.number, &header.hash(suite));
-        let vote = |member: u16| CertificateVote { member, signature: self.keys[usize::from(member)].sign(&digest) };
-        Certificate { version: Version, votes: [0, 1, 3].map(vote).to_vec() }
     }
 }
 

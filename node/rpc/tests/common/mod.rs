@@ -1,19 +1,19 @@
 //! A real node in a temporary folder, served on a free port.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use entente_client::{
     abi::deployment,
     client::{Client, Group, SignedTransaction},
     keystore::Account,
 };
-use entente_crypto::{SecretKey, Suite};
-use entente_driver::{Node, NodeConfig, RpcConfig, write_secret_key};
+use entente_crypto::Suite;
+use entente_driver::{Node, NodeConfig};
 use entente_rpc::{Server, serve};
-use entente_types::{
-    Address, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, UnsignedTransaction, Version,
-};
+use entente_storage::Engine;
+use entente_testing::{key, node_folder};
+use entente_types::{Address, Genesis, UnsignedTransaction};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -30,36 +30,15 @@ pub struct TestNode {
     pub folder: TempDir,
 }
 
-pub fn genesis(key: &SecretKey) -> Genesis {
-    Genesis {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").unwrap(),
-        ethereum_chain_id: 20200,
-        suite: Suite::Standard,
-        timestamp_ms: 1_700_000_000_000,
-        consensus: ConsensusKind::Solo,
-        pipeline_depth: 1,
-        protocol_version: 1,
-        evm_hash: EvmHash::Keccak256,
-        evm_timestamp: EvmTimestamp::Seconds,
-        balances: false,
-        limits: Limits::default(),
-        sealers: vec![Member { key: key.public_key(), weight: 1 }],
-        allocations: vec![],
-    }
+/// The genesis document of the node's group.
+pub fn genesis() -> Genesis {
+    entente_testing::genesis(&[key(200)])
 }
 
 /// A node's folder with this storage.
 pub fn folder(storage: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let key = SecretKey::from_bytes(Suite::Standard, &[200; 32]).unwrap();
     let configuration = format!("[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"{storage}\"\n");
-    std::fs::write(folder.path().join("config.toml"), configuration).unwrap();
-    std::fs::write(folder.path().join("genesis.toml"), toml::to_string(&genesis(&key)).unwrap()).unwrap();
-    std::fs::create_dir(folder.path().join("keys")).unwrap();
-    write_secret_key(&folder.path().join("keys/consensus.key"), &key).unwrap();
-    folder
+    node_folder(&genesis(), &key(200), &configuration)
 }
 
 impl TestNode {
@@ -67,11 +46,23 @@ impl TestNode {
         Self::start_with(storage, |_| {}).await
     }
 
-    pub async fn start_with(storage: &str, change: impl FnOnce(&mut RpcConfig)) -> Self {
+    pub async fn start_with(storage: &str, change: impl FnOnce(&mut NodeConfig)) -> Self {
         let folder = folder(storage);
         let mut config = NodeConfig::read(folder.path()).unwrap();
-        change(&mut config.rpc);
+        change(&mut config);
         let node = Node::start(folder.path(), &config).unwrap();
+        Self::serve(folder, config, node).await
+    }
+
+    /// On a store that the test holds, too.
+    pub async fn start_on(engine: Arc<dyn Engine>) -> Self {
+        let folder = folder("memory");
+        let config = NodeConfig::read(folder.path()).unwrap();
+        let node = Node::start_with(folder.path(), &config, |_, _| Ok(engine)).unwrap();
+        Self::serve(folder, config, node).await
+    }
+
+    async fn serve(folder: TempDir, config: NodeConfig, node: Node) -> Self {
         let server = serve(node.handle().clone(), &config.rpc).await.unwrap();
         Self { node, server, folder }
     }

@@ -1,10 +1,11 @@
 //! One of each document, with every optional part there.
 
-use entente_crypto::{SecretKey, Suite};
+use entente_crypto::{MerkleProof, MerkleSide, SecretKey, Suite};
 use entente_types::{
-    Address, Amount, Block, Bloom, Bytes, Certificate, CertificateVote, ConsensusKind, EthereumHeader, EvmHash,
-    EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member, Proposal, Receipt, ReceiptError,
-    Status, Transaction, UnsignedTransaction, Version,
+    Address, Amount, Block, Bloom, Bytes, Certificate, CertificateVote, CertifiedHeader, Claim, ConsensusKind,
+    EthereumHeader, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member, Proof,
+    Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, RowClaim, SealerChange, Status, Table, Transaction,
+    TransactionClaim, UnsignedTransaction, Version,
 };
 use parity_scale_codec::{DecodeAll, Encode};
 
@@ -168,6 +169,27 @@ pub(crate) fn ethereum_header() -> EthereumHeader {
         gas_used: 128,
         timestamp_s: 1_700_000_000,
     }
+}
+
+/// A proof of each kind; what they claim follows from no header.
+pub(crate) fn proofs(suite: Suite) -> [(&'static str, Proof); 3] {
+    let block = CertifiedHeader { header: header(), certificate: certificate(suite) };
+    let sealers = vec![Member { key: key(5).public_key(), weight: 3 }];
+    let sealer_changes = vec![SealerChange { block: block.clone(), sealers }];
+    let path = MerkleProof { path: vec![(MerkleSide::Left, Hash([1; 32])), (MerkleSide::Right, Hash([2; 32]))] };
+    let transaction = TransactionClaim { transaction: native(suite), path: path.clone() };
+    let step = ReceiptStep { side: MerkleSide::Right, transaction: Hash([3; 32]), receipt: Hash([4; 32]) };
+    let receipt = ReceiptClaim { transaction: native(suite).hash(suite), receipt: success(), path: vec![step] };
+    let row = RowClaim { table: Table::Contract(Address([9; 20])), key: vec![1, 2], value: Some(vec![3]), path };
+    [
+        ("proof_transaction", Claim::Transaction(transaction)),
+        ("proof_receipt", Claim::Receipt(receipt)),
+        ("proof_row", Claim::Row(row)),
+    ]
+    .map(|(name, claim)| {
+        let (sealer_changes, block) = (sealer_changes.clone(), block.clone());
+        (name, Proof { version: Version, genesis: genesis(suite).hash(), sealer_changes, block, claim })
+    })
 }
 
 fn comes_back<T: Encode + DecodeAll + PartialEq>(value: &T) -> bool {

@@ -18,9 +18,9 @@ pub struct NodeRefusal {
     pub message: String,
 }
 
-/// Codes that mean "not now": FISCO BCOS's limit on requests per second, by which a full pool answers too, and
-/// jsonrpsee's "server is busy".
-const FLOW_CONTROL_CODES: [i32; 2] = [-40011, -32009];
+/// Codes that mean "not now": a limit of the node, which is FISCO BCOS's on requests per second; a pool that is full by
+/// its transactions (FISCO BCOS's receipt status 28) or by its bytes (10006); jsonrpsee's "server is busy".
+const FLOW_CONTROL_CODES: [i32; 4] = [-40011, 28, 10_006, -32009];
 
 impl NodeRefusal {
     /// A refusal whose message is cut to the limit.
@@ -230,11 +230,19 @@ impl CallError {
 /// Why a subscription ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
-    /// The connection is gone, or the node ended the subscription.
+    /// The connection is gone, or the node ended the subscription without a word.
     #[error("the subscription to {url} has ended: the connection is lost; is the node still running?")]
     Lost {
         /// The node.
         url: String,
+    },
+    /// The node ended the subscription and said why.
+    #[error("{url} ended the subscription: {refusal}")]
+    Ended {
+        /// The node.
+        url: String,
+        /// Its reason.
+        refusal: NodeRefusal,
     },
     /// Notifications came faster than they were read.
     #[error("the subscription to {url} has ended: notifications came faster than they were read; subscribe again")]

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use entente_types::{
-    Address, Amount, BlockNumber, Bytes, GroupId, Hash, Suite, Transaction, UnsignedTransaction, Version, hex_bytes,
-    limits::INPUT_BYTES_MAX,
+    Address, Amount, BlockNumber, Bytes, GroupId, Hash, Proof, Suite, Table, Transaction, UnsignedTransaction, Version,
+    hex_bytes, limits::INPUT_BYTES_MAX,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     BlockAnswer, BlockId, BlockStream, CallAnswer, CallError, CallRequest, Client, DeployError, ExecuteError,
-    NodeRefusal, NodeStatus, QueryError, ReceiptAnswer, SendError, WaitError, raw, subscriptions,
+    NodeRefusal, NodeStatus, QueryError, ReceiptAnswer, SendError, WaitError, raw, subscriptions, unreadable,
 };
 use crate::{
     keystore::Account,
@@ -55,6 +55,13 @@ pub struct Deployed {
 struct SendAnswer {
     hash: Option<Hash>,
     error: Option<RefusalAnswer>,
+}
+
+/// What is used of a proof's answer: the rest is for people, and is not what is verified.
+#[derive(Deserialize)]
+struct ProofAnswer {
+    #[serde(with = "hex_bytes")]
+    proof: Vec<u8>,
 }
 
 /// The error in it, for one transaction of many.
@@ -261,6 +268,29 @@ impl Group {
     /// A block, with its transactions in full or their hashes.
     pub async fn block(&self, block: BlockId, full: bool) -> Result<Option<BlockAnswer>, QueryError> {
         self.client.request("entente_block", &(&self.id, block, full)).await
+    }
+
+    /// The proof that a transaction is in a block; nothing where it is not committed. Whether it proves anything is
+    /// for [`LightClient::verify`](crate::light::LightClient::verify) to say.
+    pub async fn transaction_proof(&self, hash: &Hash) -> Result<Option<Proof>, QueryError> {
+        self.proof("entente_transactionProof", &(&self.id, hash)).await
+    }
+
+    /// The same of a transaction's receipt.
+    pub async fn receipt_proof(&self, hash: &Hash) -> Result<Option<Proof>, QueryError> {
+        self.proof("entente_receiptProof", &(&self.id, hash)).await
+    }
+
+    /// The same of what a block wrote to a row; nothing where it did not write it.
+    pub async fn row_proof(&self, table: &Table, key: &[u8], block: BlockNumber) -> Result<Option<Proof>, QueryError> {
+        self.proof("entente_rowProof", &(&self.id, table.to_string(), hex_bytes::encode(key), block)).await
+    }
+
+    async fn proof(&self, method: &str, parameters: &(impl Serialize + Sync)) -> Result<Option<Proof>, QueryError> {
+        let Some(answer): Option<ProofAnswer> = self.client.request(method, parameters).await? else {
+            return Ok(None);
+        };
+        Proof::from_bytes(&answer.proof).map(Some).map_err(|error| unreadable(method, &error))
     }
 
     /// The group's blocks from the next one on.

@@ -1,6 +1,7 @@
 //! A connection to a node.
 
 mod answers;
+mod endings;
 mod errors;
 mod group;
 mod subscriptions;
@@ -28,6 +29,7 @@ pub use group::{Deployed, Group, SignedTransaction, VALIDITY_BLOCKS};
 pub use subscriptions::BlockStream;
 
 use crate::limits::{MESSAGE_BYTES_MAX, NOTIFICATIONS_MAX, REQUESTS_MAX, shown};
+use endings::{Endings, Overheard};
 
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +46,7 @@ const URL_CHARACTERS_MAX: usize = 1024;
 pub struct Client {
     rpc: Arc<RpcClient>,
     url: Arc<str>,
+    endings: Endings,
 }
 
 impl Client {
@@ -56,13 +59,15 @@ impl Client {
             .max_response_size(MESSAGE_BYTES_MAX)
             .connection_timeout(CONNECT_TIMEOUT);
         let (sender, receiver) = transport.build(url).await.map_err(|error| connect_error(&text, &error))?;
+        let endings = Endings::default();
+        let receiver = Overheard { inner: receiver, endings: endings.clone() };
         let rpc = ClientBuilder::new()
             .request_timeout(REQUEST_TIMEOUT)
             .max_concurrent_requests(REQUESTS_MAX)
             .max_buffer_capacity_per_subscription(NOTIFICATIONS_MAX)
             .enable_ws_ping(PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(SILENCE_LIMIT))
             .build_with_tokio(sender, receiver);
-        Ok(Self { rpc: Arc::new(rpc), url: text })
+        Ok(Self { rpc: Arc::new(rpc), url: text, endings })
     }
 
     /// The node's address.

@@ -13,14 +13,14 @@ use crate::limits::shown;
 #[derive(Debug)]
 pub struct BlockStream<N = BlockNotice> {
     subscription: Subscription<N>,
-    url: String,
+    client: Client,
 }
 
 impl<N: DeserializeOwned> BlockStream<N> {
     /// Subscribes to a group's blocks, from the next one on.
     pub(crate) async fn open(client: &Client, group: &str) -> Result<Self, QueryError> {
         let subscription = client.subscribe("entente_subscribeBlocks", "entente_unsubscribeBlocks", &(group,)).await?;
-        Ok(Self { subscription, url: client.url().to_owned() })
+        Ok(Self { subscription, client: client.clone() })
     }
 
     /// The next block; waits for it.
@@ -28,12 +28,14 @@ impl<N: DeserializeOwned> BlockStream<N> {
     /// # Errors
     /// After an error that is not about one notification's shape, the subscription is over.
     pub async fn next(&mut self) -> Result<N, StreamError> {
-        let url = self.url.clone();
-        match self.subscription.next().await {
+        let received = self.subscription.next().await;
+        let url = self.client.url().to_owned();
+        match received {
             Some(Ok(notice)) => Ok(notice),
             Some(Err(error)) => Err(StreamError::Answer { url, reason: shown(&error.to_string(), 200) }),
-            None => match self.subscription.close_reason() {
-                Some(SubscriptionCloseReason::Lagged) => Err(StreamError::Lagged { url }),
+            None => match (self.subscription.close_reason(), self.client.endings.take(self.subscription.kind())) {
+                (_, Some(refusal)) => Err(StreamError::Ended { url, refusal }),
+                (Some(SubscriptionCloseReason::Lagged), None) => Err(StreamError::Lagged { url }),
                 _ => Err(StreamError::Lost { url }),
             },
         }
@@ -56,10 +58,13 @@ pub(super) async fn wait_receipt(
                 let method = "entente_subscribeReceipt".to_owned();
                 Err(QueryError::Answer { method, reason: shown(&error.to_string(), 200) })
             }
-            None => {
-                let reason = "the subscription ended before the receipt came".to_owned();
-                Err(QueryError::Lost { url: client.url().to_owned(), reason })
-            }
+            None => match client.endings.take(subscription.kind()) {
+                Some(refusal) => Err(QueryError::Refused { method: "entente_subscribeReceipt".to_owned(), refusal }),
+                None => {
+                    let reason = "the subscription ended before the receipt came".to_owned();
+                    Err(QueryError::Lost { url: client.url().to_owned(), reason })
+                }
+            },
         }
     };
     match tokio::time::timeout(timeout, waiting).await {

@@ -10,8 +10,8 @@ use std::{
 
 use entente_types::{Address, Hash, Status, Suite, Transaction, hex_bytes};
 use jsonrpsee::{
-    RpcModule, SubscriptionMessage, SubscriptionSink,
-    core::SubscriptionResult,
+    RpcModule, SubscriptionCloseResponse, SubscriptionMessage, SubscriptionSink,
+    core::{SubscriptionError, SubscriptionResult},
     server::{Server, ServerHandle},
     types::{ErrorObjectOwned, Params},
 };
@@ -106,6 +106,11 @@ impl Chain {
         }));
     }
 
+    /// Ends all subscriptions to blocks with this error.
+    pub fn end_subscriptions(&self, code: i32, message: &str) {
+        let _ = self.blocks.send(json!({ "end": { "code": code, "message": message } }));
+    }
+
     /// Serves the chain at a new port.
     pub async fn serve(&self) -> (SocketAddr, ServerHandle) {
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -126,7 +131,7 @@ impl Chain {
             return Err(refusal(-40020, "expired"));
         }
         if ledger.pool.len() >= ledger.pool_max {
-            return Err(refusal(-40011, "the pool is full"));
+            return Err(refusal(28, "the pool holds its limit of transactions; send again later"));
         }
         if !ledger.nonces.insert((native.unsigned.sender, native.unsigned.nonce)) {
             return Err(refusal(-40021, "known"));
@@ -210,12 +215,18 @@ fn subscriptions(module: &mut RpcModule<Chain>) {
             "entente_blocks",
             "entente_unsubscribeBlocks",
             |_, pending, chain, _| async move {
-                let sink = pending.accept().await?;
                 let mut blocks = chain.blocks.subscribe();
+                let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
                 while let Ok(block) = blocks.recv().await {
-                    send(&sink, &block).await?;
+                    if let Some(error) = block.get("end") {
+                        let error = serde_json::value::to_raw_value(error).unwrap();
+                        return SubscriptionCloseResponse::NotifErr(SubscriptionError::from_json(error));
+                    }
+                    if send(&sink, &block).await.is_err() {
+                        break;
+                    }
                 }
-                SubscriptionResult::Ok(())
+                SubscriptionCloseResponse::None
             },
         )
         .unwrap();
