@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Transactions,
     Call,
     FiscoCall,
+    Address,
     Text,
 }
 
@@ -49,6 +50,7 @@ impl Kind {
             Self::FiscoCall => {
                 "an object {\"from\": address, \"to\": address, \"value\": ignored, \"data\": hexadecimal}"
             }
+            Self::Address => ADDRESS,
             Self::Text => "a string",
         }
     }
@@ -246,6 +248,11 @@ impl<'a> Arguments<'a> {
     /// True or false; false where it is left out.
     pub(crate) fn boolean(&self, index: usize) -> Result<bool, RpcError> {
         Ok(self.read(index, parse::<bool>)?.unwrap_or(false))
+    }
+
+    /// An address.
+    pub(crate) fn address(&self, index: usize) -> Result<Address, RpcError> {
+        self.required(index, parse_text)
     }
 
     /// A string.

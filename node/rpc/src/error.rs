@@ -1,6 +1,7 @@
 //! What a request is refused with: JSON-RPC's codes, FISCO BCOS's, and those of refused transactions.
 
 use entente_driver::{CallError, SubmitError};
+use entente_host::NodeFault;
 use entente_ledger::ReadError;
 use entente_pool::AdmissionError;
 use entente_types::TransactionError;
@@ -129,6 +130,13 @@ impl From<CallError> for RpcError {
             CallError::Node(_) | CallError::Read(_) | CallError::Stopping => INTERNAL,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<NodeFault> for RpcError {
+    fn from(error: NodeFault) -> Self {
+        tracing::error!(%error, "state_unreadable");
+        Self::new(INTERNAL, error.to_string())
     }
 }
 

@@ -33,6 +33,7 @@
 
 mod block;
 mod bytes;
+mod configuration;
 mod ethereum;
 mod ethereum_header;
 mod fisco;
@@ -45,6 +46,9 @@ pub use block::{
     Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, quorum, sealers_hash,
 };
 pub use bytes::{Amount, Bytes, Version, hex_bytes};
+pub use configuration::{
+    ConfigurationEntry, ConfigurationKey, ConfigurationValueError, KeyDescription, RulesFrom, Setting,
+};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
 pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
 pub use ethereum_header::{Bloom, EthereumHeader};
