@@ -70,7 +70,7 @@ fn a_lower_count_of_transactions_rules_the_very_next_proposal() {
     assert!(rig.submit(late).iter().all(Result::is_ok));
     assert_eq!(rig.sizes(1), [2, 2, 1]);
     assert_eq!(rig.set(1, "tx_count_limit", "100000"), 1);
-    let more = (0..9).map(|_| rig.sign(Some(Address([7; 20])), vec![])).collect();
+    let more = (0..9).map(|_| rig.sign_as(1, Some(Address([7; 20])), vec![], 100_000)).collect();
     assert!(rig.submit(more).iter().all(Result::is_ok));
     assert_eq!(rig.sizes(5), [9]);
 }
