@@ -104,7 +104,7 @@ fn load_rounds(target: &std::path::Path, token: &std::path::Path, cores: usize) 
 fn compilations_after_restart(token: &std::path::Path) -> Result<f64, WorkloadError> {
     let mut workload = Workload::new(token, 16)?;
     let transfers = workload.transfers(16)?;
-    workload.executor = entente_executor::Executor::new(&workload.genesis, entente_host::NativeRegistry::default());
+    workload.restart()?;
     workload.execute(&transfers)?;
     Ok(workload.executor.compilations() as f64)
 }

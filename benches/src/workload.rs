@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use entente_crypto::{LtHash, SecretKey, SignatureError, Suite, keccak256};
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
-use entente_host::{NativeRegistry, NodeFault};
+use entente_group::native_modules;
+use entente_host::{NativeRegistryError, NodeFault};
 use entente_state::{MapState, StateReader};
 use entente_types::{
     Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Header, Limits, Member, Proposal,
@@ -25,6 +26,9 @@ pub enum WorkloadError {
     /// Executing failed.
     #[error(transparent)]
     Node(#[from] NodeFault),
+    /// The native modules clash.
+    #[error(transparent)]
+    Natives(#[from] NativeRegistryError),
     /// A key could not be made.
     #[error(transparent)]
     Key(#[from] SignatureError),
@@ -88,7 +92,18 @@ fn genesis(sealer: &SecretKey) -> Genesis {
     }
 }
 
+/// The executor that a node has.
+fn executor(genesis: &Genesis) -> Result<Executor, NativeRegistryError> {
+    Ok(Executor::new(genesis, native_modules(genesis.suite)?))
+}
+
 impl Workload {
+    /// Takes a fresh executor, as a node has after it was started again.
+    pub fn restart(&mut self) -> Result<(), WorkloadError> {
+        self.executor = executor(&self.genesis)?;
+        Ok(())
+    }
+
     /// Deploys the token of this module and funds so many accounts.
     pub fn new(module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
         let code = std::fs::read(module)
@@ -98,7 +113,7 @@ impl Workload {
         let mut state = MapState::default();
         state.apply(&first.changes);
         let mut workload = Self {
-            executor: Executor::new(&genesis, NativeRegistry::default()),
+            executor: executor(&genesis)?,
             genesis,
             state: Arc::new(state),
             parent: first.header,

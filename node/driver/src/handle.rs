@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use entente_executor::{CallInput, Executor};
+use entente_host::NodeFault;
 use entente_group::{CommittedBlock, Event};
 use entente_ledger::Ledger;
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, check};
-use entente_types::{BlockNumber, Genesis, GroupId, Hash, Receipt, Transaction};
+use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Receipt, Transaction};
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::{CallError, calls::CallPool, run::Message};
@@ -51,17 +52,18 @@ pub struct GroupStatus {
 }
 
 /// What the group's thread last said of its pool, and why it stopped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) pool_transactions: usize,
     pub(crate) pool_bytes: usize,
+    /// What transactions are checked against before they reach the group.
+    pub(crate) rules: Arc<PoolRules>,
     pub(crate) halted: Option<String>,
 }
 
 pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) executor: Arc<Executor>,
-    pub(crate) rules: PoolRules,
     pub(crate) limits: PoolLimits,
     pub(crate) messages: mpsc::Sender<Message>,
     pub(crate) places: Arc<Semaphore>,
@@ -130,7 +132,8 @@ impl GroupHandle {
         let (answer, answered) = oneshot::channel();
         rayon::spawn(move || {
             let height = shared.ledger.tip().number;
-            let checked = check(&shared.rules, height, transactions);
+            let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
+            let checked = check(&rules, height, transactions);
             let _ = shared.messages.send(Message::Admit { checked, answer, place });
         });
         answered.await.map_err(|_| SubmitError::Stopped)
@@ -140,6 +143,14 @@ impl GroupHandle {
     pub async fn call(&self, call: CallInput, height: Option<BlockNumber>) -> Result<Receipt, CallError> {
         let shared = &self.shared;
         shared.calls.call(Arc::clone(&shared.ledger), Arc::clone(&shared.executor), call, height).await
+    }
+
+    /// The ABI that the code at an address has at the tip: a native module's, or what a contract says of itself.
+    ///
+    /// # Errors
+    /// The node's own fault.
+    pub fn abi(&self, address: &Address) -> Result<Option<String>, NodeFault> {
+        self.shared.executor.abi(self.shared.ledger.state().as_ref(), address)
     }
 
     /// The blocks from now on, each when it is on disk. One who is too slow is told how many it missed.

@@ -109,7 +109,6 @@ impl Node {
         let shared = Shared {
             ledger,
             executor,
-            rules: group.pool().rules().clone(),
             limits: options.pool,
             messages,
             places: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{PoisonError, mpsc},
+    sync::{Arc, PoisonError, mpsc},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -136,6 +136,9 @@ impl Loop {
             let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.pool_transactions = self.group.pool().len();
             shown.pool_bytes = self.group.pool().bytes();
+            if !Arc::ptr_eq(&shown.rules, self.group.pool().rules()) {
+                shown.rules = Arc::clone(self.group.pool().rules());
+            }
             if shown.halted.is_some() {
                 // Whoever waits is told that there will be no answer.
                 self.answers.clear();
@@ -202,5 +205,11 @@ pub(crate) fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 
 /// What a handle shows before the first step.
 pub(crate) fn shown(group: &Group) -> Shown {
-    Shown { pool_transactions: group.pool().len(), pool_bytes: group.pool().bytes(), halted: None }
+    let pool = group.pool();
+    Shown {
+        pool_transactions: pool.len(),
+        pool_bytes: pool.bytes(),
+        rules: Arc::clone(pool.rules()),
+        halted: None,
+    }
 }

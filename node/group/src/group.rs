@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use entente_consensus::{Engine, Input, Output, Solo};
 use entente_crypto::{LtHash, SecretKey};
-use entente_executor::{ExecutedBlock, Executor, InputTransaction};
+use entente_executor::{Configuration, ExecutedBlock, Executor, InputTransaction};
 use entente_host::NodeFault;
 use entente_ledger::{AppendError, BlockRecord, Ledger};
 use entente_pool::{AdmissionError, Checked, Pool, PoolLimits, PoolRules, ReplayKey};
 use entente_state::ChangeSet;
 use entente_types::{
-    Address, Block, BlockNumber, Certificate, ConsensusKind, Hash, Header, Proposal, Suite, Transaction, Version,
+    Address, Block, BlockNumber, Certificate, ConsensusKind, Hash, Header, Limits, Proposal, Suite, Transaction,
+    Version,
 };
 
 use crate::{CommittedBlock, ExecuteTask, GroupError, WriteTask};
@@ -116,6 +117,8 @@ pub enum Halt {
 struct Parent {
     header: Header,
     commitment: LtHash,
+    /// The system configuration after it, where this run has executed it.
+    configuration: Option<Configuration>,
 }
 
 /// The proposal in flight.
@@ -136,7 +139,8 @@ pub struct Group {
     parent: Parent,
     in_flight: Option<InFlight>,
     unwritten: Vec<(BlockNumber, Arc<ChangeSet>)>,
-    block_transactions: usize,
+    /// The limits that rule the height above the parent.
+    limits: Limits,
     halted: bool,
 }
 
@@ -158,7 +162,7 @@ impl Group {
         if let Some(sealer) = genesis.sealers.first().filter(|sealer| sealer.key != key.public_key()) {
             return Err(GroupError::NotASealer { found: proposer, expected: sealer.key.address() });
         }
-        let rules = executor.rules(ledger.state().as_ref())?;
+        let rules = executor.rules(ledger.state().as_ref(), tip.number.saturating_add(1))?;
         let pool_rules = PoolRules {
             suite: genesis.suite,
             genesis: ledger.genesis_hash(),
@@ -180,10 +184,14 @@ impl Group {
             proposer,
             consensus,
             pool,
-            parent: Parent { header, commitment: ledger.commitment() },
+            parent: Parent { header, commitment: ledger.commitment(), configuration: None },
             in_flight: None,
             unwritten: Vec::new(),
-            block_transactions: rules.block_transactions as usize,
+            limits: Limits {
+                block_gas: rules.block_gas,
+                transaction_gas: rules.transaction_gas,
+                block_transactions: rules.block_transactions,
+            },
             halted: false,
         })
     }
@@ -235,7 +243,7 @@ impl Group {
     /// Steps consensus, and carries out what it asks for as far as that takes no time.
     fn drive(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         let mut inputs = std::collections::VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
+        while let Some(input) = inputs.pop_front().filter(|_| !self.halted) {
             for output in self.consensus.step(now.monotonic_ms, input) {
                 match output {
                     Output::Propose { height, view } => inputs.push_back(self.propose(now, height, view)),
@@ -246,6 +254,7 @@ impl Group {
                     }
                     Output::Commit { height, certificate } => {
                         effects.extend(self.commit(height, certificate));
+                        self.follow_configuration(effects);
                         if self.pool.has_untaken() {
                             inputs.push_back(Input::TransactionsWait);
                         }
@@ -257,7 +266,7 @@ impl Group {
     }
 
     fn propose(&mut self, now: Now, height: BlockNumber, view: u64) -> Input {
-        let taken = self.pool.take(self.block_transactions, PROPOSAL_BYTES_MAX);
+        let taken = self.pool.take(self.limits.block_transactions as usize, PROPOSAL_BYTES_MAX);
         if taken.is_empty() {
             return Input::NothingToPropose { height };
         }
@@ -334,7 +343,24 @@ impl Group {
         self.pool.committed(height, &included, &left_out);
         self.unwritten.push((height, executed.changes));
         let hash = executed.header.hash(self.suite);
-        self.parent = Parent { header: executed.header, commitment: executed.commitment };
+        self.parent = Parent {
+            header: executed.header,
+            commitment: executed.commitment,
+            configuration: Some(executed.configuration),
+        };
         Some(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }))
+    }
+
+    /// Takes over the limits that rule the height above the parent: for proposals, and for what the pool lets in.
+    fn follow_configuration(&mut self, effects: &mut Vec<Effect>) {
+        let height = self.parent.header.number.saturating_add(1);
+        match self.parent.configuration.as_ref().map(|configuration| configuration.limits(height)) {
+            Some(Ok(limits)) => {
+                self.limits = limits;
+                self.pool.set_transaction_gas(limits.transaction_gas);
+            }
+            Some(Err(fault)) => self.halt(Halt::Execute { height, fault }, effects),
+            None => {}
+        }
     }
 }

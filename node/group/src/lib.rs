@@ -1,4 +1,4 @@
-//! One group: ledger, pool, consensus and executor joined once, without clock, thread or socket.
+//! One group: ledger, pool, consensus, executor and native modules joined once, without clock, thread or socket.
 //!
 //! This crate owns how the rooms work together: what is proposed, executed, certified, written and told, and in which
 //! order. A step takes an event in and gives effects out; it never blocks. Whoever carries the effects out, in real
@@ -30,6 +30,7 @@ mod group;
 mod open;
 mod task;
 
+pub use entente_precompiles::registry as native_modules;
 pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
-pub use open::{GroupError, OpenGroupError, open};
+pub use open::{GroupError, OpenGroupError, open, open_with_versions};
 pub use task::{CommittedBlock, ExecuteTask, WriteTask};

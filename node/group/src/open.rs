@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use entente_executor::{Executor, genesis_block};
-use entente_host::{NativeRegistry, NodeFault};
+use entente_host::{
+    NativeRegistryError, NodeFault,
+    gas::{PROTOCOL_VERSIONS, ProtocolVersion},
+};
 use entente_ledger::{CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError};
 use entente_storage::Engine;
 use entente_types::{Address, Block, Certificate, ConsensusKind, Genesis, GenesisError, Version};
@@ -20,6 +23,9 @@ pub enum OpenGroupError {
     /// There was none, and none could be made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// The tables of the native modules clash.
+    #[error(transparent)]
+    Natives(#[from] NativeRegistryError),
     /// Block 0 could not be made.
     #[error(transparent)]
     Node(#[from] NodeFault),
@@ -59,6 +65,16 @@ pub fn open(
     genesis: &Genesis,
     options: LedgerOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
+    open_with_versions(engine, genesis, options, PROTOCOL_VERSIONS)
+}
+
+/// The same with other versions of the rules than those of this release: for trying one that is not released.
+pub fn open_with_versions(
+    engine: Arc<dyn Engine>,
+    genesis: &Genesis,
+    options: LedgerOptions,
+    versions: &[ProtocolVersion],
+) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
     genesis.validate()?;
     let ledger = match Ledger::open_with(Arc::clone(&engine), genesis, options) {
         Err(OpenError::Empty) => {
@@ -82,6 +98,7 @@ pub fn open(
         }
         other => other?,
     };
-    let executor = Executor::new(genesis, NativeRegistry::default());
+    let natives = entente_precompiles::registry(genesis.suite)?;
+    let executor = Executor::with_versions(genesis, natives, versions);
     Ok((Arc::new(ledger), Arc::new(executor)))
 }

@@ -1,138 +1,17 @@
-//! A whole group on one thread: events in, effects carried out at once, on every engine.
+//! A whole group on one thread: on every engine, over crashes, with blocks that leave transactions out.
 
-use std::{collections::VecDeque, sync::Arc};
+mod common;
 
-use entente_crypto::{SecretKey, Suite};
-use entente_executor::{Executor, container};
-use entente_group::{CommittedBlock, Effect, Event, Group, GroupOptions, Halt, Now, open};
-use entente_ledger::{BlockRecord, Ledger, LedgerOptions};
-use entente_pool::{AdmissionError, check};
-use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
-use entente_types::{
-    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Proposal,
-    Status, Transaction, UnsignedTransaction, Version,
-};
+use std::sync::Arc;
 
-/// Counts its calls in its storage and gives the count back.
-const COUNTER: &str = r#"(module
-  (import "entente" "storage_read" (func $read (param i32 i32 i32 i32) (result i32)))
-  (import "entente" "storage_write" (func $write (param i32 i32 i32 i32)))
-  (import "entente" "output" (func $output (param i32 i32)))
-  (memory (export "memory") 1)
-  (func (export "deploy") (result i32) (i32.const 0))
-  (func (export "call") (result i32)
-    (drop (call $read (i32.const 0) (i32.const 1) (i32.const 8) (i32.const 8)))
-    (i64.store (i32.const 8) (i64.add (i64.load (i32.const 8)) (i64.const 1)))
-    (call $write (i32.const 0) (i32.const 1) (i32.const 8) (i32.const 8))
-    (call $output (i32.const 8) (i32.const 8))
-    (i32.const 0)))"#;
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
-}
-
-fn genesis(limits: Limits) -> Genesis {
-    Genesis {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").expect("a name"),
-        ethereum_chain_id: 20200,
-        suite: Suite::Standard,
-        timestamp_ms: 1_700_000_000_000,
-        consensus: ConsensusKind::Solo,
-        pipeline_depth: 1,
-        protocol_version: 1,
-        evm_hash: EvmHash::Keccak256,
-        evm_timestamp: EvmTimestamp::Seconds,
-        balances: false,
-        limits,
-        sealers: vec![Member { key: key(9).public_key(), weight: 1 }],
-        allocations: vec![],
-    }
-}
-
-struct Rig {
-    ledger: Arc<Ledger>,
-    executor: Arc<Executor>,
-    group: Group,
-    now: u64,
-    nonce: u64,
-    told: Vec<Arc<CommittedBlock>>,
-    answers: Vec<Result<Hash, AdmissionError>>,
-    halted: Option<Halt>,
-}
-
-impl Rig {
-    fn on(engine: Arc<dyn Engine>, genesis: &Genesis) -> Self {
-        let (ledger, executor) = open(engine, genesis, LedgerOptions::default()).expect("opens");
-        let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
-        let group = Group::new(&ledger, &executor, key(9), options).expect("begins");
-        Self { ledger, executor, group, now: 0, nonce: 0, told: vec![], answers: vec![], halted: None }
-    }
-
-    fn sign(&mut self, to: Option<Address>, input: Vec<u8>) -> Transaction {
-        self.nonce += 1;
-        let mut nonce = [0; 32];
-        nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        UnsignedTransaction {
-            version: Version,
-            chain_id: 1,
-            group_id: GroupId::new("group1").expect("a name"),
-            sender: key(1).public_key().address(),
-            nonce,
-            valid_until: self.ledger.tip().number + 900,
-            gas_limit: 100_000_000,
-            to,
-            value: Amount::ZERO,
-            input: Bytes::new(input).expect("short"),
-            extra: Bytes::default(),
-        }
-        .sign(&self.ledger.genesis_hash(), &key(1))
-    }
-
-    fn submit(&mut self, transactions: Vec<Transaction>) -> Vec<Result<Hash, AdmissionError>> {
-        let sized = transactions.into_iter().map(|one| (one, 300)).collect();
-        let checked = check(self.group.pool().rules(), self.ledger.tip().number, sized);
-        self.drive(Event::Admit { ticket: 0, checked });
-        std::mem::take(&mut self.answers)
-    }
-
-    fn drive(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            self.now += 1;
-            let now = Now { monotonic_ms: self.now, unix_ms: 1_700_000_000_000 + self.now };
-            for effect in self.group.step(now, event) {
-                match effect {
-                    Effect::Execute(task) => {
-                        let result = task.run(&self.ledger, &self.executor);
-                        events.push_back(Event::Executed { height: task.height(), result });
-                    }
-                    Effect::Write(task) => {
-                        let height = task.height();
-                        let result = task.run(&self.ledger).map(|block| self.told.push(block));
-                        events.push_back(Event::Written { height, result });
-                    }
-                    Effect::Answer { results, .. } => self.answers = results,
-                    Effect::WakeAt(_) => events.push_back(Event::Tick),
-                    Effect::Halt(why) => self.halted = Some(why),
-                }
-            }
-        }
-    }
-
-    /// Deploys the counter and calls it so often, a few calls a block.
-    fn count(&mut self, calls: usize) -> Address {
-        let deploy = self.sign(None, container(&wat::parse_str(COUNTER).expect("wat"), &[]));
-        let hash = self.submit(vec![deploy]).remove(0).expect("admitted");
-        let address = self.ledger.receipt(&hash).expect("reads").expect("there").receipt.contract.expect("deployed");
-        for chunk in 0..calls.div_ceil(7) {
-            let calls = (chunk * 7..calls.min(chunk * 7 + 7)).map(|_| self.sign(Some(address), vec![])).collect();
-            assert!(self.submit(calls).iter().all(Result::is_ok));
-        }
-        address
-    }
-}
+use common::{Rig, genesis, key, replay};
+use entente_executor::container;
+use entente_group::{Group, GroupOptions, Halt, open};
+use entente_host::gas::PROTOCOL_VERSIONS;
+use entente_ledger::LedgerOptions;
+use entente_pool::AdmissionError;
+use entente_storage::{Memory, RocksDb, SharedResources, crash::CrashEngine};
+use entente_types::{Address, Limits, Status};
 
 #[test]
 fn what_is_told_is_on_disk_and_counts_on() {
@@ -158,43 +37,7 @@ fn engines_and_a_replaying_executor_agree_on_every_root() {
     in_memory.count(15);
     assert_eq!(on_rocks.ledger.tip().header_hash, in_memory.ledger.tip().header_hash);
 
-    let (fresh, executor) = open(Arc::new(Memory::new()), &genesis, LedgerOptions::default()).expect("opens");
-    for number in 1..=on_rocks.ledger.tip().number {
-        let block = on_rocks.ledger.block(number).expect("reads").expect("there");
-        let parent = fresh.header(number - 1).expect("reads").expect("there");
-        let proposal: Proposal = block.proposal(Suite::Standard, fresh.genesis_hash(), parent.proposal);
-        assert_eq!(proposal.digest(Suite::Standard), block.header.proposal);
-        let transactions: Vec<_> = block
-            .transactions
-            .iter()
-            .map(|one| entente_executor::InputTransaction {
-                hash: one.hash(Suite::Standard),
-                transaction: Arc::new(one.clone()),
-            })
-            .collect();
-        let commitment = fresh.commitment();
-        let executed = executor
-            .execute(&entente_executor::BlockInput {
-                parent: &parent,
-                proposal: &proposal,
-                transactions: &transactions,
-                state: fresh.state(),
-                commitment: &commitment,
-                record_accesses: false,
-            })
-            .expect("executes");
-        assert_eq!(executed.header, block.header);
-        let record = BlockRecord {
-            transaction_hashes: transactions.iter().map(|one| one.hash).collect(),
-            block,
-            receipts: executed.receipts,
-            changes: executed.changes,
-            commitment: executed.commitment,
-            access: None,
-        };
-        fresh.append(&record).expect("appends");
-    }
-    assert_eq!(fresh.tip(), on_rocks.ledger.tip());
+    replay(&on_rocks.ledger, &genesis, PROTOCOL_VERSIONS);
 }
 
 #[test]

@@ -12,15 +12,15 @@ use std::{
 };
 
 use entente_crypto::{Address, Hash, LtHash, SecretKey, Suite};
-use entente_ledger::{BlockRecord, GenesisRecord, HistoryRetention, Ledger, LedgerOptions, genesis_header};
+use entente_ledger::{BlockRecord, GenesisRecord, HistoryRetention, Ledger, LedgerOptions};
 use entente_state::{ChangeSet, Overlay, Row, StateReader, Table};
 use entente_storage::{
     Batch, Column, Cursor, Durability, Engine, Memory, Metrics, Reader, RocksDb, SharedResources, Snapshot,
     StorageError,
 };
 use entente_types::{
-    Amount, Block, Bytes, Certificate, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Log, Member,
-    Receipt, Signature, Status, Transaction, UnsignedTransaction, Version,
+    Amount, Block, Bytes, Certificate, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Header, Limits, Log,
+    Member, Receipt, Signature, Status, Transaction, UnsignedTransaction, Version,
 };
 
 /// The accounts that transfers go between.
@@ -72,6 +72,11 @@ fn genesis() -> Result<Genesis, Box<dyn Error>> {
         sealers: vec![Member { key, weight: 1 }],
         allocations: vec![],
     })
+}
+
+/// Header 0 of a group whose state begins empty.
+fn first_header(genesis: &Genesis) -> Header {
+    genesis.header(ChangeSet::default().root(genesis.suite), LtHash::default().root(genesis.suite))
 }
 
 fn account(number: u64) -> Row {
@@ -142,10 +147,9 @@ impl Maker {
         let transactions: Vec<Transaction> = (0..transactions)
             .filter_map(|index| transaction(&self.genesis.group_id, &self.signature, number, index))
             .collect();
-        let mut header = genesis_header(&self.genesis);
+        let mut header = first_header(&self.genesis);
         header.number = number;
         header.parent = tip.header_hash;
-        header.state_root = LtHash::default().root(suite);
         header.ethereum_hash = suite.hash(entente_crypto::Domain::CODE, &[&number.to_le_bytes()]);
         Ok(BlockRecord {
             transaction_hashes: transactions.iter().map(|transaction| transaction.hash(suite)).collect(),
@@ -178,7 +182,7 @@ fn measure(
     let mut maker = Maker { genesis: genesis.clone(), signature, random: 1 };
     let first = Block {
         version: Version,
-        header: genesis_header(&genesis),
+        header: first_header(&genesis),
         certificate: Certificate::default(),
         view: 0,
         access: None,

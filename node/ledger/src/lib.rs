@@ -7,7 +7,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use entente_crypto::{LtHash, SecretKey, Suite};
-//! use entente_ledger::{GenesisRecord, Ledger, genesis_header};
+//! use entente_ledger::{GenesisRecord, Ledger};
+//! use entente_state::ChangeSet;
 //! use entente_storage::Memory;
 //! use entente_types::{
 //!     Block, Certificate, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Version,
@@ -31,17 +32,17 @@
 //!     sealers: vec![Member { key, weight: 1 }],
 //!     allocations: vec![],
 //! };
+//! let (changes, commitment) = (ChangeSet::default(), LtHash::default());
 //! let block0 = Block {
 //!     version: Version,
-//!     header: genesis_header(&genesis),
+//!     header: genesis.header(changes.root(genesis.suite), commitment.root(genesis.suite)),
 //!     certificate: Certificate::default(),
 //!     view: 0,
 //!     access: None,
 //!     left_out: vec![],
 //!     transactions: vec![],
 //! };
-//! let record =
-//!     GenesisRecord { genesis: genesis.clone(), block0, changes: Arc::default(), commitment: LtHash::default() };
+//! let record = GenesisRecord { genesis: genesis.clone(), block0, changes: Arc::new(changes), commitment };
 //! let engine = Arc::new(Memory::new());
 //! Ledger::create(engine.clone(), record)?;
 //! assert_eq!(Ledger::open(engine, &genesis)?.tip().number, 0);
@@ -65,7 +66,7 @@ mod verify;
 pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
 pub use ledger::Ledger;
 pub use read::{ReceiptAt, TransactionAt};
-pub use record::{BlockRecord, GenesisRecord, HistoryRetention, LedgerOptions, Tip, genesis_header};
+pub use record::{BlockRecord, GenesisRecord, HistoryRetention, LedgerOptions, Tip};
 pub use replay::{ReplayEntry, ReplayWindow};
 pub use state::RowWrite;
 pub use verify::{Fault, Verification, VerificationProgress};

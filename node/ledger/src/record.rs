@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use entente_crypto::{Address, Hash, LtHash};
+use entente_crypto::{Hash, LtHash};
 use entente_state::ChangeSet;
-use entente_types::{Block, BlockNumber, Genesis, Header, Receipt, Version, sealers_hash};
+use entente_types::{Block, BlockNumber, Genesis, Receipt};
 
 /// The last block, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,27 +71,5 @@ pub struct LedgerOptions {
 impl Default for LedgerOptions {
     fn default() -> Self {
         Self { history: HistoryRetention::Blocks(1024), row_cache_bytes: 64 << 20 }
-    }
-}
-
-/// Header 0 of a group whose state begins empty. Whoever puts rows into it sets the two roots over them; whoever
-/// serves Ethereum's tools sets the Ethereum hash.
-pub fn genesis_header(genesis: &Genesis) -> Header {
-    let suite = genesis.suite;
-    Header {
-        version: Version,
-        number: 0,
-        parent: Hash::ZERO,
-        proposal: genesis.hash(),
-        timestamp_ms: genesis.timestamp_ms,
-        proposer: Address::ZERO,
-        next_sealers: sealers_hash(suite, &genesis.sealers),
-        transaction_root: Header::transaction_root(suite, &[]),
-        receipt_root: Header::receipt_root(suite, &[]),
-        change_root: ChangeSet::default().root(suite),
-        state_root: LtHash::default().root(suite),
-        ethereum_hash: Hash::ZERO,
-        gas_used: 0,
-        protocol_version: genesis.protocol_version,
     }
 }

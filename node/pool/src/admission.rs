@@ -126,6 +126,7 @@ pub struct Checked {
     pub(crate) hash: Hash,
     pub(crate) key: ReplayKey,
     pub(crate) valid_until: BlockNumber,
+    pub(crate) gas_limit: u64,
     pub(crate) bytes: usize,
 }
 
@@ -150,10 +151,13 @@ impl PoolRules {
         if !in_window(unsigned.valid_until, height) {
             return Err(AdmissionError::Window { found: unsigned.valid_until, height });
         }
-        if unsigned.gas_limit == 0 || unsigned.gas_limit > self.transaction_gas {
-            return Err(AdmissionError::Gas { found: unsigned.gas_limit, limit: self.transaction_gas });
-        }
-        Ok(())
+        self.gas(unsigned.gas_limit)
+    }
+
+    /// The check that a change of the system configuration can decide anew.
+    pub(crate) const fn gas(&self, found: u64) -> Result<(), AdmissionError> {
+        let limit = self.transaction_gas;
+        if found == 0 || found > limit { Err(AdmissionError::Gas { found, limit }) } else { Ok(()) }
     }
 
     fn check_one(
@@ -175,9 +179,9 @@ impl PoolRules {
             return Err(AdmissionError::Sender { signer, sender: unsigned.sender });
         }
         let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
-        let valid_until = unsigned.valid_until;
+        let (valid_until, gas_limit) = (unsigned.valid_until, unsigned.gas_limit);
         let hash = transaction.hash(self.suite);
-        Ok(Checked { transaction: Arc::new(transaction), hash, key, valid_until, bytes })
+        Ok(Checked { transaction: Arc::new(transaction), hash, key, valid_until, gas_limit, bytes })
     }
 }
 

@@ -39,7 +39,7 @@ struct Entry {
 
 /// Transactions that wait, oldest first, and what was used before them.
 pub struct Pool {
-    rules: PoolRules,
+    rules: Arc<PoolRules>,
     limits: PoolLimits,
     height: BlockNumber,
     queue: VecDeque<Hash>,
@@ -54,7 +54,7 @@ impl Pool {
     /// An empty pool at this height.
     pub fn new(rules: PoolRules, limits: PoolLimits, height: BlockNumber) -> Self {
         Self {
-            rules,
+            rules: Arc::new(rules),
             limits,
             height,
             queue: VecDeque::new(),
@@ -65,9 +65,17 @@ impl Pool {
         }
     }
 
-    /// What transactions are compared with.
-    pub const fn rules(&self) -> &PoolRules {
+    /// What transactions are compared with: another value once a rule has changed.
+    pub const fn rules(&self) -> &Arc<PoolRules> {
         &self.rules
+    }
+
+    /// From now on a transaction may ask for this much gas. Those that wait already stay: they were accepted, and a
+    /// block with one that asks for more says so in its receipt.
+    pub fn set_transaction_gas(&mut self, limit: u64) {
+        if self.rules.transaction_gas != limit {
+            self.rules = Arc::new(PoolRules { transaction_gas: limit, ..(*self.rules).clone() });
+        }
     }
 
     /// The last height told.
@@ -111,10 +119,11 @@ impl Pool {
         if self.replay.contains(&checked.key) || self.waiting.contains(&checked.key) {
             return Err(AdmissionError::Replay);
         }
-        // The height may have grown since the check.
+        // The height may have grown since the check, and a rule changed.
         if !in_window(checked.valid_until, self.height) {
             return Err(AdmissionError::Window { found: checked.valid_until, height: self.height });
         }
+        self.rules.gas(checked.gas_limit)?;
         if self.entries.len() >= self.limits.transactions {
             return Err(AdmissionError::Full { limit: self.limits.transactions });
         }

@@ -180,3 +180,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_gas_limit_that_was_lowered_refuses_what_was_checked_before_and_keeps_what_waits() {
+    let mut pool = pool(PoolLimits::default());
+    let waits = pool.admit(checked(unsigned(1)).unwrap()).unwrap();
+    let (late, early) = (checked(unsigned(2)).unwrap(), std::sync::Arc::clone(pool.rules()));
+    pool.set_transaction_gas(1_000_000);
+    assert!(std::sync::Arc::ptr_eq(&early, pool.rules()), "nothing has changed");
+    pool.set_transaction_gas(999_999);
+    assert_eq!(pool.rules().transaction_gas, 999_999);
+    assert_eq!(pool.admit(late.clone()), Err(AdmissionError::Gas { found: 1_000_000, limit: 999_999 }));
+    let taken: Vec<Hash> = pool.take(10, 1000).into_iter().map(|one| one.hash).collect();
+    assert_eq!(taken, [waits]);
+    pool.set_transaction_gas(1_000_000);
+    assert!(pool.admit(late).is_ok());
+}

@@ -30,6 +30,7 @@ pub(crate) enum Kind {
     Transactions,
     Call,
     FiscoCall,
+    Address,
     Text,
     Table,
     Key,
@@ -52,6 +53,7 @@ impl Kind {
             Self::FiscoCall => {
                 "an object {\"from\": address, \"to\": address, \"value\": ignored, \"data\": hexadecimal}"
             }
+            Self::Address => ADDRESS,
             Self::Text => "a string",
             Self::Table => "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes",
             Self::Key => "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x",
@@ -251,6 +253,11 @@ impl<'a> Arguments<'a> {
     /// True or false; false where it is left out.
     pub(crate) fn boolean(&self, index: usize) -> Result<bool, RpcError> {
         Ok(self.read(index, parse::<bool>)?.unwrap_or(false))
+    }
+
+    /// An address.
+    pub(crate) fn address(&self, index: usize) -> Result<Address, RpcError> {
+        self.required(index, parse_text)
     }
 
     /// A string.

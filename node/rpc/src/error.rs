@@ -1,6 +1,7 @@
 //! What a request is refused with: JSON-RPC's codes, FISCO BCOS's, and those of refused transactions.
 
 use entente_driver::{CallError, SubmitError};
+use entente_host::NodeFault;
 use entente_ledger::{ReadError, WritesError};
 use entente_pool::AdmissionError;
 use entente_types::TransactionError;
@@ -143,6 +144,13 @@ impl From<WritesError> for RpcError {
                 Self::new(NO_BLOCK_NUMBER, error.to_string())
             }
         }
+    }
+}
+
+impl From<NodeFault> for RpcError {
+    fn from(error: NodeFault) -> Self {
+        tracing::error!(%error, "state_unreadable");
+        Self::new(INTERNAL, error.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     arguments::Arguments,
     context::Context,
-    error::{NO_BLOCK_HASH, NO_BLOCK_NUMBER, NO_CONFIGURATION_KEY, NO_FROM, NO_INDEX, RpcError},
+    error::{NO_BLOCK_HASH, NO_BLOCK_NUMBER, NO_FROM, NO_INDEX, RpcError},
     fisco_views::{self, group_number, quantity},
     reading::{block_hash, call_input},
     table::Pending,
@@ -163,22 +163,6 @@ pub(crate) fn sealer_list(context: &Context, arguments: &Arguments<'_>) -> Answe
     answer(&fisco_views::sealers(&arguments.group(context, 0)?.handle))
 }
 
-pub(crate) fn system_configuration(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let limits = arguments.group(context, 0)?.handle.genesis().limits;
-    let key = arguments.text(1)?;
-    let value = match key.as_str() {
-        "tx_count_limit" => u64::from(limits.block_transactions),
-        "tx_gas_limit" => limits.transaction_gas,
-        _ => {
-            let found = crate::arguments::shown(&key);
-            let message =
-                format!("Invalid System Config: `key` is {found:?}; expected \"tx_count_limit\" or \"tx_gas_limit\"");
-            return Err(RpcError::new(NO_CONFIGURATION_KEY, message));
-        }
-    };
-    answer(&value.to_string())
-}
-
 pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
         let group = arguments.group(&context, 0)?.handle.clone();
@@ -187,7 +171,7 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
             return Err(RpcError::new(NO_FROM, "Call needs a 'from' field"));
         }
         let number = group.ledger().tip().number;
-        let receipt = group.call(call_input(&group, request), None).await?;
+        let receipt = group.call(call_input(request), None).await?;
         answer(&json!({
             "currentBlockNumber": quantity(number),
             "output": hex_bytes::encode(&receipt.output),

@@ -6,7 +6,7 @@ use entente_types::{
 };
 use serde_json::{Value, json};
 
-use crate::views::Place;
+use crate::{configuration, views::Place};
 
 /// A number as FISCO BCOS shows it.
 pub(crate) fn quantity(number: u64) -> String {
@@ -112,7 +112,7 @@ pub(crate) fn header(group: &GroupHandle, block: &Block, receipts: &[Receipt], s
     let mut view = json!({
         "dbHash": header.change_root,
         "extraData": [],
-        "gasLimit": quantity(genesis.limits.block_gas),
+        "gasLimit": quantity(configuration::block_gas(group, header.number).unwrap_or(0)),
         "gasUsed": quantity(header.gas_used),
         "hash": header.hash(genesis.suite),
         "logsBloom": bloom(receipts),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::{
     arguments::{Arguments, BlockId, CallRequest},
+    configuration,
     context::Context,
     error::{INTERNAL, RpcError},
     table::Pending,
@@ -73,7 +74,7 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
         node_version: env!("CARGO_PKG_VERSION"),
         peers: 0,
         consensus: genesis.consensus,
-        limits: genesis.limits,
+        limits: configuration::limits(group)?,
         compilations: status.compilations,
     })
 }
@@ -122,14 +123,13 @@ pub(crate) fn block(context: &Context, arguments: &Arguments<'_>) -> Answer {
     answer(&BlockView::new(group.genesis().suite, &block, arguments.boolean(2)?))
 }
 
-/// What the executor is asked, with the group's limit of gas.
-pub(crate) fn call_input(group: &GroupHandle, request: CallRequest) -> CallInput {
-    let limit = group.genesis().limits.transaction_gas;
+/// What the executor is asked. It gives no more gas than a transaction may ask for.
+pub(crate) fn call_input(request: CallRequest) -> CallInput {
     CallInput {
         from: request.from.unwrap_or(Address::ZERO),
         to: request.to,
         input: request.input,
-        gas: request.gas.unwrap_or(limit).min(limit),
+        gas: request.gas.unwrap_or(u64::MAX),
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
         let group = arguments.group(&context, 0)?.handle.clone();
         let request = arguments.call(1)?;
         let height = arguments.optional_number(2)?;
-        let receipt = group.call(call_input(&group, request), height).await?;
+        let receipt = group.call(call_input(request), height).await?;
         answer(&CallView::new(&receipt))
     })
 }

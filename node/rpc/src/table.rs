@@ -6,6 +6,7 @@ use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse};
 
 use crate::{
     arguments::{Arguments, Kind, Parameter},
+    configuration,
     context::Context,
     error::RpcError,
     fisco, proofs, reading, sending, subscriptions,
@@ -142,6 +143,24 @@ pub(crate) static METHODS: &[Method] = &[
         documentation: "Calls a contract without a transaction, in the state at the tip or at a height that is kept.",
         example: "[\"group1\", {\"to\": \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"input\": \"0x18160ddd\"}]",
         handler: Handler::Waiting(reading::call),
+    },
+    Method {
+        name: "entente_abi",
+        parameters: &[GROUP, required("address", Kind::Address)],
+        result: "a list in Ethereum's ABI JSON, or null",
+        documentation: "The ABI of a native module, from its table, or the one that a Wasm contract carries; that one is \
+                 its author's text, which nobody has checked.",
+        example: "[\"group1\", \"0x0000000000000000000000000000000000001000\"]",
+        handler: Handler::Blocking(configuration::abi),
+    },
+    Method {
+        name: "entente_configuration",
+        parameters: &[GROUP],
+        result: "a list of {key, value, from, in_force, unit, minimum, maximum}",
+        documentation: "The system configuration: of each key the value that was decided last, the height from which it \
+                 rules, and the value that rules the next block.",
+        example: "[\"group1\"]",
+        handler: Handler::Direct(configuration::all),
     },
     Method {
         name: "entente_transactionProof",
@@ -352,9 +371,10 @@ pub(crate) static METHODS: &[Method] = &[
         name: "getSystemConfigByKey",
         parameters: &[GROUP_ID, required("key", Kind::Text)],
         result: "a decimal string",
-        documentation: "A value of the system configuration: `tx_count_limit` or `tx_gas_limit`.",
+        documentation: "The value of a key of the system configuration that was decided last, whether or not it rules \
+                 yet; the keys are in `docs/native-modules.md`.",
         example: "[1, \"tx_count_limit\"]",
-        handler: Handler::Direct(fisco::system_configuration),
+        handler: Handler::Direct(configuration::by_key),
     },
     Method {
         name: "call",

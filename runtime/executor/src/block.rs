@@ -5,18 +5,17 @@ use std::sync::Arc;
 use entente_crypto::LtHash;
 use entente_host::{
     BlockContext, CallKind, CallRequest, FrameStatus, NativeRegistry, NodeFault, TransactionContext,
-    gas::{SCHEDULE_1, UNITS_PER_GAS, to_gas},
+    gas::{PROTOCOL_VERSIONS, ProtocolVersion, UNITS_PER_GAS, to_gas},
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, Amount, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status, Transaction,
+    Address, Amount, BlockNumber, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status, Transaction,
     Version,
 };
-use entente_wasm::Wasm;
 
 use crate::{
-    Rules,
-    context::{Context, Machine},
+    Configuration, Rules,
+    context::{Context, KnownVersion, Machine},
     genesis::ethereum_header,
     transaction,
 };
@@ -57,6 +56,8 @@ pub struct ExecutedBlock {
     pub changes: Arc<ChangeSet>,
     /// The commitment to the state after it.
     pub commitment: LtHash,
+    /// The system configuration after it.
+    pub configuration: Configuration,
     /// What was not run.
     pub left_out: Vec<LeftOut>,
     /// What each transaction that was run read and wrote, where that was asked for.
@@ -80,23 +81,55 @@ pub struct CallInput {
 pub struct Executor {
     machine: Arc<Machine>,
     genesis: Genesis,
+    /// The accounts of the sealers' keys.
+    sealers: Arc<[Address]>,
 }
 
 impl Executor {
-    /// The executor of the group with this genesis.
+    /// The executor of the group with this genesis, which knows the versions of this release.
     pub fn new(genesis: &Genesis, natives: NativeRegistry) -> Self {
-        let machine = Arc::new(Machine { wasm: Wasm::new(&SCHEDULE_1), natives });
-        Self { machine, genesis: genesis.clone() }
+        Self::with_versions(genesis, natives, PROTOCOL_VERSIONS)
     }
 
-    /// The rules that hold in a state.
-    pub fn rules(&self, state: &dyn StateReader) -> Result<Rules, NodeFault> {
-        Rules::read(state)
+    /// The same with other versions of the rules: it stops at the first height that is ruled by another.
+    pub fn with_versions(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion]) -> Self {
+        let sealers = genesis.sealers.iter().map(|member| member.key.address()).collect();
+        Self { machine: Arc::new(Machine::new(natives, versions)), genesis: genesis.clone(), sealers }
+    }
+
+    pub(crate) fn natives(&self) -> &NativeRegistry {
+        &self.machine.natives
+    }
+
+    /// The rules for a height, as a state below that height has them.
+    ///
+    /// # Errors
+    /// A damaged row, or a protocol version that this node does not know.
+    pub fn rules(&self, state: &dyn StateReader, height: BlockNumber) -> Result<Rules, NodeFault> {
+        Ok(self.version(&Configuration::read(state)?, height)?.0)
+    }
+
+    fn version(&self, configuration: &Configuration, height: BlockNumber) -> Result<(Rules, &KnownVersion), NodeFault> {
+        let number = configuration.protocol_version(height)?;
+        let version = self.machine.version(number).ok_or_else(|| NodeFault::ProtocolVersion {
+            version: number,
+            height,
+            known: self.machine.newest_version(),
+        })?;
+        let limits = configuration.limits(height)?;
+        let rules = Rules {
+            protocol_version: number,
+            gas: version.gas,
+            block_gas: limits.block_gas,
+            transaction_gas: limits.transaction_gas,
+            block_transactions: limits.block_transactions,
+        };
+        Ok((rules, version))
     }
 
     /// How many modules were compiled since the start.
     pub fn compilations(&self) -> u64 {
-        self.machine.wasm.compilations()
+        self.machine.compilations()
     }
 
     /// Executes a proposal.
@@ -104,16 +137,19 @@ impl Executor {
     /// # Errors
     /// Only the node's own faults: whatever the transactions do is in the receipts.
     pub fn execute(&self, input: &BlockInput<'_>) -> Result<ExecutedBlock, NodeFault> {
-        let rules = Rules::read(input.state.as_ref())?;
         let proposal = input.proposal;
+        let mut configuration = Configuration::read(input.state.as_ref())?;
+        let (rules, version) = self.version(&configuration, proposal.number)?;
         let block = Arc::new(self.block_context(proposal.number, proposal.timestamp_ms, proposal.proposer, &rules));
         let mut overlay = Overlay::new(Arc::clone(&input.state));
         remember_ethereum_hash(&mut overlay, input.parent)?;
         overlay.seal();
         overlay.forget_access();
-        let context = Box::new(Context::new(overlay, block, rules, Arc::clone(&self.machine)));
+        let context = Box::new(Context::new(overlay, block, rules, Arc::clone(&self.machine), version));
         let (context, ran) = run_all(context, input, &rules)?;
-        Ok(self.finish(input, &rules, context.overlay.finish(), ran))
+        let changes = context.overlay.finish();
+        configuration.apply(&changes)?;
+        Ok(self.finish(input, &rules, changes, configuration, ran))
     }
 
     fn block_context(&self, number: u64, timestamp_ms: u64, proposer: Address, rules: &Rules) -> BlockContext {
@@ -125,10 +161,19 @@ impl Executor {
             gas_limit: rules.block_gas,
             ethereum_chain_id: self.genesis.ethereum_chain_id,
             balances: self.genesis.balances,
+            pipeline_depth: self.genesis.pipeline_depth,
+            sealers: Arc::clone(&self.sealers),
         }
     }
 
-    fn finish(&self, input: &BlockInput<'_>, rules: &Rules, changes: ChangeSet, ran: Ran) -> ExecutedBlock {
+    fn finish(
+        &self,
+        input: &BlockInput<'_>,
+        rules: &Rules,
+        changes: ChangeSet,
+        configuration: Configuration,
+        ran: Ran,
+    ) -> ExecutedBlock {
         let suite = self.genesis.suite;
         let mut commitment = input.commitment.clone();
         let (change_root, (transaction_root, receipt_root, bloom)) = rayon::join(
@@ -163,6 +208,7 @@ impl Executor {
             receipts: ran.receipts,
             changes: Arc::new(changes),
             commitment,
+            configuration,
             left_out: ran.left_out,
             accesses: ran.accesses,
         }
@@ -173,9 +219,10 @@ impl Executor {
     /// # Errors
     /// Only the node's own faults.
     pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Receipt, NodeFault> {
-        let rules = Rules::read(state.as_ref())?;
+        let (rules, version) = self.version(&Configuration::read(state.as_ref())?, tip.number)?;
         let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules));
-        let mut context = Box::new(Context::new(Overlay::new(state), block, rules, Arc::clone(&self.machine)));
+        let machine = Arc::clone(&self.machine);
+        let mut context = Box::new(Context::new(Overlay::new(state), block, rules, machine, version));
         context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
         let mut receipt = Receipt {
             version: Version,

@@ -6,6 +6,7 @@ use entente_crypto::Domain;
 use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
     Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
+    gas::{GasSchedule, ProtocolVersion},
 };
 use entente_state::{Overlay, Row, Table};
 use entente_types::{Address, Amount, Hash, Log};
@@ -13,10 +14,40 @@ use entente_wasm::{Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
 
 use crate::{Account, CodeKind, CodeReference, Rules, transaction::parse_container};
 
+/// A version of the rules with an engine of its own: what is compiled has its gas schedule inside.
+pub(crate) struct KnownVersion {
+    number: u32,
+    pub(crate) gas: &'static GasSchedule,
+    wasm: Arc<Wasm<Context>>,
+}
+
 /// The engines and modules that all contexts of a group share.
 pub(crate) struct Machine {
-    pub(crate) wasm: Wasm<Context>,
+    versions: Vec<KnownVersion>,
     pub(crate) natives: NativeRegistry,
+}
+
+impl Machine {
+    pub(crate) fn new(natives: NativeRegistry, versions: &[ProtocolVersion]) -> Self {
+        let version = |version: &ProtocolVersion| KnownVersion {
+            number: version.number,
+            gas: version.gas,
+            wasm: Arc::new(Wasm::new(version.gas)),
+        };
+        Self { versions: versions.iter().map(version).collect(), natives }
+    }
+
+    pub(crate) fn version(&self, number: u32) -> Option<&KnownVersion> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    pub(crate) fn newest_version(&self) -> u32 {
+        self.versions.iter().map(|version| version.number).max().unwrap_or(0)
+    }
+
+    pub(crate) fn compilations(&self) -> u64 {
+        self.versions.iter().map(|version| version.wasm.compilations()).sum()
+    }
 }
 
 /// One transaction's (or call's) view of the world. It moves from frame to frame.
@@ -27,6 +58,8 @@ pub(crate) struct Context {
     pub(crate) logs: Vec<Log>,
     pub(crate) rules: Rules,
     pub(crate) machine: Arc<Machine>,
+    /// The engine of the version that rules.
+    wasm: Arc<Wasm<Self>>,
     frames: Vec<Frame>,
     /// What stands where no frame is: before the first and after the last.
     outside: Frame,
@@ -47,7 +80,13 @@ enum Code {
 type Ended = (Box<Context>, Result<Outcome, NodeFault>);
 
 impl Context {
-    pub(crate) fn new(overlay: Overlay, block: Arc<BlockContext>, rules: Rules, machine: Arc<Machine>) -> Self {
+    pub(crate) fn new(
+        overlay: Overlay,
+        block: Arc<BlockContext>,
+        rules: Rules,
+        machine: Arc<Machine>,
+        version: &KnownVersion,
+    ) -> Self {
         let outside = Frame {
             caller: Address::ZERO,
             storage_address: Address::ZERO,
@@ -60,7 +99,18 @@ impl Context {
             creating: false,
         };
         let transaction = TransactionContext { hash: Hash::ZERO, origin: Address::ZERO };
-        Self { overlay, block, transaction, logs: Vec::new(), rules, machine, frames: Vec::new(), outside, created: 0 }
+        Self {
+            overlay,
+            block,
+            transaction,
+            logs: Vec::new(),
+            rules,
+            machine,
+            wasm: Arc::clone(&version.wasm),
+            frames: Vec::new(),
+            outside,
+            created: 0,
+        }
     }
 
     /// Prepares for the next transaction.
@@ -97,8 +147,8 @@ impl Context {
         self.frames.push(frame);
         let (mut context, outcome) = match code {
             Code::Wasm(entry, reference) => {
-                let machine = Arc::clone(&self.machine);
-                machine.wasm.run(entry, &reference.hash, self, |context| context.code(&reference.hash))
+                let wasm = Arc::clone(&self.wasm);
+                wasm.run(entry, &reference.hash, self, |context| context.code(&reference.hash))
             }
             Code::Native => {
                 let outcome = self.run_native();
@@ -257,7 +307,7 @@ impl Context {
         let gas = request.gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
         let suite = self.block.suite;
         let hash = suite.hash(Domain::CODE, &[module]);
-        self.machine.wasm.prepare(&hash, module)?;
+        self.wasm.prepare(&hash, module)?;
         let index = self.created;
         self.created = index.saturating_add(1);
         let named =

@@ -17,13 +17,14 @@
 //!     let mut state = MapState::default();
 //!     state.apply(&first.changes);
 //!     let executor = Executor::new(genesis, NativeRegistry::default());
-//!     assert_eq!(executor.rules(&state)?.protocol_version, genesis.protocol_version);
+//!     assert_eq!(executor.rules(&state, 1)?.protocol_version, genesis.protocol_version);
 //!     Ok(executor)
 //! }
 //! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod abi;
 mod account;
 mod block;
 mod context;
@@ -34,7 +35,7 @@ mod transaction;
 pub use account::{Account, CodeKind, CodeReference};
 pub use block::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction};
 pub use genesis::genesis_block;
-pub use rules::{ConfigurationEntry, Rules};
+pub use rules::{Configuration, Rules};
 pub use transaction::{CONTAINER_MAGIC, container, parse_container};
 
 /// The stack that a thread needs to execute 64 nested Wasm and native frames.

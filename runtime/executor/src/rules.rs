@@ -1,29 +1,8 @@
-//! The rules in force, read from the state.
+//! The rules in force at a height, read from the state.
 
-use entente_host::{NodeFault, gas::GasSchedule, gas::SCHEDULE_1};
-use entente_state::{Row, StateReader, Table};
-use entente_types::Version;
-use parity_scale_codec::{Decode, DecodeAll, Encode};
-
-/// A value of system configuration, with the height from which it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ConfigurationEntry {
-    /// The format's version.
-    pub version: Version<1>,
-    /// The value, as FISCO BCOS's clients write it.
-    pub value: String,
-    /// The first height at which it holds.
-    pub from: u64,
-}
-
-/// FISCO BCOS's key for the transactions of a block.
-pub(crate) const BLOCK_TRANSACTIONS: &str = "tx_count_limit";
-/// FISCO BCOS's key for the gas of a transaction.
-pub(crate) const TRANSACTION_GAS: &str = "tx_gas_limit";
-/// Our key for the gas of a block.
-pub(crate) const BLOCK_GAS: &str = "block_gas_limit";
-/// Our key for the version of the rules.
-pub(crate) const PROTOCOL_VERSION: &str = "protocol_version";
+use entente_host::{NodeFault, configuration_entry, configuration_row, damaged_configuration, gas::GasSchedule};
+use entente_state::{ChangeSet, StateReader};
+use entente_types::{BlockNumber, ConfigurationEntry, ConfigurationKey, Genesis, Limits};
 
 /// What a block is executed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,39 +19,90 @@ pub struct Rules {
     pub block_transactions: u32,
 }
 
-impl Rules {
-    /// Reads the rules.
+/// The system configuration as one state holds it: of every key what rules and what is decided for later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    block_transactions: ConfigurationEntry,
+    transaction_gas: ConfigurationEntry,
+    block_gas: ConfigurationEntry,
+    protocol_version: ConfigurationEntry,
+}
+
+impl Configuration {
+    /// What a group begins with.
+    pub(crate) fn of_genesis(genesis: &Genesis) -> Self {
+        let entry = |key: ConfigurationKey| {
+            ConfigurationEntry::new(key.begins_with(&genesis.limits, genesis.protocol_version), 0)
+        };
+        Self {
+            block_transactions: entry(ConfigurationKey::BlockTransactions),
+            transaction_gas: entry(ConfigurationKey::TransactionGas),
+            block_gas: entry(ConfigurationKey::BlockGas),
+            protocol_version: entry(ConfigurationKey::ProtocolVersion),
+        }
+    }
+
+    /// Reads it from a state.
     ///
     /// # Errors
-    /// A damaged row, or a protocol version that this node does not know.
-    pub(crate) fn read(state: &dyn StateReader) -> Result<Self, NodeFault> {
-        let protocol_version = number(state, PROTOCOL_VERSION)?;
-        let gas = match protocol_version {
-            1 => &SCHEDULE_1,
-            other => return Err(NodeFault::ProtocolVersion(u32::try_from(other).unwrap_or(u32::MAX))),
-        };
-        let narrow = |value: u64, key| u32::try_from(value).map_err(|_| damaged(key));
+    /// A row that is missing or damaged, or a storage that fails.
+    pub fn read(state: &dyn StateReader) -> Result<Self, NodeFault> {
+        let entry = |key: ConfigurationKey| configuration_entry(key, state.row(&configuration_row(key))?.as_deref());
         Ok(Self {
-            protocol_version: narrow(protocol_version, PROTOCOL_VERSION)?,
-            gas,
-            block_gas: number(state, BLOCK_GAS)?,
-            transaction_gas: number(state, TRANSACTION_GAS)?,
-            block_transactions: narrow(number(state, BLOCK_TRANSACTIONS)?, BLOCK_TRANSACTIONS)?,
+            block_transactions: entry(ConfigurationKey::BlockTransactions)?,
+            transaction_gas: entry(ConfigurationKey::TransactionGas)?,
+            block_gas: entry(ConfigurationKey::BlockGas)?,
+            protocol_version: entry(ConfigurationKey::ProtocolVersion)?,
         })
     }
-}
 
-/// The row of a configuration key.
-pub(crate) fn configuration_row(key: &str) -> Row {
-    Row::new(&Table::Configuration, key.as_bytes())
-}
+    /// Carries it over a block's changes.
+    pub(crate) fn apply(&mut self, changes: &ChangeSet) -> Result<(), NodeFault> {
+        for key in ConfigurationKey::ALL {
+            if let Some(change) = changes.find(&configuration_row(key)) {
+                let entry = configuration_entry(key, change.new.as_deref())?;
+                match key {
+                    ConfigurationKey::BlockTransactions => self.block_transactions = entry,
+                    ConfigurationKey::TransactionGas => self.transaction_gas = entry,
+                    ConfigurationKey::BlockGas => self.block_gas = entry,
+                    ConfigurationKey::ProtocolVersion => self.protocol_version = entry,
+                }
+            }
+        }
+        Ok(())
+    }
 
-fn damaged(key: &str) -> NodeFault {
-    NodeFault::Row(format!("configuration/{key}"))
-}
+    /// What is known of a key.
+    pub const fn entry(&self, key: ConfigurationKey) -> &ConfigurationEntry {
+        match key {
+            ConfigurationKey::BlockTransactions => &self.block_transactions,
+            ConfigurationKey::TransactionGas => &self.transaction_gas,
+            ConfigurationKey::BlockGas => &self.block_gas,
+            ConfigurationKey::ProtocolVersion => &self.protocol_version,
+        }
+    }
 
-fn number(state: &dyn StateReader, key: &str) -> Result<u64, NodeFault> {
-    let bytes = state.row(&configuration_row(key))?.ok_or_else(|| damaged(key))?;
-    let entry = ConfigurationEntry::decode_all(&mut &*bytes).map_err(|_| damaged(key))?;
-    entry.value.parse().map_err(|_| damaged(key))
+    /// The limits that rule a height.
+    ///
+    /// # Errors
+    /// A value that is no number of its key.
+    pub fn limits(&self, height: BlockNumber) -> Result<Limits, NodeFault> {
+        Ok(Limits {
+            block_gas: self.number(ConfigurationKey::BlockGas, height)?,
+            transaction_gas: self.number(ConfigurationKey::TransactionGas, height)?,
+            block_transactions: self.number(ConfigurationKey::BlockTransactions, height)?,
+        })
+    }
+
+    /// The version of the rules that a height is executed under.
+    ///
+    /// # Errors
+    /// A value that is no version.
+    pub fn protocol_version(&self, height: BlockNumber) -> Result<u32, NodeFault> {
+        self.number(ConfigurationKey::ProtocolVersion, height)
+    }
+
+    fn number<N: std::str::FromStr>(&self, key: ConfigurationKey, height: BlockNumber) -> Result<N, NodeFault> {
+        self.entry(key).at(height).value.parse().map_err(|_| damaged_configuration(key))
+    }
 }

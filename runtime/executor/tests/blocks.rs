@@ -8,13 +8,13 @@ use std::sync::{
 };
 
 use common::{Chain, GAS, abi_call, account, address_word, genesis, script::*, selector, token, word};
-use entente_executor::{BlockInput, ConfigurationEntry, ExecutedBlock, InputTransaction, container};
+use entente_executor::{BlockInput, ExecutedBlock, InputTransaction, container};
 use entente_host::{
     ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeResult, NodeFault,
     gas::{SCHEDULE_1, to_gas},
 };
 use entente_state::{Row, StateReadError, StateReader, Table};
-use entente_types::{Address, Genesis, Limits, Status, Suite, Version};
+use entente_types::{Address, Genesis, Limits, Status, Suite};
 use parity_scale_codec::Encode;
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ const FUNCTIONS: &[NativeFunction] = &[
 ];
 
 fn natives() -> NativeRegistry {
-    let module = NativeModule { address: MODULE, name: "test", functions: FUNCTIONS };
+    let module = NativeModule { address: MODULE, name: "test", doc: "For tests.", functions: FUNCTIONS, events: &[] };
     NativeRegistry::new(Suite::Standard, &[module]).expect("one module")
 }
 
@@ -246,10 +246,14 @@ fn rules_that_are_unknown_or_damaged_stop_the_node() {
         };
         execute_over(&chain, Arc::new(state), &[]).unwrap_err()
     };
-    let entry = |value: &str| Some(ConfigurationEntry { version: Version, value: value.into(), from: 0 }.encode());
+    let entry = |value: &str| Some((1_u8, value, 0_u64).encode());
     let unknown = with("protocol_version", entry("2"));
-    assert_eq!(unknown, NodeFault::ProtocolVersion(2));
-    assert_eq!(unknown.to_string(), "protocol version 2 is not known to this node: install a newer version");
+    assert_eq!(unknown, NodeFault::ProtocolVersion { version: 2, height: 1, known: 1 });
+    assert_eq!(
+        unknown.to_string(),
+        "protocol version 2 rules from block 1 on, and this release knows versions up to 1: \
+         install a newer release and start the node again; nothing is lost"
+    );
     for (key, value) in [
         ("protocol_version", None),
         ("block_gas_limit", Some(vec![9])),

@@ -3,7 +3,7 @@
 use std::string::{String, ToString};
 
 use entente_state::StateReadError;
-use entente_types::{ReceiptError, Status};
+use entente_types::{BlockNumber, ReceiptError, Status};
 
 /// The contract did what it may not, or ran out of something. It ends its frame, costs all the gas given to it, and
 /// is data in a receipt.
@@ -149,8 +149,18 @@ pub enum NodeFault {
     #[error("the state row {0} is damaged")]
     Row(String),
     /// Rules this node does not know.
-    #[error("protocol version {0} is not known to this node: install a newer version")]
-    ProtocolVersion(u32),
+    #[error(
+        "protocol version {version} rules from block {height} on, and this release knows versions up to {known}: \
+         install a newer release and start the node again; nothing is lost"
+    )]
+    ProtocolVersion {
+        /// The version that rules.
+        version: u32,
+        /// The height at which this node stops.
+        height: BlockNumber,
+        /// The highest version it knows.
+        known: u32,
+    },
 }
 
 /// Either.

@@ -53,6 +53,10 @@ pub struct BlockContext {
     pub ethereum_chain_id: u64,
     /// Whether there is a coin.
     pub balances: bool,
+    /// How many heights may be in flight: what a block decides about limits rules so many blocks later.
+    pub pipeline_depth: u32,
+    /// The accounts of the keys that seal this height.
+    pub sealers: Arc<[Address]>,
 }
 
 /// The transaction that is being executed.

@@ -116,6 +116,18 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
     ed25519_byte: 3_000,
 };
 
+/// A version of the rules: what it chooses beside the numbers of the system configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProtocolVersion {
+    /// Its number, as it stands in headers and in the system configuration.
+    pub number: u32,
+    /// What things cost under it.
+    pub gas: &'static GasSchedule,
+}
+
+/// The versions that this release knows, ascending.
+pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[ProtocolVersion { number: 1, gas: &SCHEDULE_1 }];
+
 impl GasSchedule {
     /// What a transaction costs before any code runs, or nothing where that exceeds 64 bits.
     pub fn intrinsic(&self, input: &[u8], creates: bool) -> Option<u64> {

@@ -21,6 +21,8 @@
 extern crate std;
 
 #[cfg(feature = "std")]
+mod configuration;
+#[cfg(feature = "std")]
 mod fault;
 #[cfg(feature = "std")]
 mod frame;
@@ -28,8 +30,12 @@ mod frame;
 pub mod gas;
 #[cfg(feature = "std")]
 mod native;
+#[cfg(feature = "std")]
+mod signature;
 mod table;
 
+#[cfg(feature = "std")]
+pub use configuration::{configuration_entry, configuration_row, damaged_configuration};
 #[cfg(feature = "std")]
 pub use fault::{ContractFault, Fault, NodeFault};
 #[cfg(feature = "std")]
@@ -39,6 +45,8 @@ pub use frame::{
 };
 #[cfg(feature = "std")]
 pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};
+#[cfg(feature = "std")]
+pub use signature::{Declaration, DeclarationError, DeclaredParameter};
 pub use table::{
     ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, DIGEST_BLAKE3, DIGEST_KECCAK256, DIGEST_SHA256, DIGEST_SM3, NAMESPACE,
     SIGNATURE_ED25519, SIGNATURE_SECP256K1, SIGNATURE_SM2, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS,

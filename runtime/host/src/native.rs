@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, string::String, vec::Vec};
 use entente_crypto::{keccak256, sm3};
 use entente_types::{Address, Suite};
 
-use crate::{Fault, Host};
+use crate::{Declaration, DeclarationError, Fault, Host};
 
 /// Whether a function changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +22,10 @@ pub type NativeResult = Result<Vec<u8>, Fault>;
 /// One function of a native module.
 #[derive(Debug, Clone, Copy)]
 pub struct NativeFunction {
-    /// Its Solidity signature, such as `setValueByKey(string,string)`; the selector follows from it.
+    /// Its Solidity declaration, such as `setValueByKey(string key, string value)`; names may be left out. The
+    /// selector and the ABI follow from it.
     pub signature: &'static str,
-    /// The Solidity types it gives back, such as `(int256)`.
+    /// The Solidity types it gives back, such as `(int256)` or `(string value, uint256 from)`.
     pub outputs: &'static str,
     /// What it costs at least, in units.
     pub gas: u64,
@@ -43,10 +44,44 @@ pub struct NativeFunction {
 pub struct NativeModule {
     /// Where it is called.
     pub address: Address,
-    /// Its name, for documents.
+    /// Its name, for documents and for its interface in Solidity.
     pub name: &'static str,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
     /// What it offers.
     pub functions: &'static [NativeFunction],
+    /// The declarations of the events in its logs, such as `Set(address indexed by, string key)`.
+    pub events: &'static [&'static str],
+}
+
+impl NativeModule {
+    /// Its ABI: Ethereum's JSON.
+    ///
+    /// # Errors
+    /// A declaration that is none.
+    pub fn abi_json(&self) -> Result<String, DeclarationError> {
+        let mut items = Vec::new();
+        for function in self.functions {
+            let inputs = Declaration::parse(function.signature)?;
+            let outputs = Declaration::parse(function.outputs)?;
+            let mutability = match function.access {
+                NativeAccess::Read => "view",
+                NativeAccess::Write => "nonpayable",
+            };
+            items.push(std::format!(
+                r#"{{"type":"function","name":"{}","inputs":{},"outputs":{},"stateMutability":"{mutability}"}}"#,
+                inputs.name,
+                inputs.json(false),
+                outputs.json(false)
+            ));
+        }
+        for event in self.events {
+            let event = Declaration::parse(event)?;
+            let (name, inputs) = (event.name, event.json(true));
+            items.push(std::format!(r#"{{"type":"event","name":"{name}","inputs":{inputs},"anonymous":false}}"#));
+        }
+        Ok(std::format!("[{}]", items.join(",")))
+    }
 }
 
 /// A registry that cannot be.
@@ -63,14 +98,24 @@ pub enum NativeRegistryError {
         /// The second function.
         signature: String,
     },
+    /// A function or event that is declared wrongly.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
 }
 
 type Selectors = BTreeMap<[u8; 4], NativeFunction>;
 
+/// A module with what follows from its table.
+#[derive(Debug, Clone)]
+struct Registered {
+    selectors: Selectors,
+    abi_json: String,
+}
+
 /// All native modules, by address and selector.
 #[derive(Debug, Clone, Default)]
 pub struct NativeRegistry {
-    modules: BTreeMap<Address, (NativeModule, Selectors)>,
+    modules: BTreeMap<Address, Registered>,
 }
 
 impl NativeRegistry {
@@ -80,19 +125,20 @@ impl NativeRegistry {
         for module in modules {
             let mut selectors = Selectors::new();
             for function in module.functions {
-                let mut hashes = std::vec![keccak256(function.signature.as_bytes())];
+                let signature = Declaration::parse(function.signature)?.signature();
+                let mut hashes = std::vec![keccak256(signature.as_bytes())];
                 if suite == Suite::Guomi {
-                    hashes.push(sm3(function.signature.as_bytes()));
+                    hashes.push(sm3(signature.as_bytes()));
                 }
                 for hash in hashes {
                     let [first, second, third, fourth, ..] = hash.0;
                     if selectors.insert([first, second, third, fourth], *function).is_some() {
-                        let signature = function.signature.into();
                         return Err(NativeRegistryError::Selector { module: module.name, signature });
                     }
                 }
             }
-            if registry.modules.insert(module.address, (*module, selectors)).is_some() {
+            let registered = Registered { selectors, abi_json: module.abi_json()? };
+            if registry.modules.insert(module.address, registered).is_some() {
                 return Err(NativeRegistryError::Address(module.address));
             }
         }
@@ -106,9 +152,14 @@ impl NativeRegistry {
 
     /// The function that an input calls, and the input behind the selector.
     pub fn resolve<'a>(&self, address: &Address, input: &'a [u8]) -> Option<(&NativeFunction, &'a [u8])> {
-        let (_, selectors) = self.modules.get(address)?;
+        let module = self.modules.get(address)?;
         let (selector, arguments) = input.split_first_chunk::<4>()?;
-        Some((selectors.get(selector)?, arguments))
+        Some((module.selectors.get(selector)?, arguments))
+    }
+
+    /// The ABI of the module at this address: Ethereum's JSON.
+    pub fn abi_json(&self, address: &Address) -> Option<&str> {
+        Some(&self.modules.get(address)?.abi_json)
     }
 }
 
@@ -122,7 +173,7 @@ mod tests {
     }
 
     const FUNCTION: NativeFunction = NativeFunction {
-        signature: "transfer(address,uint256)",
+        signature: "transfer(address to, uint256 amount)",
         outputs: "(bool)",
         gas: 1,
         gas_byte: 0,
@@ -131,8 +182,10 @@ mod tests {
         run: nothing,
     };
 
+    const EVENTS: &[&str] = &["Moved(address indexed to)"];
+
     const fn module(address: u8, functions: &'static [NativeFunction]) -> NativeModule {
-        NativeModule { address: Address([address; 20]), name: "test", functions }
+        NativeModule { address: Address([address; 20]), name: "test", doc: "For tests.", functions, events: EVENTS }
     }
 
     #[test]
@@ -143,12 +196,31 @@ mod tests {
         assert_eq!((function.signature, arguments), (FUNCTION.signature, &[7][..]));
         assert!(registry.resolve(&Address([1; 20]), &[0xa9, 0x05]).is_none());
         assert!(!registry.contains(&Address([2; 20])));
+        assert_eq!(
+            registry.abi_json(&Address([1; 20])),
+            Some(concat!(
+                r#"[{"type":"function","name":"transfer","inputs":[{"name":"to","type":"address"},"#,
+                r#"{"name":"amount","type":"uint256"}],"outputs":[{"name":"","type":"bool"}],"#,
+                r#""stateMutability":"nonpayable"},{"type":"event","name":"Moved","#,
+                r#""inputs":[{"name":"to","type":"address","indexed":true}],"anonymous":false}]"#
+            ))
+        );
+        assert_eq!(registry.abi_json(&Address([2; 20])), None);
+    }
+
+    #[test]
+    fn a_wrong_declaration_is_refused() {
+        const WRONG: &[NativeFunction] = &[NativeFunction { signature: "transfer(uint)", ..FUNCTION }];
+        assert!(matches!(
+            NativeRegistry::new(Suite::Standard, &[module(1, WRONG)]),
+            Err(NativeRegistryError::Declaration(DeclarationError("transfer(uint)")))
+        ));
     }
 
     #[test]
     fn a_guomi_group_answers_both_selectors() {
         let registry = NativeRegistry::new(Suite::Guomi, &[module(1, &[FUNCTION])]).unwrap();
-        let hash = sm3(FUNCTION.signature.as_bytes());
+        let hash = sm3(b"transfer(address,uint256)");
         assert!(registry.resolve(&Address([1; 20]), &hash.0).is_some());
         assert!(registry.resolve(&Address([1; 20]), &[0xa9, 0x05, 0x9c, 0xbb]).is_some());
     }

@@ -7,8 +7,9 @@ use parity_scale_codec::{Decode, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Amount, Hash, Suite, Version,
-    limits::{GROUP_ID_BYTES_MAX, PROPOSAL_TRANSACTIONS_MAX, SEALERS_MAX},
+    Address, Amount, ConfigurationKey, Hash, Header, KeyDescription, Suite, Version,
+    limits::{GROUP_ID_BYTES_MAX, PIPELINE_DEPTH_MAX, SEALERS_MAX},
+    sealers_hash,
 };
 
 /// A group's name: 1 to 64 of a to z, 0 to 9, `_` and `-`.
@@ -208,7 +209,7 @@ pub enum GenesisError {
     #[error("`consensus = \"solo\"` needs exactly one sealer and `pipeline_depth = 1`")]
     Solo,
     /// A depth out of bounds.
-    #[error("`pipeline_depth` is {0}; allowed are 1 to 16")]
+    #[error("`pipeline_depth` is {0}; allowed are 1 to {PIPELINE_DEPTH_MAX}")]
     PipelineDepth(u32),
     /// Limits that let nothing through.
     #[error("`limits.{key}` is {found}; allowed are {allowed}")]
@@ -231,10 +232,32 @@ impl Genesis {
         self.suite.hash_of(Domain::GENESIS, self)
     }
 
+    /// Header 0. Whoever puts rows into the first state knows the two roots over them; whoever serves Ethereum's tools
+    /// sets the Ethereum hash.
+    pub fn header(&self, change_root: Hash, state_root: Hash) -> Header {
+        let empty = Header::transaction_root(self.suite, &[]);
+        Header {
+            version: Version,
+            number: 0,
+            parent: Hash::ZERO,
+            proposal: self.hash(),
+            timestamp_ms: self.timestamp_ms,
+            proposer: Address::ZERO,
+            next_sealers: sealers_hash(self.suite, &self.sealers),
+            transaction_root: empty,
+            receipt_root: empty,
+            change_root,
+            state_root,
+            ethereum_hash: Hash::ZERO,
+            gas_used: 0,
+            protocol_version: self.protocol_version,
+        }
+    }
+
     /// Checks what the fields alone do not ensure.
     pub fn validate(&self) -> Result<(), GenesisError> {
         validate_sealers(self.suite, &self.sealers)?;
-        if !(1..=16).contains(&self.pipeline_depth) {
+        if !(1..=PIPELINE_DEPTH_MAX).contains(&self.pipeline_depth) {
             return Err(GenesisError::PipelineDepth(self.pipeline_depth));
         }
         if self.consensus == ConsensusKind::Solo && (self.sealers.len() != 1 || self.pipeline_depth != 1) {
@@ -274,20 +297,19 @@ pub fn validate_sealers(suite: Suite, sealers: &[Member]) -> Result<(), GenesisE
 impl Limits {
     /// Checks that transactions fit in, and that blocks stay bounded.
     pub fn validate(&self) -> Result<(), GenesisError> {
-        let gas_max = u64::MAX / 1_000_000;
         let limit = |key, found, allowed: String| Err(GenesisError::Limit { key, found, allowed });
-        if !(100_000..=gas_max).contains(&self.transaction_gas) {
-            return limit("transaction_gas", self.transaction_gas, format!("100000 to {gas_max}"));
+        let KeyDescription { minimum, maximum, .. } = ConfigurationKey::TransactionGas.describe();
+        if !(minimum..=maximum).contains(&self.transaction_gas) {
+            return limit("transaction_gas", self.transaction_gas, format!("{minimum} to {maximum}"));
         }
-        if !(self.transaction_gas..=gas_max).contains(&self.block_gas) {
-            return limit("block_gas", self.block_gas, format!("limits.transaction_gas to {gas_max}"));
+        let KeyDescription { maximum, .. } = ConfigurationKey::BlockGas.describe();
+        if !(self.transaction_gas..=maximum).contains(&self.block_gas) {
+            return limit("block_gas", self.block_gas, format!("limits.transaction_gas to {maximum}"));
         }
-        if !(1..=PROPOSAL_TRANSACTIONS_MAX).contains(&(self.block_transactions as usize)) {
-            return limit(
-                "block_transactions",
-                u64::from(self.block_transactions),
-                format!("1 to {PROPOSAL_TRANSACTIONS_MAX}"),
-            );
+        let KeyDescription { minimum, maximum, .. } = ConfigurationKey::BlockTransactions.describe();
+        let found = u64::from(self.block_transactions);
+        if !(minimum..=maximum).contains(&found) {
+            return limit("block_transactions", found, format!("{minimum} to {maximum}"));
         }
         Ok(())
     }

@@ -33,6 +33,7 @@
 
 mod block;
 mod bytes;
+mod configuration;
 mod ethereum;
 mod ethereum_header;
 mod fisco;
@@ -46,6 +47,9 @@ pub use block::{
     Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, quorum, sealers_hash,
 };
 pub use bytes::{Amount, Bytes, Version, hex_bytes};
+pub use configuration::{
+    ConfigurationEntry, ConfigurationKey, ConfigurationValueError, KeyDescription, RulesFrom, Setting,
+};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
 pub use entente_state::{Table, TableNameError};
 pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};

@@ -20,3 +20,7 @@ pub const PROOF_BYTES_MAX: usize = 8 << 20;
 pub const TOPICS_MAX: usize = 4;
 /// The bytes of the message in a receipt's error; longer ones are cut.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 256;
+/// The heights that may be in flight at a time.
+pub const PIPELINE_DEPTH_MAX: u32 = 16;
+/// The settings of one configuration key that are decided and do not rule yet: at most one for each height in flight.
+pub const PENDING_SETTINGS_MAX: usize = PIPELINE_DEPTH_MAX as usize;

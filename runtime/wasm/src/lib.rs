@@ -23,6 +23,7 @@ mod instance;
 mod instrument;
 pub mod limits;
 mod pool;
+mod section;
 mod validate;
 
 use std::{marker::PhantomData, sync::Arc};
@@ -34,7 +35,7 @@ use wasmer::{
     sys::{Cranelift, CraneliftOptLevel, EngineBuilder},
 };
 
-pub use crate::instance::Entry;
+pub use crate::{instance::Entry, section::abi_section};
 use crate::{
     compiled::{Cache, Compiled},
     instance::Instance,

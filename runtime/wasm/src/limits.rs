@@ -62,3 +62,5 @@ pub const INSTANCES_KEPT_MAX: usize = 128;
 pub const INSTANCE_BYTES_KEPT_MAX: usize = 256 << 20;
 /// The bytes of modules, and of what their memories begin with, whose compiled code is kept.
 pub const COMPILED_BYTES_MAX: usize = 64 << 20;
+/// The bytes of a module's section `entente:abi` that are shown to those who ask for the ABI.
+pub const ABI_SECTION_BYTES_MAX: usize = 64 << 10;

@@ -8,6 +8,7 @@ use std::{
 
 use entente_client::{
     abi::{Abi, abi_json},
+    client::Group,
     limits::ABI_BYTES_MAX,
 };
 use entente_types::{Address, Hash, limits::INPUT_BYTES_MAX};
@@ -50,15 +51,18 @@ pub(super) fn remember(
     written.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
-/// The ABI of a contract: from the file that was named, else as it was remembered.
-pub(super) fn abi(file: Option<&Path>, genesis: &Hash, address: &Address) -> Result<Abi, Failure> {
+/// The ABI of a contract: from the file that was named, else as it was remembered, else as the node knows it.
+pub(super) async fn abi(file: Option<&Path>, group: &Group, address: &Address) -> Result<Abi, Failure> {
     if let Some(file) = file {
         return read(file);
     }
-    match path(genesis, address).filter(|path| path.is_file()) {
-        Some(path) => read(&path),
+    if let Some(path) = path(&group.genesis_hash(), address).filter(|path| path.is_file()) {
+        return read(&path);
+    }
+    match group.abi_json(address).await? {
+        Some(json) => Abi::from_json(&json).map_err(|error| Failure::from(error).at(address)),
         None => Err(Failure::new(format!(
-            "{address}: it was not deployed from here, so its ABI is not known; name one with --abi FILE (the module, or JSON)"
+            "{address}: neither this user nor the node knows an ABI of it; name one with --abi FILE (the module, or JSON)"
         ))),
     }
 }

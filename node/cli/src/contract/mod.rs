@@ -109,7 +109,7 @@ pub(crate) struct MethodArguments {
     /// The method's arguments: numbers decimal or 0x, addresses and bytes 0x, arrays [a,b].
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
-    /// The contract's ABI: a module or JSON; else what was remembered when it was deployed from here.
+    /// The contract's ABI: a module or JSON; else what was remembered when it was deployed from here, or the node's.
     #[arg(long, value_name = "FILE")]
     abi: Option<PathBuf>,
     #[command(flatten)]

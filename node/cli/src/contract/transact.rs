@@ -106,7 +106,7 @@ pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result
 pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(), Failure> {
     let SendArguments { method: MethodArguments { address, method, arguments, abi, node }, signer } = arguments;
     let group = connect(&node).await?;
-    let abi = deployments::abi(abi.as_deref(), &group.genesis_hash(), &address)?;
+    let abi = deployments::abi(abi.as_deref(), &group, &address).await?;
     let method = abi.method(&method, arguments.len())?;
     let input = method.encode(&arguments)?;
     let account = unlock(&signer)?;
@@ -159,7 +159,7 @@ fn sent_text(line: &SentLine) -> String {
 pub(super) async fn call(arguments: CallArguments, output: Output) -> Result<(), Failure> {
     let CallArguments { method: MethodArguments { address, method, arguments, abi, node }, account } = arguments;
     let group = connect(&node).await?;
-    let abi = deployments::abi(abi.as_deref(), &group.genesis_hash(), &address)?;
+    let abi = deployments::abi(abi.as_deref(), &group, &address).await?;
     let method = abi.method(&method, arguments.len())?;
     let from = match account {
         Some(name) => Keystore::of_user()?.show(&name)?.address,

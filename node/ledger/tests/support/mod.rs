@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use entente_crypto::{Address, Hash, LtHash, SecretKey};
-use entente_ledger::{BlockRecord, GenesisRecord, Ledger, genesis_header};
+use entente_ledger::{BlockRecord, GenesisRecord, Ledger};
 use entente_state::{ChangeSet, MapState, Overlay, Row, Table};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
 use entente_types::{
@@ -61,9 +61,7 @@ impl Chain {
     pub(crate) fn genesis_record(&mut self, writes: &Writes) -> GenesisRecord {
         let suite = self.genesis.suite;
         let changes = self.change(writes);
-        let mut header = genesis_header(&self.genesis);
-        header.change_root = changes.root(suite);
-        header.state_root = self.commitment.root(suite);
+        let mut header = self.genesis.header(changes.root(suite), self.commitment.root(suite));
         header.ethereum_hash = Hash([0xee; 32]);
         self.headers.push(header.clone());
         let block0 = Block {

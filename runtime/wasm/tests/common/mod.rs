@@ -60,6 +60,8 @@ impl TestHost {
                 gas_limit: 800_000_000,
                 ethereum_chain_id: 20200,
                 balances: false,
+                pipeline_depth: 1,
+                sealers: Arc::from([]),
             },
             transaction: TransactionContext { hash: Hash([0x77; 32]), origin: at(0xaa) },
         })

@@ -255,6 +255,13 @@ impl Group {
         Ok(answers)
     }
 
+    /// The ABI of the code at an address, as JSON: a native module's, or the text that a contract carries. Nothing
+    /// where the node knows none.
+    pub async fn abi_json(&self, address: &Address) -> Result<Option<String>, QueryError> {
+        let answer: Option<Value> = self.client.request("entente_abi", &(&self.id, address)).await?;
+        Ok(answer.map(|abi| abi.to_string()))
+    }
+
     /// A transaction's receipt, if it is committed.
     pub async fn receipt(&self, hash: &Hash) -> Result<Option<ReceiptAnswer>, QueryError> {
         self.client.request("entente_receipt", &(&self.id, hash)).await

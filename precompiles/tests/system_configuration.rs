@@ -1,0 +1,399 @@
+//! 0x1000 through a real executor, in a pipeline three heights deep.
+
+use std::sync::Arc;
+
+use alloy_dyn_abi::{DynSolType, DynSolValue};
+use entente_crypto::{SecretKey, Suite, keccak256, sm3};
+use entente_executor::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
+use entente_precompiles::{SYSTEM_CONFIGURATION, registry};
+use entente_state::MapState;
+use entente_types::{
+    Address, Amount, Bytes, ConfigurationKey, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member,
+    Proposal, Receipt, Status, UnsignedTransaction, Version,
+};
+use proptest::prelude::*;
+
+const DEPTH: u64 = 3;
+/// Enough for any call of the module, and below every limit that can be set.
+const GAS: u64 = 99_000;
+
+struct Chain {
+    genesis: Genesis,
+    executor: Executor,
+    state: Arc<MapState>,
+    tip: ExecutedBlock,
+    nonce: u64,
+}
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
+}
+
+impl Chain {
+    fn new() -> Self {
+        Self::of(Suite::Standard)
+    }
+
+    fn of(suite: Suite) -> Self {
+        let genesis = Genesis {
+            version: Version,
+            chain_id: 1,
+            group_id: GroupId::new("group1").expect("a name"),
+            ethereum_chain_id: 20200,
+            suite,
+            timestamp_ms: 1_700_000_000_000,
+            consensus: ConsensusKind::Pbft,
+            pipeline_depth: DEPTH as u32,
+            protocol_version: 1,
+            evm_hash: EvmHash::Keccak256,
+            evm_timestamp: EvmTimestamp::Seconds,
+            balances: false,
+            limits: Limits { block_gas: 10_000_000, transaction_gas: 5_000_000, block_transactions: 100 },
+            sealers: vec![Member { key: key(200).public_key(), weight: 1 }],
+            allocations: vec![],
+        };
+        let tip = genesis_block(&genesis).expect("block 0");
+        let mut state = MapState::default();
+        state.apply(&tip.changes);
+        let executor = Executor::new(&genesis, registry(suite).expect("modules"));
+        Self { genesis, executor, state: Arc::new(state), tip, nonce: 0 }
+    }
+
+    fn number(&self) -> u64 {
+        self.tip.header.number
+    }
+
+    fn sign(&mut self, seed: u8, to: Option<Address>, input: Vec<u8>, gas_limit: u64) -> InputTransaction {
+        self.nonce += 1;
+        let mut nonce = [0; 32];
+        nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
+        let signer = key(seed);
+        let transaction = UnsignedTransaction {
+            version: Version,
+            chain_id: 1,
+            group_id: self.genesis.group_id.clone(),
+            sender: signer.public_key().address(),
+            nonce,
+            valid_until: 500,
+            gas_limit,
+            to,
+            value: Amount::ZERO,
+            input: Bytes::new(input).expect("a short input"),
+            extra: Bytes::default(),
+        }
+        .sign(&self.genesis.hash(), &signer);
+        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
+    }
+
+    fn commit(&mut self, transactions: &[InputTransaction]) -> Vec<Receipt> {
+        let parent = &self.tip.header;
+        let proposal = Proposal {
+            version: Version,
+            genesis: self.genesis.hash(),
+            number: parent.number + 1,
+            parent: parent.proposal,
+            view: 0,
+            timestamp_ms: parent.timestamp_ms + 1000,
+            proposer: key(200).public_key().address(),
+            transactions: transactions.iter().map(|transaction| transaction.hash).collect(),
+            access: None,
+        };
+        let executed = self
+            .executor
+            .execute(&BlockInput {
+                parent,
+                proposal: &proposal,
+                transactions,
+                state: self.state.clone(),
+                commitment: &self.tip.commitment,
+                record_accesses: false,
+            })
+            .expect("no fault of the node");
+        let mut state = (*self.state).clone();
+        state.apply(&executed.changes);
+        self.state = Arc::new(state);
+        self.tip = executed;
+        self.tip.receipts.clone()
+    }
+
+    fn one(&mut self, seed: u8, input: Vec<u8>) -> Receipt {
+        let transaction = self.sign(seed, Some(SYSTEM_CONFIGURATION), input, GAS);
+        self.commit(&[transaction]).remove(0)
+    }
+
+    /// Sets a key in a block of its own: the code.
+    fn set(&mut self, seed: u8, name: &str, value: &str) -> i64 {
+        let receipt = self.one(seed, set_input(name, value));
+        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
+        code(&receipt)
+    }
+
+    fn empty_blocks(&mut self, count: u64) {
+        (0..count).for_each(|_| drop(self.commit(&[])));
+    }
+
+    fn call(&self, input: Vec<u8>) -> Receipt {
+        let call = CallInput { from: Address::ZERO, to: SYSTEM_CONFIGURATION, input, gas: GAS };
+        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node")
+    }
+
+    /// What the module says of a key: its value and the height.
+    fn get(&self, name: &str) -> (String, u64) {
+        let receipt = self.call(get_input(name));
+        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
+        let ty = DynSolType::parse("(string,uint256)").unwrap();
+        match ty.abi_decode_params(&receipt.output).unwrap().as_tuple().unwrap() {
+            [DynSolValue::String(value), DynSolValue::Uint(from, 256)] => (value.clone(), from.to::<u64>()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The limits for the heights above the tip.
+    fn limits_ahead(&self, key: ConfigurationKey) -> Vec<String> {
+        let entry = self.tip.configuration.entry(key);
+        (1..=DEPTH + 1).map(|ahead| entry.at(self.number() + ahead).value.clone()).collect()
+    }
+}
+
+fn input(signature: &str, texts: &[&str]) -> Vec<u8> {
+    let values = texts.iter().map(|text| DynSolValue::from((*text).to_owned())).collect();
+    [&keccak256(signature.as_bytes()).0[..4], &DynSolValue::Tuple(values).abi_encode_params()].concat()
+}
+
+fn set_input(name: &str, value: &str) -> Vec<u8> {
+    input("setValueByKey(string,string)", &[name, value])
+}
+
+fn get_input(name: &str) -> Vec<u8> {
+    input("getValueByKey(string)", &[name])
+}
+
+fn code(receipt: &Receipt) -> i64 {
+    let (high, low) = receipt.output.split_at(24);
+    let code = i64::from_be_bytes(low.try_into().expect("a word"));
+    assert!(high.iter().all(|byte| *byte == if code < 0 { 0xff } else { 0 }), "{receipt:?}");
+    code
+}
+
+#[test]
+fn a_value_rules_as_many_blocks_later_as_the_pipeline_is_deep() {
+    let mut chain = Chain::new();
+    assert_eq!(chain.get("tx_count_limit"), ("100".into(), 0));
+    assert_eq!(chain.set(1, "tx_count_limit", "7"), 1);
+    // Reads show it at once, with its height.
+    assert_eq!(chain.get("tx_count_limit"), ("7".into(), 1 + DEPTH));
+    let limits = |chain: &Chain| chain.limits_ahead(ConfigurationKey::BlockTransactions);
+    assert_eq!(limits(&chain), ["100", "100", "7", "7"]);
+    // A second decision before the first one rules takes nothing from it.
+    assert_eq!(chain.set(2, "TX_COUNT_LIMIT", "8"), 1);
+    assert_eq!(limits(&chain), ["100", "7", "8", "8"]);
+    chain.empty_blocks(1);
+    assert_eq!(limits(&chain), ["7", "8", "8", "8"]);
+    chain.empty_blocks(5);
+    assert_eq!((limits(&chain), chain.get("tx_count_limit")), (vec!["8".to_owned(); 4], ("8".into(), 2 + DEPTH)));
+}
+
+#[test]
+fn execution_obeys_a_limit_from_its_height_on_and_not_before() {
+    let mut chain = Chain::new();
+    assert_eq!(chain.set(1, "tx_gas_limit", "200000"), 1);
+    for ahead in 1..=DEPTH {
+        let transaction = chain.sign(1, Some(SYSTEM_CONFIGURATION), get_input("tx_gas_limit"), 300_000);
+        let receipt = chain.commit(&[transaction]).remove(0);
+        let expected = if ahead < DEPTH { Status::Success } else { Status::OutOfGasIntrinsic };
+        assert_eq!(receipt.status, expected, "{ahead}");
+    }
+    // And it can be raised again from below the least limit.
+    assert_eq!(chain.set(1, "tx_gas_limit", "100000"), 1);
+    chain.empty_blocks(DEPTH);
+    assert_eq!(chain.set(1, "tx_gas_limit", "5000000"), 1);
+}
+
+#[test]
+fn values_that_break_a_rule_change_nothing() {
+    let mut chain = Chain::new();
+    let root = |chain: &Chain| chain.tip.configuration.clone();
+    let before = root(&chain);
+    for (name, value) in [
+        ("tx_count_limit", "0"),
+        ("tx_count_limit", "100001"),
+        ("tx_count_limit", "010"),
+        ("tx_count_limit", "+10"),
+        ("tx_count_limit", "10 "),
+        ("tx_count_limit", ""),
+        ("tx_count_limit", "99999999999999999999999999"),
+        ("tx_gas_limit", "99999"),
+        ("tx_gas_limit", "10000001"),
+        ("block_gas_limit", "4999999"),
+        ("block_gas_limit", "18446744073709551615"),
+        ("protocol_version", "1"),
+        ("protocol_version", "3"),
+        ("consensus_timeout", "5"),
+        ("rpbft_epoch_sealer_num", "4"),
+        ("rpbft_epoch_block_num", "1000"),
+        ("", "1"),
+        ("tx_count_limit\0", "1"),
+    ] {
+        let receipt = chain.one(1, set_input(name, value));
+        assert_eq!((receipt.status, code(&receipt)), (Status::Success, -51_300), "{name} {value}");
+        assert!(receipt.logs.is_empty());
+    }
+    assert_eq!(root(&chain), before);
+}
+
+#[test]
+fn a_limit_fits_those_beside_it_at_every_height_at_which_it_rules() {
+    let mut chain = Chain::new();
+    // A block of 20 million is decided, and rules with what is decided in the same block or later.
+    let set = |chain: &mut Chain, name: &str, value: &str| {
+        let input = set_input(name, value);
+        chain.sign(1, Some(SYSTEM_CONFIGURATION), input, GAS)
+    };
+    let raise = [set(&mut chain, "block_gas_limit", "20000000"), set(&mut chain, "tx_gas_limit", "20000000")];
+    assert_eq!(chain.commit(&raise).iter().map(code).collect::<Vec<_>>(), [1, 1]);
+    // Lowered again in this order only: a transaction's limit is never above its block's.
+    let lower = [set(&mut chain, "block_gas_limit", "19999999"), set(&mut chain, "tx_gas_limit", "1000000")];
+    assert_eq!(chain.commit(&lower).iter().map(code).collect::<Vec<_>>(), [-51_300, 1]);
+    assert_eq!(chain.set(1, "block_gas_limit", "1000000"), 1);
+    for height in 0..chain.number() + 2 * DEPTH {
+        let limits = chain.tip.configuration.limits(height).expect("numbers");
+        assert!(limits.transaction_gas <= limits.block_gas, "{height}: {limits:?}");
+    }
+}
+
+#[test]
+fn only_a_sealer_itself_raises_the_version() {
+    let mut chain = Chain::new();
+    assert_eq!(chain.set(1, "protocol_version", "2"), -50_000);
+    // A contract that a sealer calls does not act for it: it hands its input on to the module.
+    let relay = r#"(module
+        (import "entente" "input_length" (func $length (result i32)))
+        (import "entente" "input_read" (func $read (param i32 i32 i32)))
+        (import "entente" "call" (func $call (param i32 i32 i64 i32 i32 i32) (result i32)))
+        (import "entente" "return_read" (func $returned (param i32 i32 i32)))
+        (import "entente" "output" (func $output (param i32 i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 18) "\10\00")
+        (func (export "deploy") (result i32) (i32.const 0))
+        (func (export "call") (result i32)
+          (call $read (i32.const 128) (i32.const 0) (call $length))
+          (drop (call $call (i32.const 0) (i32.const 0) (i64.const 60000000) (i32.const 32) (i32.const 128)
+            (call $length)))
+          (call $returned (i32.const 64) (i32.const 0) (i32.const 32))
+          (call $output (i32.const 64) (i32.const 32))
+          (i32.const 0)))"#;
+    let module = wat::parse_str(relay).expect("wat");
+    let deploy = chain.sign(1, None, container(&module, &[]), 5_000_000);
+    let relay = chain.commit(&[deploy]).remove(0).contract.expect("deployed");
+    for (input, expected) in
+        [(set_input("protocol_version", "2"), -50_000), (set_input("tx_count_limit", "9"), 1)]
+    {
+        let transaction = chain.sign(200, Some(relay), input, 200_000);
+        assert_eq!(code(&chain.commit(&[transaction]).remove(0)), expected);
+    }
+    assert_eq!(chain.set(200, "protocol_version", "2"), 1);
+    assert_eq!(chain.get("protocol_version"), ("2".into(), chain.number() + DEPTH));
+    // The next one only when this one has ruled a block.
+    assert_eq!(chain.set(200, "protocol_version", "3"), 1);
+    let twice = [
+        chain.sign(200, Some(SYSTEM_CONFIGURATION), set_input("protocol_version", "4"), GAS),
+        chain.sign(200, Some(SYSTEM_CONFIGURATION), set_input("protocol_version", "5"), GAS),
+    ];
+    // Version 2 rules this block, which this release does not know.
+    let parent = chain.tip.header.clone();
+    let rules = chain.executor.rules(chain.state.as_ref(), parent.number + 2).unwrap_err().to_string();
+    assert!(rules.starts_with("protocol version 2 rules from block"), "{rules}");
+    assert_eq!(chain.commit(&twice).iter().map(code).collect::<Vec<_>>(), [1, -51_300]);
+}
+
+#[test]
+fn a_change_is_told_and_costs_what_the_table_says() {
+    let mut chain = Chain::new();
+    let receipt = chain.one(7, set_input("tx_count_limit", "55"));
+    let [log] = receipt.logs.as_slice() else { panic!("{receipt:?}") };
+    assert_eq!(log.address, SYSTEM_CONFIGURATION);
+    assert_eq!(log.topics[0], keccak256(b"ConfigurationSet(address,string,string,uint256)"));
+    assert_eq!(log.topics[1].0[12..], key(7).public_key().address().0);
+    let ty = DynSolType::parse("(string,string,uint256)").unwrap();
+    let data = ty.abi_decode_params(&log.data).unwrap();
+    let parts = data.as_tuple().unwrap();
+    assert_eq!((parts[0].as_str(), parts[1].as_str()), (Some("tx_count_limit"), Some("55")));
+    assert_eq!(parts[2].as_uint().unwrap().0.to::<u64>(), 1 + DEPTH);
+
+    let module = entente_precompiles::MODULES[0];
+    let set = module.functions[0];
+    let input = set_input("tx_count_limit", "56");
+    let units = entente_host::gas::SCHEDULE_1.intrinsic(&input, false).unwrap()
+        + set.gas
+        + set.gas_byte * (input.len() as u64 - 4);
+    let gas = entente_host::gas::to_gas(units);
+    let enough = chain.sign(1, Some(SYSTEM_CONFIGURATION), input.clone(), gas);
+    let little = chain.sign(1, Some(SYSTEM_CONFIGURATION), input, gas - 1);
+    let receipts = chain.commit(&[enough, little]);
+    assert_eq!((receipts[0].status, receipts[0].gas_used), (Status::Success, gas));
+    assert_eq!(receipts[1].status, Status::OutOfGas);
+}
+
+#[test]
+fn malformed_calls_fail_and_name_why() {
+    let mut chain = Chain::new();
+    let whole = set_input("tx_count_limit", "5");
+    for (input, expected) in [
+        (whole[..whole.len() - 40].to_vec(), "an offset or length is beyond their end"),
+        (whole[..4].to_vec(), "an offset or length is beyond their end"),
+        (vec![1, 2, 3, 4], "no such function"),
+        (get_input("colour"), "has no key \"colour\"; it has tx_count_limit, tx_gas_limit"),
+    ] {
+        let receipt = chain.one(1, input);
+        assert_eq!(receipt.status, Status::PrecompiledError);
+        let message = receipt.error.expect("an error").message;
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_guomi_group_answers_sm3_selectors() {
+    let mut input = set_input("tx_count_limit", "12");
+    assert_eq!(code(&Chain::of(Suite::Guomi).call(input.clone())), 1);
+    input[..4].copy_from_slice(&sm3(b"setValueByKey(string,string)").0[..4]);
+    assert_eq!(code(&Chain::of(Suite::Guomi).call(input.clone())), 1);
+    assert_eq!(Chain::new().call(input).status, Status::PrecompiledError);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever anybody sets, a model with one list of all decisions says the same, and limits fit one another.
+    #[test]
+    fn the_module_equals_a_model(
+        steps in proptest::collection::vec((0_usize..3, 0_u64..40, 0_u64..3), 1..25)
+    ) {
+        let mut chain = Chain::new();
+        let names = ["tx_count_limit", "tx_gas_limit", "block_gas_limit"];
+        let mut decided: Vec<Vec<(u64, u64)>> = vec![vec![(0, 100)], vec![(0, 5_000_000)], vec![(0, 10_000_000)]];
+        let at = |list: &[(u64, u64)], height| list.iter().rev().find(|one| one.0 <= height).map_or(0, |one| one.1);
+        for (index, size, blocks) in steps {
+            chain.empty_blocks(blocks);
+            let value = if index == 0 { size * 3_000 } else { 50_000 + size * 400_000 };
+            let from = chain.number() + 1 + DEPTH;
+            let (transaction, block) = (at(&decided[1], from), at(&decided[2], from));
+            let fits = match index {
+                0 => (1..=100_000).contains(&value),
+                1 => value >= 100_000 && value <= block,
+                _ => value >= 100_000 && value >= transaction,
+            };
+            let found = chain.set(1, names[index], &value.to_string());
+            prop_assert_eq!(found, if fits { 1 } else { -51_300 });
+            if fits {
+                decided[index].push((from, value));
+            }
+            for height in chain.number()..chain.number() + 2 * DEPTH {
+                let limits = chain.tip.configuration.limits(height).expect("numbers");
+                prop_assert_eq!(u64::from(limits.block_transactions), at(&decided[0], height));
+                prop_assert_eq!(limits.transaction_gas, at(&decided[1], height));
+                prop_assert_eq!(limits.block_gas, at(&decided[2], height));
+                prop_assert!(limits.transaction_gas <= limits.block_gas);
+            }
+        }
+    }
+}
