@@ -12,7 +12,7 @@ use entente_types::{
     Address, Amount, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status, Transaction,
     Version,
 };
-use entente_wasm::Wasm;
+use entente_wasm::{CodeOptions, Wasm};
 
 use crate::{
     Rules,
@@ -83,9 +83,14 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// The executor of the group with this genesis.
+    /// The executor of the group with this genesis. What it compiles is gone with it.
     pub fn new(genesis: &Genesis, natives: NativeRegistry) -> Self {
-        let machine = Arc::new(Machine { wasm: Wasm::new(&SCHEDULE_1), natives });
+        Self::with_code(genesis, natives, CodeOptions::default())
+    }
+
+    /// The same, with a choice of how code is compiled and kept. No result depends on it.
+    pub fn with_code(genesis: &Genesis, natives: NativeRegistry, code: CodeOptions) -> Self {
+        let machine = Arc::new(Machine { wasm: Wasm::new(&SCHEDULE_1, code), natives });
         Self { machine, genesis: genesis.clone() }
     }
 
@@ -94,7 +99,7 @@ impl Executor {
         Rules::read(state)
     }
 
-    /// How many modules were compiled since the start.
+    /// How many times a module was compiled since the start. What was loaded from the vault was not.
     pub fn compilations(&self) -> u64 {
         self.machine.wasm.compilations()
     }
