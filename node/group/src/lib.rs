@@ -31,5 +31,5 @@ mod open;
 mod task;
 
 pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
-pub use open::{GroupError, OpenGroupError, open};
+pub use open::{GroupError, OpenGroupError, open, open_with};
 pub use task::{CommittedBlock, ExecuteTask, WriteTask};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_executor::{Executor, genesis_block};
+use entente_executor::{CodeOptions, Executor, genesis_block};
 use entente_host::{NativeRegistry, NodeFault};
 use entente_ledger::{CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError};
 use entente_storage::Engine;
@@ -59,6 +59,19 @@ pub fn open(
     genesis: &Genesis,
     options: LedgerOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
+    open_with(engine, genesis, options, CodeOptions::default())
+}
+
+/// The same, with a choice of how contracts are compiled and kept.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    engine: Arc<dyn Engine>,
+    genesis: &Genesis,
+    options: LedgerOptions,
+    code: CodeOptions,
+) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
     genesis.validate()?;
     let ledger = match Ledger::open_with(Arc::clone(&engine), genesis, options) {
         Err(OpenError::Empty) => {
@@ -82,6 +95,6 @@ pub fn open(
         }
         other => other?,
     };
-    let executor = Executor::new(genesis, NativeRegistry::default());
+    let executor = Executor::with_code(genesis, NativeRegistry::default(), code);
     Ok((Arc::new(ledger), Arc::new(executor)))
 }
