@@ -169,6 +169,16 @@ impl Workload {
         self.sign(from, Some(self.token), transfer_input(&payee, amount))
     }
 
+    /// The signed deployment of a module, by the first account.
+    pub fn deployment(&mut self, module: &[u8]) -> Result<InputTransaction, WorkloadError> {
+        self.sign(0, None, container(module, &[]))
+    }
+
+    /// A signed call of a contract, by the first account.
+    pub fn call(&mut self, contract: Address, input: Vec<u8>) -> Result<InputTransaction, WorkloadError> {
+        self.sign(0, Some(contract), input)
+    }
+
     /// So many signed transfers between accounts spread evenly.
     pub fn transfers(&mut self, count: u64) -> Result<Vec<InputTransaction>, WorkloadError> {
         let accounts = self.accounts.len() as u64;

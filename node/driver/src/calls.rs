@@ -59,7 +59,10 @@ impl CallPool {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| CallError::Busy)?;
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
-            let _ = answer.send(run(&ledger, &executor, call, height));
+            let called = run(&ledger, &executor, call, height);
+            // Given up first: whoever has the answer may stop the node and open its store again at once.
+            drop((ledger, executor));
+            let _ = answer.send(called);
             drop(place);
         });
         answered.await.map_err(|_| CallError::Stopping)?

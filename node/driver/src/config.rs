@@ -151,6 +151,8 @@ pub struct StorageConfig {
     pub write_buffer_bytes: u64,
     /// The bytes of rows kept in memory, of each group.
     pub row_cache_bytes: u64,
+    /// The bytes of compiled contracts kept in files, of all groups together. 0 keeps none.
+    pub code_cache_bytes: u64,
 }
 
 impl Default for StorageConfig {
@@ -162,6 +164,7 @@ impl Default for StorageConfig {
             block_cache_bytes: 256 << 20,
             write_buffer_bytes: 256 << 20,
             row_cache_bytes: 64 << 20,
+            code_cache_bytes: 1 << 30,
         }
     }
 }

@@ -19,12 +19,14 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod code_folder;
 mod config;
 mod handle;
 mod node;
 mod run;
 
 pub use calls::CallError;
+pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
     ConfigError, ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig,
     StorageEngine, read_genesis, read_genesis_file, read_secret_key, write_secret_key,

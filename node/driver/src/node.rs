@@ -6,13 +6,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use entente_group::{Group, GroupError, OpenGroupError, open};
+use entente_executor::{CodeKey, CodeOptions, CodeVault};
+use entente_group::{Group, GroupError, OpenGroupError, open_with};
+use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
 use entente_types::GroupId;
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
-    ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
+    CodeFolder, ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
     calls::CallPool,
     handle::{BLOCKS_BEHIND_MAX, SUBMISSIONS_MAX, Shared},
     read_genesis, read_secret_key,
@@ -72,10 +74,28 @@ pub fn open_engine(
     }
 }
 
+/// Opens the folder of compiled contracts in a node's folder. Nothing where there shall be none, or it does not open: a
+/// node does without.
+fn open_code(folder: &Path, config: &StorageConfig) -> Option<Arc<CodeFolder>> {
+    if config.engine == StorageEngine::Memory || config.code_cache_bytes == 0 {
+        return None;
+    }
+    // No group's name has a dot.
+    let path = folder.join("data").join("code.cache");
+    match CodeFolder::open(&path, config.code_cache_bytes) {
+        Ok(code) => Some(Arc::new(code)),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "code_not_kept");
+            None
+        }
+    }
+}
+
 /// A node that runs. Dropping it without [`Node::stop`] leaves its threads to end with the process.
 pub struct Node {
     handle: NodeHandle,
     running: Vec<Running>,
+    code: Option<Arc<CodeFolder>>,
 }
 
 impl Node {
@@ -100,7 +120,10 @@ impl Node {
         let calls = Arc::new(calls);
         let id = genesis.group_id.clone();
         let engine = open_store(&id, &resources)?;
-        let (ledger, executor) = open(engine, &genesis, storage.ledger())
+        let code = open_code(folder, storage);
+        let vault = code.clone().map(|code| CodeVault::new(code, CodeKey::derive(&key.to_bytes())));
+        let code_options = CodeOptions { vault, ..Default::default() };
+        let (ledger, executor) = open_with(engine, &genesis, storage.ledger(), PROTOCOL_VERSIONS, code_options)
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
         let options = config.group();
         let group = Group::new(&ledger, &executor, key, options)
@@ -122,7 +145,7 @@ impl Node {
         let running = Running::start(group, group_handle.clone(), receiver)
             .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
         let name = config.node.name.as_str().into();
-        Ok(Self { handle: NodeHandle { name, groups: Arc::new(vec![group_handle]) }, running: vec![running] })
+        Ok(Self { handle: NodeHandle { name, groups: Arc::new(vec![group_handle]) }, running: vec![running], code })
     }
 
     /// How others reach it.
@@ -134,6 +157,9 @@ impl Node {
     pub fn stop(self) {
         for running in self.running {
             running.stop();
+        }
+        if let Some(code) = self.code {
+            code.finish();
         }
     }
 }

@@ -32,5 +32,5 @@ mod task;
 
 pub use entente_precompiles::registry as native_modules;
 pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
-pub use open::{GroupError, OpenGroupError, open, open_with_versions};
+pub use open::{GroupError, OpenGroupError, open, open_with};
 pub use task::{CommittedBlock, ExecuteTask, WriteTask};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_executor::{Executor, genesis_block};
+use entente_executor::{CodeOptions, Executor, genesis_block};
 use entente_host::{
     NativeRegistryError, NodeFault,
     gas::{PROTOCOL_VERSIONS, ProtocolVersion},
@@ -65,15 +65,20 @@ pub fn open(
     genesis: &Genesis,
     options: LedgerOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
-    open_with_versions(engine, genesis, options, PROTOCOL_VERSIONS)
+    open_with(engine, genesis, options, PROTOCOL_VERSIONS, CodeOptions::default())
 }
 
-/// The same with other versions of the rules than those of this release: for trying one that is not released.
-pub fn open_with_versions(
+/// The same with other versions of the rules than those of this release, and with a choice of how contracts are
+/// compiled and kept.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
     engine: Arc<dyn Engine>,
     genesis: &Genesis,
     options: LedgerOptions,
     versions: &[ProtocolVersion],
+    code: CodeOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
     genesis.validate()?;
     let ledger = match Ledger::open_with(Arc::clone(&engine), genesis, options) {
@@ -99,6 +104,6 @@ pub fn open_with_versions(
         other => other?,
     };
     let natives = entente_precompiles::registry(genesis.suite)?;
-    let executor = Executor::with_versions(genesis, natives, versions);
+    let executor = Executor::with(genesis, natives, versions, code);
     Ok((Arc::new(ledger), Arc::new(executor)))
 }

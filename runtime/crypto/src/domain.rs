@@ -51,6 +51,10 @@ domains! {
     CODE = "code";
     /// What a contract hashes for itself.
     CONTRACT = "contract";
+    /// What names compiled code among a node's files.
+    CODE_CACHE = "code-cache";
+    /// The key under which a node seals its compiled code.
+    CODE_CACHE_KEY = "code-cache-key";
 }
 
 impl Domain {

@@ -12,6 +12,7 @@ use entente_types::{
     Address, Amount, BlockNumber, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status,
     Transaction, Version,
 };
+use entente_wasm::CodeOptions;
 
 use crate::{
     Configuration, Rules,
@@ -86,15 +87,22 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// The executor of the group with this genesis, which knows the versions of this release.
+    /// The executor of the group with this genesis, which knows the versions of this release. What it compiles is gone
+    /// with it.
     pub fn new(genesis: &Genesis, natives: NativeRegistry) -> Self {
-        Self::with_versions(genesis, natives, PROTOCOL_VERSIONS)
+        Self::with(genesis, natives, PROTOCOL_VERSIONS, CodeOptions::default())
     }
 
-    /// The same with other versions of the rules: it stops at the first height that is ruled by another.
-    pub fn with_versions(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion]) -> Self {
+    /// The same with other versions of the rules, and a choice of how code is compiled and kept, on which no result
+    /// depends. It stops at the first height that is ruled by a version that is not among these.
+    pub fn with(
+        genesis: &Genesis,
+        natives: NativeRegistry,
+        versions: &[ProtocolVersion],
+        code: CodeOptions,
+    ) -> Self {
         let sealers = genesis.sealers.iter().map(|member| member.key.address()).collect();
-        Self { machine: Arc::new(Machine::new(natives, versions)), genesis: genesis.clone(), sealers }
+        Self { machine: Arc::new(Machine::new(natives, versions, &code)), genesis: genesis.clone(), sealers }
     }
 
     pub(crate) fn natives(&self) -> &NativeRegistry {
@@ -127,7 +135,7 @@ impl Executor {
         Ok((rules, version))
     }
 
-    /// How many modules were compiled since the start.
+    /// How many times a module was compiled since the start. What was loaded from the vault was not.
     pub fn compilations(&self) -> u64 {
         self.machine.compilations()
     }

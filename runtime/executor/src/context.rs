@@ -10,7 +10,7 @@ use entente_host::{
 };
 use entente_state::{Overlay, Row, Table};
 use entente_types::{Address, Amount, Hash, Log};
-use entente_wasm::{Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
+use entente_wasm::{CodeOptions, Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
 
 use crate::{Account, CodeKind, CodeReference, Rules, transaction::parse_container};
 
@@ -28,11 +28,11 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(natives: NativeRegistry, versions: &[ProtocolVersion]) -> Self {
+    pub(crate) fn new(natives: NativeRegistry, versions: &[ProtocolVersion], code: &CodeOptions) -> Self {
         let version = |version: &ProtocolVersion| KnownVersion {
             number: version.number,
             gas: version.gas,
-            wasm: Arc::new(Wasm::new(version.gas)),
+            wasm: Arc::new(Wasm::new(version.gas, code.clone())),
         };
         Self { versions: versions.iter().map(version).collect(), natives }
     }

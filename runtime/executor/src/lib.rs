@@ -34,6 +34,7 @@ mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
 pub use block::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction};
+pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use genesis::genesis_block;
 pub use rules::{Configuration, Rules};
 pub use transaction::{CONTAINER_MAGIC, container, parse_container};

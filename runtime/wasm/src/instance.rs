@@ -78,9 +78,9 @@ impl<H: CallHost> Instance<H> {
         Ok(Self { store, environment, memory, deploy, call, gas, stack, dirty, own, compiled })
     }
 
-    /// The bytes of memory it holds.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.compiled.image.memory_bytes()
+    /// The bytes it counts for while it is kept.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.compiled.instance_bytes()
     }
 
     /// Runs one frame. The host comes back whatever happens.

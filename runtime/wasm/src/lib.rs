@@ -13,33 +13,48 @@
 //! assert_eq!(error.code(), "module_rule/memory");
 //! # let _ = &SCHEDULE_1;
 //! ```
-#![forbid(unsafe_code)]
+// But for `machine_code`, whose one use of it says why it is sound.
+#![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod compiled;
+mod compiler;
 mod image;
 mod imports;
 mod instance;
 mod instrument;
 pub mod limits;
+#[allow(unsafe_code)]
+mod machine_code;
 mod pool;
 mod section;
 mod validate;
+mod vault;
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use entente_host::{CallHost, ContractFault, Fault, NodeFault, Outcome, gas::GasSchedule};
 use entente_types::Hash;
-use wasmer::{
-    Engine,
-    sys::{Cranelift, CraneliftOptLevel, EngineBuilder},
-};
 
 use crate::{
     compiled::{Cache, Compiled},
+    compiler::EngineFactory,
     instance::Instance,
+    limits::COMPILED_BYTES_MAX,
+    machine_code::MachineCode,
 };
-pub use crate::{instance::Entry, section::abi_section};
+pub use crate::{
+    compiler::Compiler,
+    instance::Entry,
+    section::abi_section,
+    vault::{CodeKey, CodeStore, CodeVault},
+};
 
 /// Checks a module against every rule without compiling it.
 ///
@@ -49,41 +64,63 @@ pub fn check(module: &[u8]) -> Result<(), ContractFault> {
     validate::validate(module).map(|_| ())
 }
 
+/// How code is compiled and kept. Nothing here changes a result.
+#[derive(Clone)]
+pub struct CodeOptions {
+    /// The compiler.
+    pub compiler: Compiler,
+    /// Where compiled code outlives the process.
+    pub vault: Option<CodeVault>,
+    /// The bytes of compiled code kept in memory.
+    pub compiled_bytes_max: usize,
+}
+
+impl Default for CodeOptions {
+    fn default() -> Self {
+        Self { compiler: Compiler::default(), vault: None, compiled_bytes_max: COMPILED_BYTES_MAX }
+    }
+}
+
 /// The engine: one for a node, shared among its groups of one gas schedule.
 pub struct Wasm<H: CallHost> {
-    engine: Engine,
+    engines: EngineFactory,
+    vault: Option<CodeVault>,
     schedule: &'static GasSchedule,
     cache: Cache,
+    compilations: AtomicU64,
     /// Names this engine in every thread's pool, and tells them when it is gone.
     identity: Arc<()>,
     host: PhantomData<fn(H)>,
 }
 
 impl<H: CallHost> Wasm<H> {
-    /// An engine with nothing cached.
-    pub fn new(schedule: &'static GasSchedule) -> Self {
-        let mut compiler = Cranelift::default();
-        compiler.opt_level(CraneliftOptLevel::Speed);
+    /// An engine with nothing cached in memory.
+    pub fn new(schedule: &'static GasSchedule, options: CodeOptions) -> Self {
         Self {
-            engine: EngineBuilder::new(compiler).engine().into(),
+            engines: EngineFactory::new(options.compiler),
+            vault: options.vault,
             schedule,
-            cache: Cache::default(),
+            cache: Cache::new(options.compiled_bytes_max),
+            compilations: AtomicU64::new(0),
             identity: Arc::new(()),
             host: PhantomData,
         }
     }
 
-    /// How many times a module was compiled since the start.
+    /// How many times a module was compiled since the start. What was loaded from the vault was not.
     pub fn compilations(&self) -> u64 {
-        self.cache.compilations()
+        self.compilations.load(Ordering::Relaxed)
     }
 
-    /// Compiles the module unless it is cached.
+    /// Makes the module ready to run: from memory, from the vault, or by compiling it.
     ///
     /// # Errors
     /// The contract's fault where the module breaks a rule.
     pub fn prepare(&self, code_hash: &Hash, code: &[u8]) -> Result<(), Fault> {
-        self.compiled(code_hash, || Ok(code.to_vec())).map(|_| ())
+        if self.cache.find(code_hash).is_none() {
+            self.make(code_hash, code)?;
+        }
+        Ok(())
     }
 
     fn compiled(
@@ -91,12 +128,27 @@ impl<H: CallHost> Wasm<H> {
         code_hash: &Hash,
         code: impl FnOnce() -> Result<Vec<u8>, NodeFault>,
     ) -> Result<Arc<Compiled>, Fault> {
-        if let Some(compiled) = self.cache.find(code_hash) {
-            return Ok(compiled);
+        match self.cache.find(code_hash) {
+            Some(compiled) => Ok(compiled),
+            None => self.make(code_hash, &code()?),
         }
-        let compiled = Arc::new(Compiled::new(&self.engine, &code()?, self.schedule)?);
-        self.cache.add(*code_hash, &compiled);
-        Ok(compiled)
+    }
+
+    fn make(&self, code_hash: &Hash, code: &[u8]) -> Result<Arc<Compiled>, Fault> {
+        let compiled = Compiled::new(code, self.schedule, |instrumented| {
+            let Some(vault) = &self.vault else { return self.compile(instrumented, None) };
+            let key = self.engines.key(code_hash, instrumented);
+            match vault.get(&key).and_then(|artefact| MachineCode::load(&self.engines, artefact)) {
+                Some(loaded) => Ok(loaded),
+                None => self.compile(instrumented, Some((vault, &key))),
+            }
+        })?;
+        Ok(self.cache.add(*code_hash, compiled))
+    }
+
+    fn compile(&self, instrumented: &[u8], keep: Option<(&CodeVault, &Hash)>) -> Result<MachineCode, NodeFault> {
+        self.compilations.fetch_add(1, Ordering::Relaxed);
+        MachineCode::compile(&self.engines, instrumented, keep)
     }
 
     /// Runs the host's innermost frame with the code of this hash; `code` gives the module where it is not cached.

@@ -58,9 +58,10 @@ pub const HASH_BYTES_MAX: u32 = 1 << 20;
 pub const RESTORED_BYTES_MAX: usize = 128 << 10;
 /// The instances that one thread keeps for later calls, of all modules.
 pub const INSTANCES_KEPT_MAX: usize = 128;
-/// The bytes of memory that those have together.
+/// The bytes that those have together: their memories, and the machine code that each keeps alive.
 pub const INSTANCE_BYTES_KEPT_MAX: usize = 256 << 20;
-/// The bytes of modules, and of what their memories begin with, whose compiled code is kept.
-pub const COMPILED_BYTES_MAX: usize = 64 << 20;
 /// The bytes of a module's section `entente:abi` that are shown to those who ask for the ABI.
 pub const ABI_SECTION_BYTES_MAX: usize = 64 << 10;
+/// The bytes of compiled code that an engine keeps: machine code, what the compiler says of it, and what memories begin
+/// with.
+pub const COMPILED_BYTES_MAX: usize = 256 << 20;

@@ -34,6 +34,7 @@ const SECTIONS: &[Section] = &[
             ("block_cache_bytes", "The bytes of the store's blocks kept in memory, of all groups together."),
             ("write_buffer_bytes", "The bytes of writes kept in memory before they go to sorted files."),
             ("row_cache_bytes", "The bytes of rows kept in memory, of each group."),
+            ("code_cache_bytes", "The bytes of compiled contracts kept in files. 0: compile anew after each start."),
         ],
     ),
     (

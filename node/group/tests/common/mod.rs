@@ -4,8 +4,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
-use entente_executor::{BlockInput, Executor, InputTransaction, container};
-use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, open_with_versions};
+use entente_executor::{BlockInput, CodeOptions, Executor, InputTransaction, container};
+use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, open_with};
 use entente_host::gas::{PROTOCOL_VERSIONS, ProtocolVersion};
 use entente_ledger::{BlockRecord, Ledger, LedgerOptions};
 use entente_pool::{AdmissionError, check};
@@ -75,7 +75,7 @@ impl Rig {
         versions: &[ProtocolVersion],
     ) -> Result<Self, GroupError> {
         let (ledger, executor) =
-            open_with_versions(engine, genesis, LedgerOptions::default(), versions).expect("opens");
+            open_with(engine, genesis, LedgerOptions::default(), versions, CodeOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
         let group = Group::new(&ledger, &executor, key(9), options)?;
         // Nonces of two runs must differ.
@@ -169,7 +169,7 @@ impl Rig {
 /// Executes every block again on a fresh ledger, which must come to the same headers.
 pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) {
     let (fresh, executor) =
-        open_with_versions(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions).expect("opens");
+        open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, CodeOptions::default()).expect("opens");
     for number in 1..=stored.tip().number {
         let block = stored.block(number).expect("reads").expect("there");
         let parent = fresh.header(number - 1).expect("reads").expect("there");
