@@ -1,134 +1,66 @@
 //! Storage fields: each value of a contract is a row of its own, so that calls that touch different rows are disjoint.
 //!
-//! A row's key is one byte, the field's place in the storage struct, and for a [`Map`] the SCALE encoding of the
-//! entry's key behind it; the row's value is SCALE. A type's layout is therefore part of a contract: append fields,
-//! never reorder them.
+//! # Where values lie
+//!
+//! A row's key is a path through the storage struct; the row's value is the value in SCALE. Each step of the path adds
+//! bytes behind those of the steps before it:
+//!
+//! | step | adds |
+//! | --- | --- |
+//! | field `n` of the storage struct, or of a struct marked `#[storage_item]` | the byte `n`, its place from 0 |
+//! | the entry of a [`Map`] under a key | the key in SCALE |
+//! | the element `i` of a [`List`] | `i` as a `u32` in SCALE: 4 bytes, little-endian |
+//! | the length of a [`List`], itself a `u32` | the 4 bytes `ff ff ff ff`, which no element has |
+//!
+//! So with `accounts: Map<Address, Account>` as the second field, and `history: List<Move>` as the first field of
+//! `Account`, the third move of `0x11..11` lies under `01 | 11..11 | 00 | 02 00 00 00`.
+//!
+//! No key begins another one: at each step the bytes of one choice begin those of no other (SCALE's encodings of one
+//! type are told apart without looking behind their end). So two values never share a row, however deeply they are
+//! nested. A list without elements has no row at all. A key has at most 256 bytes on chain; a longer one ends the call
+//! with the fault `limit`.
+//!
+//! A type's layout is part of a contract: append fields, never reorder them, and keep the types of keys.
 
-use core::marker::PhantomData;
+mod borrowed;
+mod list;
+mod map;
+mod place;
+mod value;
 
 use parity_scale_codec::{Decode, Encode, Error, Input};
 
 use crate::sys::{self, Scratch};
+pub use borrowed::{FieldMut, FieldRef};
+pub use list::{List, ListIter};
+pub use map::Map;
+pub use place::{Path, Place, Root};
+pub use value::Value;
 
 /// How many bytes of a key or a value are handled without the heap: two addresses, or a `U256` and more, fit.
 const INLINE_LENGTH: usize = 64;
 
 type Buffer = Scratch<INLINE_LENGTH>;
 
-/// What can be a field of a storage struct.
+/// What can be a field of a storage struct, the value of a map or the element of a list, and has rows of its own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a storage struct",
-    note = "use Value<T> or Map<K, V>"
+    note = "use Value<T>, Map<K, V>, List<T> or a struct marked #[storage_item]"
 )]
 pub trait Field {
-    /// The field with this place in the struct.
-    fn at(index: u8) -> Self;
-}
+    /// The same inside of another field.
+    type Nested;
 
-/// One value.
-pub struct Value<T> {
-    index: u8,
-    value: PhantomData<fn() -> T>,
-}
+    /// The field with this place in the storage struct.
+    fn root(index: u8) -> Self;
 
-impl<T> Field for Value<T> {
-    #[inline]
-    fn at(index: u8) -> Self {
-        Self { index, value: PhantomData }
-    }
-}
-
-impl<T: Encode + Decode> Value<T> {
-    /// The value, or the type's default where none was set.
-    #[inline]
-    pub fn get(&self) -> T
-    where
-        T: Default,
-    {
-        self.find().unwrap_or_default()
-    }
-
-    /// The value, if one was set.
-    #[inline]
-    pub fn find(&self) -> Option<T> {
-        read(&[self.index])
-    }
-
-    /// Whether a value was set.
-    pub fn exists(&self) -> bool {
-        sys::storage_length(&[self.index]).is_some()
-    }
-
-    /// Sets the value.
-    #[inline]
-    pub fn set(&mut self, value: &T) {
-        write(&[self.index], value);
-    }
-
-    /// Removes the value.
-    pub fn remove(&mut self) {
-        sys::storage_remove(&[self.index]);
-    }
-}
-
-/// A value for each key. It cannot be listed: keep what you need to list in rows of your own, or emit events.
-pub struct Map<K, V> {
-    index: u8,
-    entry: PhantomData<fn(K) -> V>,
-}
-
-impl<K, V> Field for Map<K, V> {
-    #[inline]
-    fn at(index: u8) -> Self {
-        Self { index, entry: PhantomData }
-    }
-}
-
-impl<K: Encode, V: Encode + Decode> Map<K, V> {
-    /// The value of `key`, or the type's default where none was set.
-    #[inline]
-    pub fn get(&self, key: &K) -> V
-    where
-        V: Default,
-    {
-        self.find(key).unwrap_or_default()
-    }
-
-    /// The value of `key`, if one was set.
-    #[inline]
-    pub fn find(&self, key: &K) -> Option<V> {
-        read(self.key(key).as_slice())
-    }
-
-    /// Whether `key` has a value.
-    pub fn contains(&self, key: &K) -> bool {
-        sys::storage_length(self.key(key).as_slice()).is_some()
-    }
-
-    /// Sets the value of `key`.
-    #[inline]
-    pub fn set(&mut self, key: &K, value: &V) {
-        write(self.key(key).as_slice(), value);
-    }
-
-    /// Removes the value of `key`.
-    pub fn remove(&mut self, key: &K) {
-        sys::storage_remove(self.key(key).as_slice());
-    }
-
-    #[inline]
-    fn key(&self, key: &K) -> Buffer {
-        let mut buffer = Buffer::new();
-        buffer.push(&[self.index]);
-        key.encode_to(&mut buffer);
-        buffer
-    }
+    /// The field inside of another one.
+    fn nested(path: Path) -> Self::Nested;
 }
 
 #[inline]
-fn read<T: Decode>(key: &[u8]) -> Option<T> {
-    let value = Buffer::read_row(key)?;
-    let mut rest = Rest(value.as_slice());
+fn decode<T: Decode>(value: &[u8]) -> Option<T> {
+    let mut rest = Rest(value);
     match T::decode(&mut rest) {
         Ok(value) if rest.0.is_empty() => Some(value),
         // Rows are written by this contract alone: this means that the field's type was changed under its data.
