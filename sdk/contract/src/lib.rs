@@ -186,7 +186,7 @@ pub use error::{ContractError, Revert};
 pub use event::{Event, Indexed};
 pub use message::{Creation, Message};
 pub use parity_scale_codec as scale;
-pub use storage::{Field, FieldMut, FieldRef, List, ListIter, Map, Path, Place, Root, Value};
+pub use storage::{Field, FieldMut, FieldRef, List, ListIter, Map, Path, Place, Root, Row, Value};
 pub use types::{Address, Bytes, Hash32};
 pub use u256::U256;
 

@@ -229,5 +229,5 @@ fn host_functions_cost_natively_what_they_cost_on_chain() {
     both.send(1, register, &AssetMessages::asset([2; 32]));
     both.send(1, register, &AssetMessages::history([1; 32], 0, 100));
     both.send(1, register, &AssetMessages::holdings(sender(1), 0, 100));
-    assert_eq!(both.compared, 25);
+    assert_eq!(both.compared, 27);
 }

@@ -124,7 +124,11 @@ fn structure(item: &mut ItemStruct, found: &mut Found) -> Result<()> {
     if take(&mut item.attrs, "storage")? {
         let storage = storage(item)?;
         if let Some(first) = &found.storage {
-            let text = format!("a contract has one storage struct; the first is `{}`", first.name);
+            let text = format!(
+                "a contract has one storage struct, and the first is `{}`: move the fields there, or mark this one \
+                 #[storage_item]",
+                first.name
+            );
             return Err(Error::new(item.ident.span(), text));
         }
         found.storage = Some(storage);
@@ -147,6 +151,14 @@ fn storage(item: &ItemStruct) -> Result<Storage> {
     let Fields::Named(fields) = &item.fields else {
         return Err(Error::new(item.ident.span(), "a storage struct has named fields: write `{ name: Value<T> }`"));
     };
+    for field in &fields.named {
+        if let Some(instead) = solidity::field_instead(&field.ty) {
+            let found = &field.ty;
+            let found = quote::quote!(#found).to_string().replace(' ', "");
+            let text = format!("`{found}` is no field of a storage struct, which has rows of its own: write {instead}");
+            return Err(Error::new(field.ty.span(), text));
+        }
+    }
     let fields = fields.named.iter().filter_map(|field| Some((field.ident.clone()?, field.ty.clone()))).collect();
     Ok(Storage { name: item.ident.clone(), fields })
 }
@@ -233,7 +245,10 @@ fn add_constructor(method: &ImplItemFn, payable: bool, found: &mut Found) -> Res
         return Err(Error::new(method.sig.inputs.span(), "a constructor needs `&mut self`: it fills the storage"));
     }
     if !constructor.output.abi_types.is_empty() {
-        return Err(Error::new(method.sig.output.span(), "a constructor returns nothing, or Result<(), E>"));
+        return Err(Error::new(
+            method.sig.output.span(),
+            "a constructor returns nothing, or Result<(), E>: a creation gives the address",
+        ));
     }
     found.constructor = Some(constructor);
     Ok(())

@@ -90,6 +90,23 @@ impl AbiType {
     }
 }
 
+/// What to write instead of a type that many an author takes for a storage field; nothing where it may be one.
+pub(crate) fn field_instead(rust_type: &Type) -> Option<String> {
+    let text = quote!(#rust_type).to_string().replace(' ', "");
+    let name = match rust_type {
+        Type::Path(path) => path.path.segments.last()?.ident.to_string(),
+        _ => String::new(),
+    };
+    match name.as_str() {
+        "HashMap" | "BTreeMap" => Some("Map<K, V>".into()),
+        "Vec" | "VecDeque" => Some(format!("List<T>, or Value<{text}> for all in one row")),
+        "HashSet" | "BTreeSet" => Some("Map<T, ()>, and List<T> beside it where it is to be listed".into()),
+        "Option" => Some("Value<T>, whose `find` gives an option".into()),
+        _ if AbiType::of(rust_type).is_ok() => Some(format!("Value<{text}>")),
+        _ => None,
+    }
+}
+
 /// Whether a type of the ABI is borrowed, so that it can be written and not read.
 pub(crate) fn borrows(rust_type: &Type) -> bool {
     match rust_type {

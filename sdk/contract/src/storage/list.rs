@@ -3,9 +3,7 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use parity_scale_codec::{Decode, Encode};
-
-use super::{Field, FieldMut, FieldRef, Path, Place, Root, write};
+use super::{Field, FieldMut, FieldRef, Path, Place, Root, Row, write};
 use crate::sys;
 
 /// What stands where an element's index would: the length. So a list has at most this many elements.
@@ -59,7 +57,7 @@ impl<T, P: Place> List<T, P> {
     }
 }
 
-impl<T: Encode + Decode, P: Place> List<T, P> {
+impl<T: Row, P: Place> List<T, P> {
     fn write(&mut self, index: u32, value: &T) {
         self.place.with_step(&index, |key| write(key, value));
     }
@@ -166,7 +164,7 @@ impl<T: Field, P: Place> List<T, P> {
     }
 }
 
-impl<'a, T: Encode + Decode, P: Place> IntoIterator for &'a List<T, P> {
+impl<'a, T: Row, P: Place> IntoIterator for &'a List<T, P> {
     type Item = T;
     type IntoIter = ListIter<'a, T, P>;
 
@@ -182,7 +180,7 @@ pub struct ListIter<'a, T, P = Root> {
     end: u32,
 }
 
-impl<T: Encode + Decode, P: Place> Iterator for ListIter<'_, T, P> {
+impl<T: Row, P: Place> Iterator for ListIter<'_, T, P> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -206,7 +204,7 @@ impl<T: Encode + Decode, P: Place> Iterator for ListIter<'_, T, P> {
     }
 }
 
-impl<T: Encode + Decode, P: Place> DoubleEndedIterator for ListIter<'_, T, P> {
+impl<T: Row, P: Place> DoubleEndedIterator for ListIter<'_, T, P> {
     fn next_back(&mut self) -> Option<T> {
         if self.next >= self.end {
             return None;
@@ -216,4 +214,4 @@ impl<T: Encode + Decode, P: Place> DoubleEndedIterator for ListIter<'_, T, P> {
     }
 }
 
-impl<T: Encode + Decode, P: Place> ExactSizeIterator for ListIter<'_, T, P> {}
+impl<T: Row, P: Place> ExactSizeIterator for ListIter<'_, T, P> {}

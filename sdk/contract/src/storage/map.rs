@@ -2,9 +2,9 @@
 
 use core::marker::PhantomData;
 
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::Encode;
 
-use super::{Field, FieldMut, FieldRef, Path, Place, Root, write};
+use super::{Field, FieldMut, FieldRef, Path, Place, Root, Row, write};
 use crate::sys;
 
 /// A value for each key; or, where `V` is itself a field (a map, a list, a struct marked `#[storage_item]`), such a
@@ -30,35 +30,47 @@ impl<K, V> Field for Map<K, V> {
     }
 }
 
-impl<K: Encode, V: Encode + Decode, P: Place> Map<K, V, P> {
+impl<K: Encode, V, P: Place> Map<K, V, P> {
     /// The value of `key`, or the type's default where none was set.
     #[inline]
     pub fn get(&self, key: &K) -> V
     where
-        V: Default,
+        V: Row + Default,
     {
         self.find(key).unwrap_or_default()
     }
 
     /// The value of `key`, if one was set.
     #[inline]
-    pub fn find(&self, key: &K) -> Option<V> {
+    pub fn find(&self, key: &K) -> Option<V>
+    where
+        V: Row,
+    {
         self.place.with_step(key, P::read)
     }
 
     /// Whether `key` has a value.
-    pub fn contains(&self, key: &K) -> bool {
+    pub fn contains(&self, key: &K) -> bool
+    where
+        V: Row,
+    {
         self.place.with_step(key, |key| sys::storage_length(key).is_some())
     }
 
     /// Sets the value of `key`.
     #[inline]
-    pub fn set(&mut self, key: &K, value: &V) {
+    pub fn set(&mut self, key: &K, value: &V)
+    where
+        V: Row,
+    {
         self.place.with_step(key, |key| write(key, value));
     }
 
     /// Removes the value of `key`.
-    pub fn remove(&mut self, key: &K) {
+    pub fn remove(&mut self, key: &K)
+    where
+        V: Row,
+    {
         self.place.with_step(key, sys::storage_remove);
     }
 }

@@ -42,6 +42,16 @@ const INLINE_LENGTH: usize = 64;
 
 type Buffer = Scratch<INLINE_LENGTH>;
 
+/// What lies in one row, in SCALE: the value of a [`Value`], of a [`Map`] or the element of a [`List`] that is no field
+/// itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no value of one row",
+    note = "a field inside of a map or list is given by `at` and `at_mut`; a type of your own derives Encode and Decode"
+)]
+pub trait Row: Encode + Decode {}
+
+impl<T: Encode + Decode> Row for T {}
+
 /// What can be a field of a storage struct, the value of a map or the element of a list, and has rows of its own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a storage struct",

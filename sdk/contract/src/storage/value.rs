@@ -2,9 +2,7 @@
 
 use core::marker::PhantomData;
 
-use parity_scale_codec::{Decode, Encode};
-
-use super::{Field, Path, Place, Root, write};
+use super::{Field, Path, Place, Root, Row, write};
 use crate::sys;
 
 /// One value, in one row.
@@ -27,7 +25,7 @@ impl<T> Field for Value<T> {
     }
 }
 
-impl<T: Encode + Decode, P: Place> Value<T, P> {
+impl<T: Row, P: Place> Value<T, P> {
     /// The value, or the type's default where none was set.
     #[inline]
     pub fn get(&self) -> T

@@ -12,8 +12,8 @@ mod broken {
         pub fn new(&mut self) {}
 
         #[message]
-        pub fn count(&self) -> u32 {
-            self.lists.get(&env::caller()).len()
+        pub fn has(&self) -> bool {
+            self.lists.find(&env::caller()).is_some()
         }
     }
 }
