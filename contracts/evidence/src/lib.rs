@@ -11,7 +11,7 @@ pub mod evidence {
     use entente::prelude::*;
 
     /// How many signers one evidence has at most: [`Evidence::submit`] writes two rows for each.
-    pub const SIGNERS_MAX: usize = 32;
+    pub const SIGNERS_MAX: u32 = 32;
     /// How many hashes one answer lists at most.
     pub const PAGE_MAX: u32 = 100;
 
@@ -149,12 +149,12 @@ pub mod evidence {
             weights: Vec<u32>,
             threshold: u32,
         ) -> Result<(), Error> {
-            if signers.is_empty() || signers.len() > SIGNERS_MAX {
-                return Err(Error::SignerCount { found: signers.len() as u64, limit: SIGNERS_MAX as u64 });
+            let (found, limit) = (signers.len() as u64, u64::from(SIGNERS_MAX));
+            if signers.is_empty() || found > limit {
+                return Err(Error::SignerCount { found, limit });
             }
             if signers.len() != weights.len() {
-                let (signers, weights) = (signers.len() as u64, weights.len() as u64);
-                return Err(Error::WeightCount { signers, weights });
+                return Err(Error::WeightCount { signers: found, weights: weights.len() as u64 });
             }
             let mut record = self.records.at_mut(&hash);
             if record.submitter.exists() {
@@ -229,7 +229,7 @@ pub mod evidence {
         #[message]
         pub fn signers(&self, hash: Hash32) -> (Vec<Address>, Vec<u32>) {
             let record = self.records.at(&hash);
-            let signers = record.signers.page(0, SIGNERS_MAX as u32);
+            let signers = record.signers.page(0, SIGNERS_MAX);
             let weights = signers.iter().map(|signer| record.weights.get(signer)).collect();
             (signers, weights)
         }
@@ -238,7 +238,7 @@ pub mod evidence {
         #[message]
         pub fn signatures(&self, hash: Hash32) -> (Vec<Address>, Vec<u64>) {
             let record = self.records.at(&hash);
-            let signers = record.signatures.page(0, SIGNERS_MAX as u32);
+            let signers = record.signatures.page(0, SIGNERS_MAX);
             let blocks = signers.iter().map(|signer| record.signed_in.get(signer)).collect();
             (signers, blocks)
         }
