@@ -9,7 +9,7 @@ export ROCKSDB_LIB_DIR := $(ENTENTE_CACHE)/rocksdb-$(ROCKSDB_VERSION)
 export ROCKSDB_STATIC := 1
 
 ENTENTE := $(CARGO_TARGET_DIR)/release/entente
-TOKEN := $(CARGO_TARGET_DIR)/contracts/token.wasm
+MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
 .PHONY: setup build contracts demo test bench serve clean-link
@@ -32,7 +32,9 @@ build: setup
 	cargo build --release --workspace --all-targets --locked
 
 contracts: build
-	$(ENTENTE) contract build contracts/token --out $(TOKEN)
+	for name in token evidence asset; do \
+		$(ENTENTE) contract build contracts/$$name --out $(MODULES)/$$name.wasm || exit 1; \
+	done
 
 demo: contracts
 	$(ENTENTE) demo

@@ -10,7 +10,7 @@ use std::{
 
 use entente_benches::{Workload, WorkloadError, median, time};
 use entente_executor::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler, Executor, InputTransaction};
-use entente_host::NativeRegistry;
+use entente_host::{NativeRegistry, gas::PROTOCOL_VERSIONS};
 use entente_types::{Address, Hash};
 
 const ROUNDS: usize = 5;

@@ -21,8 +21,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group"]),
     ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "driver"]),
     ("contract-macros", &[]),
-    // `crypto` for the chain in memory only: a contract itself has it from the chain.
-    ("contract", &["contract-macros", "host", "crypto"]),
+    // All but the macros and the host's table are for the chain in memory of native tests.
+    ("contract", &["contract-macros", "crypto", "types", "host"]),
     ("client", &["crypto", "types"]),
     ("cli", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "driver", "rpc", "client"]),
     (

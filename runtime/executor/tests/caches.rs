@@ -14,7 +14,7 @@ use entente_executor::{
     BlockInput, CallInput, CodeKey, CodeOptions, CodeStore, CodeVault, Compiler, EXECUTION_STACK_BYTES, ExecutedBlock,
     Executor, InputTransaction, container,
 };
-use entente_host::NativeRegistry;
+use entente_host::{NativeRegistry, gas::PROTOCOL_VERSIONS};
 use entente_state::MapState;
 use entente_types::{Address, Hash, Proposal, Status};
 

@@ -8,11 +8,6 @@ use entente_types::{Address, Amount, Hash, Log};
 
 use crate::{ContractFault, Fault, NodeFault};
 
-/// How deep frames of all kinds may nest.
-pub const DEPTH_MAX: u16 = 1024;
-/// How many of them may be Wasm or native.
-pub const NATIVE_DEPTH_MAX: u16 = 64;
-
 /// One call being executed. Gas is in thousandths of Ethereum's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {

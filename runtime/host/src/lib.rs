@@ -2,8 +2,8 @@
 //! the gas schedule.
 //!
 //! This crate owns the contract between engines (Wasm, the EVM, native modules) and whoever runs them. It never
-//! runs code and never stores anything. Without the feature `std` it is only the [table](host_functions) and its
-//! constants, which contract authors' code is built against.
+//! runs code and never stores anything. Without the feature `std` it is only the [table](host_functions), its
+//! constants and the [limits], which contract authors' code is built against.
 //!
 //! ```
 //! macro_rules! count {
@@ -28,6 +28,7 @@ mod fault;
 mod frame;
 #[cfg(feature = "std")]
 pub mod gas;
+pub mod limits;
 #[cfg(feature = "std")]
 mod native;
 #[cfg(feature = "std")]
@@ -40,9 +41,9 @@ pub use configuration::{configuration_entry, configuration_row, damaged_configur
 pub use fault::{ContractFault, Fault, NodeFault};
 #[cfg(feature = "std")]
 pub use frame::{
-    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, DEPTH_MAX, Frame, FrameStatus, Host,
-    NATIVE_DEPTH_MAX, Outcome, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Frame, FrameStatus, Host, Outcome, TransactionContext,
 };
+pub use limits::{DEPTH_MAX, NATIVE_DEPTH_MAX};
 #[cfg(feature = "std")]
 pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};
 #[cfg(feature = "std")]

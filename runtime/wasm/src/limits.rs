@@ -43,16 +43,10 @@ pub const fn stack_weight(locals: u32, operands: u32) -> i32 {
     (slots * 16 + 160) as i32
 }
 
-/// The bytes of a key that a contract stores under.
-pub const STORAGE_KEY_BYTES_MAX: u32 = 256;
-/// The bytes of a value that a contract stores.
-pub const STORAGE_VALUE_BYTES_MAX: u32 = 128 << 10;
-/// The bytes of an input or output that passes between frames.
-pub const CALL_DATA_BYTES_MAX: u32 = 1 << 20;
-/// The bytes of a log's data.
-pub const LOG_DATA_BYTES_MAX: u32 = 128 << 10;
-/// The bytes that a contract has hashed, or verified as a signed message, at a time.
-pub const HASH_BYTES_MAX: u32 = 1 << 20;
+// What a frame's code meets is shared with the contract kit, whose chain for tests keeps the same.
+pub use entente_host::limits::{
+    CALL_DATA_BYTES_MAX, HASH_BYTES_MAX, LOG_DATA_BYTES_MAX, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX,
+};
 
 /// The bytes that a reset restores at most: an instance that touched more is dropped, since a new one costs less.
 pub const RESTORED_BYTES_MAX: usize = 128 << 10;

@@ -3,15 +3,19 @@
 //! An [`interface`](macro@crate::interface) gives typed calls; this is what it stands on.
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use crate::abi::{AbiDecodeParameters, AbiParameters};
 use crate::error::error_string;
 use crate::{Address, Bytes, ContractError, U256, sys};
 
-/// Why a nested call gave no result.
+/// Why a nested call gave no result. `E` is what the called contract declares to fail with: an `#[error]` enum, or
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallError {
-    /// It reverted, with this reason.
+pub enum CallError<E = Infallible> {
+    /// It reverted with an error that it declares.
+    Error(E),
+    /// It reverted, with this other reason.
     Reverted(Bytes),
     /// It failed: a fault, the end of its gas or a limit.
     Failed,
@@ -19,14 +23,34 @@ pub enum CallError {
     Undecodable,
 }
 
-impl ContractError for CallError {
+impl CallError {
+    /// The same, with the reason read as one of the called contract's own errors where it is one.
+    pub fn declared<E: ContractError>(self) -> CallError<E> {
+        match self {
+            Self::Error(never) => match never {},
+            Self::Reverted(reason) => match E::from_revert_data(&reason.0) {
+                Some(error) => CallError::Error(error),
+                None => CallError::Reverted(reason),
+            },
+            Self::Failed => CallError::Failed,
+            Self::Undecodable => CallError::Undecodable,
+        }
+    }
+}
+
+impl<E: ContractError> ContractError for CallError<E> {
     /// A reason is passed on as it is.
     fn revert_data(&self) -> Vec<u8> {
         match self {
+            Self::Error(error) => error.revert_data(),
             Self::Reverted(reason) => reason.0.clone(),
             Self::Failed => error_string("a nested call failed"),
             Self::Undecodable => error_string("a nested call answered with something else than expected"),
         }
+    }
+
+    fn from_revert_data(data: &[u8]) -> Option<Self> {
+        E::from_revert_data(data).map(Self::Error)
     }
 }
 

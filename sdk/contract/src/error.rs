@@ -2,12 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use crate::Bytes;
-use crate::abi::{AbiEncode, AbiParameters, Encoder, WORD_LENGTH, padded};
+use crate::abi::{AbiDecodeParameters, AbiEncode, AbiParameters, Encoder, WORD_LENGTH, padded};
 
 /// The selector of Solidity's `Error(string)`.
-const ERROR_STRING: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
+pub(crate) const ERROR_STRING: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
 
 /// What a message may fail with: `#[error]` implements it with a Solidity error for each variant.
 #[diagnostic::on_unimplemented(
@@ -17,6 +18,15 @@ const ERROR_STRING: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
 pub trait ContractError {
     /// The bytes that the caller gets.
     fn revert_data(&self) -> Vec<u8>;
+
+    /// The error that these bytes are, if they are one of these; for callers and tests.
+    fn from_revert_data(data: &[u8]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = data;
+        None
+    }
 }
 
 /// The encoding of Solidity's `Error(string)`.
@@ -58,6 +68,17 @@ impl ContractError for String {
     fn revert_data(&self) -> Vec<u8> {
         error_string(self)
     }
+
+    fn from_revert_data(data: &[u8]) -> Option<Self> {
+        <(Self,)>::decode_parameters(data.strip_prefix(&ERROR_STRING)?).ok().map(|(message,)| message)
+    }
+}
+
+/// What cannot fail.
+impl ContractError for Infallible {
+    fn revert_data(&self) -> Vec<u8> {
+        match *self {}
+    }
 }
 
 /// Raw bytes to revert with, such as another contract's reason passed on.
@@ -67,5 +88,9 @@ pub struct Revert(pub Bytes);
 impl ContractError for Revert {
     fn revert_data(&self) -> Vec<u8> {
         self.0.0.clone()
+    }
+
+    fn from_revert_data(data: &[u8]) -> Option<Self> {
+        Some(Self(Bytes::from(data)))
     }
 }

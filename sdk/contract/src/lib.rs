@@ -53,13 +53,114 @@
 //! assert!(counter::ABI.contains(r#""name":"add""#));
 //! ```
 //!
-//! Built for anything but Wasm, a contract compiles, so that editors, clippy and tests see it; a host function then
-//! panics with "not on chain", or, with the feature `testing`, answers from the `testing` module's chain in memory.
+//! # Storage
+//!
+//! Each value is a row of its own, with a key that [`Field`]'s documentation fixes. Maps and lists nest, and structs of
+//! fields stand in both:
+//!
+//! ```
+//! #[entente::contract]
+//! mod ledger {
+//!     use entente::prelude::*;
+//!
+//!     #[storage]
+//!     pub struct Ledger {
+//!         accounts: Map<Address, Account>,
+//!         shares: Map<String, Map<Address, u64>>,
+//!         names: List<String>,
+//!     }
+//!
+//!     #[storage_item]
+//!     pub struct Account {
+//!         balance: Value<U256>,
+//!         moves: List<(u64, U256)>,
+//!     }
+//!
+//!     impl Ledger {
+//!         #[constructor]
+//!         pub fn new(&mut self) {}
+//!
+//!         #[message]
+//!         pub fn add(&mut self, amount: U256) -> U256 {
+//!             let mut account = self.accounts.at_mut(&env::caller());
+//!             let balance = account.balance.get() + amount;
+//!             account.balance.set(&balance);
+//!             account.moves.push(&(env::block_number(), amount));
+//!             balance
+//!         }
+//!
+//!         /// A part of a list that may be long: whoever asks decides how much is read.
+//!         #[message]
+//!         pub fn moves(&self, who: Address, start: u32, count_max: u32) -> Vec<(u64, U256)> {
+//!             self.accounts.at(&who).moves.page(start, count_max.min(100))
+//!         }
+//!
+//!         #[message]
+//!         pub fn take_part(&mut self, name: String, share: u64) {
+//!             if !self.names.iter().any(|known| known == name) {
+//!                 self.names.push(&name);
+//!             }
+//!             self.shares.at_mut(&name).set(&env::caller(), &share);
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Other contracts
+//!
+//! An [`interface`](macro@interface) declares what another contract, in whatever language, can be asked; [`system`] has
+//! those of native modules:
+//!
+//! ```
+//! use entente::call::CallError;
+//! use entente::{Address, U256};
+//!
+//! #[entente::error]
+//! #[derive(Debug, PartialEq)]
+//! enum BankError {
+//!     TooPoor { balance: U256 },
+//! }
+//!
+//! #[entente::interface]
+//! trait Bank {
+//!     #[constructor]
+//!     fn open(owner: Address) -> Result<(), BankError>;
+//!     /// A view: a static call.
+//!     fn balance_of(&self, owner: Address) -> U256;
+//!     fn draw(&mut self, amount: U256) -> Result<U256, BankError>;
+//!     #[payable]
+//!     fn deposit(&mut self);
+//! }
+//!
+//! // In a message:
+//! fn draw_all(bank: Address, owner: Address) -> Result<U256, CallError<BankError>> {
+//!     let mut bank = Bank::at(bank);
+//!     let balance = bank.balance_of(owner).unwrap_or_default();
+//!     match bank.draw(balance) {
+//!         Err(CallError::Error(BankError::TooPoor { balance })) => bank.draw(balance),
+//!         other => other,
+//!     }
+//! }
+//!
+//! fn open(module: &[u8], owner: Address, first: U256) -> Result<(), CallError<BankError>> {
+//!     let mut bank = Bank::open(module, owner)?;
+//!     bank.deposit(first).map_err(CallError::declared)
+//! }
+//! # let _ = (draw_all, open);
+//! ```
+//!
+//! # Tests
+//!
+//! Built for anything but Wasm, a contract compiles, so that editors, clippy and tests see it. A host function then
+//! panics with "not on chain"; with the feature `testing`, under a contract's `[dev-dependencies]`, it is answered by
+//! the `testing` module's chain in memory, which is where to read on.
 
 #![no_std]
 #![deny(unsafe_code)]
 
 extern crate alloc;
+// The macros write this crate's name, here too.
+extern crate self as entente;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 extern crate std;
 
@@ -70,18 +171,23 @@ pub mod entry;
 pub mod env;
 mod error;
 mod event;
+mod message;
+#[cfg(any(target_arch = "wasm32", feature = "testing"))]
+mod panics;
 mod storage;
 mod sys;
+pub mod system;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 mod types;
 mod u256;
 
-pub use entente_contract_macros::{contract, interface};
+pub use entente_contract_macros::{contract, error, interface};
 pub use error::{ContractError, Revert};
 pub use event::{Event, Indexed};
+pub use message::{Creation, Message};
 pub use parity_scale_codec as scale;
-pub use storage::{Field, Map, Value};
+pub use storage::{Field, FieldMut, FieldRef, List, ListIter, Map, Path, Place, Root, Row, Value};
 pub use types::{Address, Bytes, Hash32};
 pub use u256::U256;
 
@@ -94,12 +200,13 @@ pub mod prelude {
     pub use alloc::vec::Vec;
 
     pub use crate::call::{Call, CallError};
-    pub use crate::{Address, Bytes, ContractError, Event, Hash32, Map, Revert, U256, Value, env};
+    pub use crate::{Address, Bytes, ContractError, Event, Hash32, List, Map, Revert, U256, Value, env};
 }
 
 /// What the code that the macros write needs; not for use by hand.
 #[doc(hidden)]
 pub mod private {
+    pub use alloc::string::String;
     pub use alloc::vec::Vec;
 
     pub use crate::sys::emit;

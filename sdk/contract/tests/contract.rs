@@ -4,9 +4,8 @@
 use alloy_json_abi::{AbiItem, JsonAbi, StateMutability};
 use entente::abi::{AbiDecodeParameters, AbiParameters};
 use entente::call::CallError;
-use entente::entry::Contract;
-use entente::testing::{self, chain, reset};
-use entente::{Address, Bytes, U256};
+use entente::testing::{self, Chain, Failure};
+use entente::{Address, Bytes, Event, U256};
 
 #[entente::interface]
 pub trait Oracle {
@@ -23,6 +22,14 @@ pub mod vault {
         owner: Value<Address>,
         notes: Map<(Address, u32), String>,
         totals: Map<Address, U256>,
+    }
+
+    #[event]
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct Pinged {
+        #[indexed]
+        pub by: Address,
+        pub count: u64,
     }
 
     #[event]
@@ -43,6 +50,7 @@ pub mod vault {
     }
 
     #[error]
+    #[derive(Debug, PartialEq, Eq)]
     pub enum Other {
         Nested { reason: Bytes },
     }
@@ -95,6 +103,11 @@ pub mod vault {
         }
 
         #[message]
+        pub fn ping(&mut self) {
+            Pinged { by: env::caller(), count: 3 }.emit();
+        }
+
+        #[message]
         pub fn fail(&self) -> Result<(), Other> {
             Err(Other::Nested { reason: Bytes::from(&b"why"[..]) })
         }
@@ -106,95 +119,119 @@ pub mod vault {
     }
 }
 
-use vault::Vault;
+use vault::{Error, Messages, Other, Pinged, Stored};
+
+const OWNER: Address = Address([7; 20]);
+
+fn deployed() -> (Chain, Address) {
+    let mut chain = Chain::new();
+    let vault = chain.deploy(OWNER, Messages::new(OWNER)).result.expect("deploys");
+    (chain, vault)
+}
 
 fn input(signature: &str, arguments: &impl AbiParameters) -> Vec<u8> {
     arguments.encode_after(&testing::keccak256(signature.as_bytes())[..4])
 }
 
-fn error_string(reason: &[u8]) -> String {
-    assert_eq!(reason[..4], [0x08, 0xc3, 0x79, 0xa0]);
-    <(String,)>::decode_parameters(&reason[4..]).expect("a string").0
+/// The text that a call of this input reverts with.
+fn reason(chain: &mut Chain, to: Address, input: &[u8], value: U256) -> String {
+    let output = chain.transact(OWNER, Some(to), input, value).output;
+    assert_eq!(output[..4], [0x08, 0xc3, 0x79, 0xa0]);
+    <(String,)>::decode_parameters(&output[4..]).expect("a string").0
 }
 
 #[test]
 fn a_message_runs_and_its_row_and_log_are_there() {
-    reset();
-    chain(|chain| chain.caller = Address([7; 20]));
-    let output = Vault::call(&input("storeNote(uint32,string)", &(5_u32, "hello"))).expect("succeeds");
-    assert_eq!(<(u64,)>::decode_parameters(&output), Ok((5,)));
+    let (mut chain, vault) = deployed();
+    let receipt = chain.send(OWNER, vault, Messages::store_note(5, "hello".into()));
+    assert_eq!(receipt.result, Ok(5));
+    assert_eq!(receipt.output, (5_u64,).encode_parameters());
     let key = [&[1][..], &[7; 20], &5_u32.to_le_bytes()].concat();
-    chain(|chain| {
-        assert_eq!(chain.storage.get(&key).map(Vec::as_slice), Some(&b"\x14hello"[..]));
-        let log = &chain.logs[0];
-        assert_eq!(log.topics[0], testing::keccak256(b"Stored(address,string,uint32,bytes4[])"));
-        assert_eq!(log.topics[1][12..], [7; 20]);
-        assert_eq!(log.topics[2], testing::keccak256(b"hello"));
-        assert_eq!(<(u32, Vec<[u8; 4]>)>::decode_parameters(&log.data), Ok((5, vec![*b"abcd"])));
-    });
-    let output = Vault::call(&input("noteOf(address,uint32)", &(Address([7; 20]), 5_u32))).expect("succeeds");
-    assert_eq!(<(bool, String)>::decode_parameters(&output), Ok((true, "hello".into())));
-    Vault::call(&input("forget(uint32)", &(5_u32,))).expect("succeeds");
-    chain(|chain| assert!(chain.storage.is_empty()));
+    assert_eq!(chain.storage(vault).get(&key).map(Vec::as_slice), Some(&b"\x14hello"[..]));
+    let log = &receipt.logs[0];
+    assert_eq!(log.topics[0], testing::keccak256(b"Stored(address,string,uint32,bytes4[])"));
+    assert_eq!(log.topics[1][12..], [7; 20]);
+    assert_eq!(log.topics[2], testing::keccak256(b"hello"));
+    assert_eq!(<(u32, Vec<[u8; 4]>)>::decode_parameters(&log.data), Ok((5, vec![*b"abcd"])));
+    assert_eq!(chain.call(OWNER, vault, Messages::note_of(OWNER, 5)), Ok((true, "hello".into())));
+    assert_eq!(chain.send(OWNER, vault, Messages::forget(5)).result, Ok(()));
+    assert_eq!(chain.storage(vault).len(), 1, "the owner alone");
+}
+
+#[test]
+fn events_are_read_back_but_for_indexed_texts() {
+    let (mut chain, vault) = deployed();
+    let pinged = chain.send(OWNER, vault, Messages::ping());
+    assert_eq!(pinged.events::<Pinged>(), [Pinged { by: OWNER, count: 3 }]);
+    assert!(pinged.events::<Stored>().is_empty(), "another event");
+    let stored = chain.send(OWNER, vault, Messages::store_note(5, "hello".into()));
+    assert_eq!(stored.logs.len(), 1);
+    assert!(stored.events::<Stored>().is_empty(), "the log has the hash of the text");
+    let (topics, data) = (&pinged.logs[0].topics, &pinged.logs[0].data);
+    assert!(Pinged::from_log(&topics[..1], data).is_none(), "a topic is missing");
+    assert!(Pinged::from_log(topics, &data[1..]).is_none(), "the data is cut");
 }
 
 #[test]
 fn long_rows_are_read_whole() {
-    reset();
+    let (mut chain, vault) = deployed();
     let note = "x".repeat(100);
-    Vault::call(&input("storeNote(uint32,string)", &(1_u32, note.as_str()))).expect("succeeds");
-    let output = Vault::call(&input("noteOf(address,uint32)", &(Address::ZERO, 1_u32))).expect("succeeds");
-    assert_eq!(<(bool, String)>::decode_parameters(&output), Ok((true, note)));
+    chain.send(OWNER, vault, Messages::store_note(1, note.clone())).result.expect("succeeds");
+    assert_eq!(chain.call(OWNER, vault, Messages::note_of(OWNER, 1)), Ok((true, note)));
 }
 
 #[test]
 fn errors_revert_with_their_selector_and_fields() {
-    reset();
-    let reason = Vault::call(&input("storeNote(uint32,string)", &(5_u32, "x".repeat(101)))).expect_err("fails");
-    assert_eq!(reason, input("TooLong(uint64,uint64)", &(101_u64, 100_u64)));
-    assert_eq!(Vault::deploy(&(Address::ZERO,).encode_parameters()), Err(input("NotOwner()", &())));
-    assert_eq!(Vault::call(&input("fail()", &())), Err(input("Nested(bytes)", &(Bytes::from(&b"why"[..]),))));
-    assert_eq!(error_string(&Vault::call(&input("plain()", &())).expect_err("fails")), "a plain reason");
+    let (mut chain, vault) = deployed();
+    let long = chain.send(OWNER, vault, Messages::store_note(5, "x".repeat(101)));
+    assert_eq!(long.output, input("TooLong(uint64,uint64)", &(101_u64, 100_u64)));
+    assert_eq!(long.result, Err(Failure::Error(Error::TooLong { length: 101, limit: 100 })));
+    let nobody = chain.deploy(OWNER, Messages::new(Address::ZERO));
+    assert_eq!(nobody.output, input("NotOwner()", &()));
+    assert_eq!(nobody.result, Err(Failure::Error(Error::NotOwner)));
+    let failed = chain.send(OWNER, vault, Messages::fail());
+    assert_eq!(failed.result, Err(Failure::Error(Other::Nested { reason: Bytes::from(&b"why"[..]) })));
+    assert_eq!(chain.call(OWNER, vault, Messages::plain()), Err(Failure::Error("a plain reason".into())));
 }
 
 #[test]
 fn what_cannot_be_a_call_reverts_with_a_reason() {
-    reset();
-    assert_eq!(error_string(&Vault::call(&[1, 2, 3]).expect_err("fails")), "the input has no selector");
-    assert_eq!(error_string(&Vault::call(&[0xAB, 2, 3, 4]).expect_err("fails")), "unknown selector 0xab020304");
-    let short = Vault::call(&input("storeNote(uint32,string)", &(5_u32,))).expect_err("fails");
-    assert_eq!(error_string(&short), "arguments: too short");
+    let (mut chain, vault) = deployed();
+    let mut reason = |input: &[u8]| reason(&mut chain, vault, input, U256::ZERO);
+    assert_eq!(reason(&[1, 2, 3]), "the input has no selector");
+    assert_eq!(reason(&[0xAB, 2, 3, 4]), "unknown selector 0xab020304");
+    assert_eq!(reason(&input("storeNote(uint32,string)", &(5_u32,))), "arguments: too short");
 }
 
 #[test]
 fn value_is_taken_by_payable_messages_alone() {
-    reset();
-    chain(|chain| chain.value = U256::from(9_u8));
-    Vault::call(&input("deposit()", &())).expect("succeeds");
-    Vault::deploy(&(Address([1; 20]),).encode_parameters()).expect("succeeds");
-    let reason = Vault::call(&input("forget(uint32)", &(1_u32,))).expect_err("fails");
-    assert_eq!(error_string(&reason), "not payable: a value was sent");
+    let (mut chain, vault) = deployed();
+    let nine = U256::from(9_u8);
+    chain.fund(OWNER, U256::from(27_u8));
+    assert_eq!(chain.send(OWNER, vault, Messages::deposit().value(nine)).result, Ok(()));
+    assert!(chain.deploy(OWNER, Messages::new(OWNER).value(nine)).result.is_ok());
+    assert_eq!(reason(&mut chain, vault, &input("forget(uint32)", &(1_u32,)), nine), "not payable: a value was sent");
+    assert_eq!((chain.balance(vault), chain.balance(OWNER)), (nine, nine), "what was refused went back");
 }
 
 #[test]
 fn other_contracts_answer_or_their_reason_is_passed_on() {
-    reset();
+    let (mut chain, vault) = deployed();
     let (good, bad, nobody) = (Address([1; 20]), Address([2; 20]), Address([3; 20]));
-    chain(|chain| {
-        chain.contracts.insert(
-            good,
-            Box::new(|called| {
-                assert_eq!(called, input("price(string)", &("ENT",)));
-                Ok((U256::from(42_u8),).encode_parameters())
-            }),
-        );
-        chain.contracts.insert(bad, Box::new(|_| Err(vec![1, 2, 3])));
+    chain.stand_in(good, |called| {
+        assert_eq!(called, input("price(string)", &("ENT",)));
+        Ok((U256::from(42_u8),).encode_parameters())
     });
-    let quote = |oracle: Address| Vault::call(&input("quote(address,string)", &(oracle, "ENT")));
-    assert_eq!(quote(good), Ok((U256::from(42_u8),).encode_parameters()));
-    assert_eq!(quote(bad), Err(vec![1, 2, 3]));
-    assert_eq!(Oracle::at(nobody).price(String::new()), Err(CallError::Undecodable));
-    assert_eq!(Oracle::at(nobody).report(U256::ONE), Ok(()));
+    chain.stand_in(bad, |_| Err(vec![1, 2, 3]));
+    let mut quote = |oracle: Address| chain.call(OWNER, vault, Messages::quote(oracle, "ENT".into()));
+    assert_eq!(quote(good), Ok(U256::from(42_u8)));
+    assert_eq!(quote(bad), Err(Failure::Reverted(Bytes(vec![1, 2, 3]))));
+    let undecodable = "a nested call answered with something else than expected";
+    assert_eq!(quote(nobody), Err(Failure::Reason(undecodable.into())));
+    let answers = chain.within(OWNER, vault, |_: &mut vault::Vault| {
+        Ok::<_, ()>((Oracle::at(nobody).price(String::new()), Oracle::at(nobody).report(U256::ONE)))
+    });
+    assert_eq!(answers, Ok((Err(CallError::Undecodable), Ok(()))));
 }
 
 #[test]
@@ -214,7 +251,7 @@ fn alloy_reads_the_abi() {
     assert_eq!(abi.errors["TooLong"][0].signature(), "TooLong(uint64,uint64)");
     assert!(abi.constructor.is_some());
     let items: Vec<AbiItem<'_>> = serde_json::from_str(vault::ABI).expect("an array of items");
-    assert_eq!(items.len(), 12);
+    assert_eq!(items.len(), 14);
     let raw: serde_json::Value = serde_json::from_str(vault::ABI).expect("JSON");
     assert_eq!(raw[0]["entente"]["contract"], "Vault");
     assert_eq!(raw[0]["entente"]["sdk"], entente::VERSION);

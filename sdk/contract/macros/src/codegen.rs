@@ -5,9 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Result};
 
-use crate::abi_json;
-use crate::ir::{Contract, ErrorEnum, Event, Function, Record};
-use crate::solidity;
+use crate::ir::{Contract, ErrorEnum, Event, Function, Parameter, Record, Storage};
+use crate::{abi_json, messages, solidity};
 
 /// The module with everything that was added.
 pub(crate) fn contract(contract: &Contract) -> Result<TokenStream> {
@@ -19,6 +18,8 @@ pub(crate) fn contract(contract: &Contract) -> Result<TokenStream> {
     let (attributes, visibility, name) = (&contract.module.attrs, &contract.module.vis, &contract.module.ident);
     let items = &contract.items;
     let implementation = implementation(contract);
+    let storage_items = contract.storage_items.iter().map(storage_item);
+    let messages = messages::write(contract);
     let events = contract.events.iter().map(event);
     let errors = contract.errors.iter().map(error_enum);
     let exports = exports(contract, &json);
@@ -31,6 +32,8 @@ pub(crate) fn contract(contract: &Contract) -> Result<TokenStream> {
             pub const ABI: &str = #json;
 
             #implementation
+            #(#storage_items)*
+            #messages
             #(#events)*
             #(#errors)*
             #exports
@@ -40,12 +43,7 @@ pub(crate) fn contract(contract: &Contract) -> Result<TokenStream> {
 
 fn implementation(contract: &Contract) -> TokenStream {
     let storage = &contract.storage.name;
-    let fields = contract.storage.fields.iter().enumerate().map(|(index, (field, rust_type))| {
-        let index = Literal::u8_suffixed(index as u8);
-        // With the type's span, so that a type that is no field is what the compiler points at.
-        let value = quote_spanned!(rust_type.span()=> <#rust_type as ::entente::Field>::at(#index));
-        quote!(#field: #value)
-    });
+    let fields = fields(&contract.storage, |index| quote!(root(#index)));
     let guard = |payable: bool| (!payable).then(|| quote!(::entente::entry::refuse_value()?;));
     let constructor = &contract.constructor;
     let deploy_guard = guard(constructor.payable);
@@ -81,6 +79,38 @@ fn implementation(contract: &Contract) -> TokenStream {
                     #(#arms)*
                     _ => ::entente::entry::unknown_selector(selector),
                 }
+            }
+        }
+    }
+}
+
+/// The fields of a struct, each made at the place of its index.
+fn fields(storage: &Storage, make: impl Fn(Literal) -> TokenStream) -> Vec<TokenStream> {
+    let fields = storage.fields.iter().enumerate().map(|(index, (field, rust_type))| {
+        let made = make(Literal::u8_suffixed(index as u8));
+        // With the type's span, so that a type that is no field is what the compiler points at.
+        let value = quote_spanned!(rust_type.span()=> <#rust_type as ::entente::Field>::#made);
+        quote!(#field: #value)
+    });
+    fields.collect()
+}
+
+/// A struct of fields that is itself one.
+fn storage_item(item: &Storage) -> TokenStream {
+    let name = &item.name;
+    let fields = fields(item, |index| quote!(nested(path.field(#index))));
+    quote! {
+        #[automatically_derived]
+        impl ::entente::Field for #name {
+            type Nested = Self;
+
+            fn root(index: u8) -> Self {
+                Self::nested(::entente::Path::root(index))
+            }
+
+            fn nested(path: ::entente::Path) -> Self {
+                let _ = path;
+                Self { #(#fields),* }
             }
         }
     }
@@ -128,6 +158,7 @@ fn event(Event(event): &Event) -> TokenStream {
         quote!(::entente::Indexed::topic(&self.#field))
     });
     let data: Vec<_> = event.fields.iter().filter(|field| !field.indexed).map(|field| &field.name).collect();
+    let from_log = event_from_log(event);
     quote! {
         #[automatically_derived]
         impl ::entente::Event for #name {
@@ -138,20 +169,61 @@ fn event(Event(event): &Event) -> TokenStream {
                 let data = ::entente::abi::AbiParameters::encode_parameters(&(#(&self.#data,)*));
                 ::entente::private::emit(&topics, &data);
             }
+
+            fn from_log(topics: &[::entente::Hash32], data: &[u8]) -> ::core::option::Option<Self> {
+                #from_log
+            }
         }
     }
 }
 
-fn error_enum(errors: &ErrorEnum) -> TokenStream {
+/// Reads an event back, where its types can be read.
+fn event_from_log(event: &Record) -> TokenStream {
+    if event.fields.iter().any(Parameter::borrows) {
+        return quote! {
+            let _ = (topics, data);
+            ::core::option::Option::None
+        };
+    }
+    let (indexed, others): (Vec<_>, Vec<_>) = event.fields.iter().partition(|field| field.indexed);
+    let topics: Vec<_> = (0..indexed.len()).map(|index| format_ident!("topic_{index}")).collect();
+    let values: Vec<_> = (0..others.len()).map(|index| format_ident!("value_{index}")).collect();
+    let types = others.iter().map(|field| &field.rust_type);
+    let (indexed, others) = (indexed.iter().map(|field| &field.name), others.iter().map(|field| &field.name));
+    quote! {
+        let [topic, #(#topics),*] = topics else { return ::core::option::Option::None };
+        if *topic != Self::TOPIC {
+            return ::core::option::Option::None;
+        }
+        let (#(#values,)*): (#(#types,)*) = ::entente::abi::AbiDecodeParameters::decode_parameters(data).ok()?;
+        ::core::option::Option::Some(Self {
+            #(#indexed: ::entente::Indexed::from_topic(#topics)?,)*
+            #(#others: #values,)*
+        })
+    }
+}
+
+pub(crate) fn error_enum(errors: &ErrorEnum) -> TokenStream {
     let name = &errors.name;
     let arms = errors.variants.iter().map(variant);
     // A match on a reference to an enum without variants does not compile; one on the value does.
     let subject = if errors.variants.is_empty() { quote!(*self) } else { quote!(self) };
+    let readable = errors.variants.iter().filter(|variant| variant.fields.iter().all(|field| !field.borrows()));
+    let readers = readable.map(variant_from_data);
     quote! {
         #[automatically_derived]
         impl ::entente::ContractError for #name {
             fn revert_data(&self) -> ::entente::private::Vec<u8> {
                 match #subject { #(#arms)* }
+            }
+
+            fn from_revert_data(data: &[u8]) -> ::core::option::Option<Self> {
+                let (selector, arguments) = data.split_first_chunk::<4>()?;
+                let _ = arguments;
+                match *selector {
+                    #(#readers)*
+                    _ => ::core::option::Option::None,
+                }
             }
         }
     }
@@ -163,6 +235,21 @@ fn variant(variant: &Record) -> TokenStream {
     let selector = bytes(&solidity::selector(&variant.signature()).to_be_bytes());
     let pattern = if variant.braces { quote!(Self::#name { #(#fields),* }) } else { quote!(Self::#name) };
     quote!(#pattern => ::entente::abi::AbiParameters::encode_after(&(#(#fields,)*), &#selector),)
+}
+
+fn variant_from_data(variant: &Record) -> TokenStream {
+    let name = &variant.name;
+    let fields = variant.fields.iter().map(|field| &field.name);
+    let types = variant.fields.iter().map(|field| &field.rust_type);
+    let values: Vec<_> = (0..variant.fields.len()).map(|index| format_ident!("value_{index}")).collect();
+    let selector = bytes(&solidity::selector(&variant.signature()).to_be_bytes());
+    quote! {
+        #selector => {
+            let (#(#values,)*): (#(#types,)*) =
+                ::entente::abi::AbiDecodeParameters::decode_parameters(arguments).ok()?;
+            ::core::option::Option::Some(Self::#name { #(#fields: #values),* })
+        }
+    }
 }
 
 /// An array of bytes.

@@ -13,6 +13,8 @@ pub(crate) struct Contract {
     pub(crate) items: Vec<Item>,
     /// The storage struct.
     pub(crate) storage: Storage,
+    /// The structs that storage fields are made of.
+    pub(crate) storage_items: Vec<Storage>,
     /// The constructor.
     pub(crate) constructor: Function,
     /// The messages, in the order of the source.
@@ -23,9 +25,9 @@ pub(crate) struct Contract {
     pub(crate) errors: Vec<ErrorEnum>,
 }
 
-/// The storage struct.
+/// The storage struct, or a struct of fields inside of it.
 pub(crate) struct Storage {
-    /// Its name, which is the contract's.
+    /// Its name; the storage struct's is the contract's.
     pub(crate) name: Ident,
     /// Its fields and their types.
     pub(crate) fields: Vec<(Ident, Type)>,
@@ -43,6 +45,13 @@ pub(crate) struct Parameter {
     pub(crate) indexed: bool,
 }
 
+impl Parameter {
+    /// Whether its type is borrowed, so that it can be written and not read.
+    pub(crate) fn borrows(&self) -> bool {
+        solidity::borrows(&self.rust_type)
+    }
+}
+
 /// What a function gives back.
 pub(crate) struct Output {
     /// The results in the ABI.
@@ -51,6 +60,8 @@ pub(crate) struct Output {
     pub(crate) is_tuple: bool,
     /// Whether the function returns a `Result`.
     pub(crate) fallible: bool,
+    /// What it fails with, where the `Result` says so.
+    pub(crate) error: Option<Type>,
     /// Where it stands.
     pub(crate) span: Span,
 }
@@ -84,6 +95,18 @@ impl Function {
     /// Its selector.
     pub(crate) fn selector(&self) -> u32 {
         solidity::selector(&self.signature())
+    }
+}
+
+impl Storage {
+    /// Refuses more fields than the byte of their place can tell apart.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.fields.len() > 256 {
+            let text = "a storage struct has at most 256 fields, since a row's key has one byte for its field's place: move \
+                 some into a struct marked #[storage_item]";
+            return Err(Error::new(self.name.span(), text));
+        }
+        Ok(())
     }
 }
 
@@ -121,17 +144,17 @@ const INDEXED_COUNT_MAX: usize = 3;
 
 /// Refuses what no single item shows: a selector used twice, too many fields.
 pub(crate) fn check(contract: &Contract) -> Result<()> {
-    if contract.storage.fields.len() > 256 {
-        let text = "a storage struct has at most 256 fields: a row's key begins with its field's place in one byte";
-        return Err(Error::new(contract.storage.name.span(), text));
-    }
+    contract.storage.check()?;
+    contract.storage_items.iter().try_for_each(Storage::check)?;
     let messages = contract.messages.iter().map(|message| (&message.name, message.signature()));
     unique(messages, "rename one")?;
     let variants = contract.errors.iter().flat_map(|errors| &errors.variants);
     unique(variants.map(|variant| (&variant.name, variant.signature())), "rename one, or keep one")?;
     for Event(event) in &contract.events {
         if event.fields.iter().filter(|field| field.indexed).count() > INDEXED_COUNT_MAX {
-            return Err(Error::new(event.name.span(), "an event has at most three #[indexed] fields"));
+            let text =
+                "an event has at most three #[indexed] fields: a log has four topics, and the first is the event's";
+            return Err(Error::new(event.name.span(), text));
         }
         for field in event.fields.iter().filter(|field| field.indexed) {
             if !matches!(field.abi_type, AbiType::Named(_)) {
@@ -143,7 +166,13 @@ pub(crate) fn check(contract: &Contract) -> Result<()> {
     Ok(())
 }
 
-fn unique<'a>(functions: impl Iterator<Item = (&'a Ident, String)>, remedy: &str) -> Result<()> {
+/// Refuses two errors of one selector.
+pub(crate) fn check_errors(errors: &ErrorEnum) -> Result<()> {
+    unique(errors.variants.iter().map(|variant| (&variant.name, variant.signature())), "rename one, or keep one")
+}
+
+/// Refuses two functions or errors of one selector.
+pub(crate) fn unique<'a>(functions: impl Iterator<Item = (&'a Ident, String)>, remedy: &str) -> Result<()> {
     let mut seen: Vec<(&Ident, String)> = Vec::new();
     for (name, signature) in functions {
         let selector = solidity::selector(&signature);

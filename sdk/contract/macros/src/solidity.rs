@@ -1,5 +1,7 @@
 //! The names of Solidity: types, signatures, selectors.
 
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::quote;
 use sha3::{Digest, Keccak256};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, GenericArgument, Ident, Lit, PathArguments, Result, Type};
@@ -63,12 +65,82 @@ impl AbiType {
         }
     }
 
+    /// The Rust type that is read from the ABI for it.
+    pub(crate) fn owned(&self) -> TokenStream {
+        match self {
+            Self::Named(name) => owned_named(name),
+            Self::List(element) => {
+                let element = element.owned();
+                quote!(::entente::private::Vec<#element>)
+            }
+            Self::Tuple(elements) => {
+                let elements = elements.iter().map(Self::owned);
+                quote!((#(#elements,)*))
+            }
+        }
+    }
+
     /// The type as a signature spells it.
     pub(crate) fn signature(&self) -> String {
         match self {
             Self::Named(name) => name.clone(),
             Self::List(element) => format!("{}[]", element.signature()),
             Self::Tuple(elements) => parameters_signature(elements.iter()),
+        }
+    }
+}
+
+/// What to write instead of a type that many an author takes for a storage field; nothing where it may be one.
+pub(crate) fn field_instead(rust_type: &Type) -> Option<String> {
+    let text = quote!(#rust_type).to_string().replace(' ', "");
+    let name = match rust_type {
+        Type::Path(path) => path.path.segments.last()?.ident.to_string(),
+        _ => String::new(),
+    };
+    match name.as_str() {
+        "HashMap" | "BTreeMap" => Some("Map<K, V>".into()),
+        "Vec" | "VecDeque" => Some(format!("List<T>, or Value<{text}> for all in one row")),
+        "HashSet" | "BTreeSet" => Some("Map<T, ()>, and List<T> beside it where it is to be listed".into()),
+        "Option" => Some("Value<T>, whose `find` gives an option".into()),
+        _ if AbiType::of(rust_type).is_ok() => Some(format!("Value<{text}>")),
+        _ => None,
+    }
+}
+
+/// Whether a type of the ABI is borrowed, so that it can be written and not read.
+pub(crate) fn borrows(rust_type: &Type) -> bool {
+    match rust_type {
+        Type::Reference(_) => true,
+        Type::Tuple(tuple) => tuple.elems.iter().any(borrows),
+        Type::Paren(inner) => borrows(&inner.elem),
+        Type::Group(inner) => borrows(&inner.elem),
+        Type::Path(path) => path.path.segments.iter().any(|segment| match &segment.arguments {
+            PathArguments::AngleBracketed(arguments) => arguments
+                .args
+                .iter()
+                .any(|argument| matches!(argument, GenericArgument::Type(argument) if borrows(argument))),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// The Rust type of a type with a name.
+fn owned_named(name: &str) -> TokenStream {
+    match name {
+        "uint256" => quote!(::entente::U256),
+        "address" => quote!(::entente::Address),
+        "bytes" => quote!(::entente::Bytes),
+        "string" => quote!(::entente::private::String),
+        _ => {
+            if let Some(length) = name.strip_prefix("bytes").and_then(|length| length.parse().ok()) {
+                let length = Literal::usize_unsuffixed(length);
+                return quote!([u8; #length]);
+            }
+            // bool, uint8 to uint128, int8 to int128.
+            let name = name.replace("uint", "u").replace("int", "i");
+            let name = Ident::new(&name, Span::call_site());
+            quote!(#name)
         }
     }
 }
@@ -96,14 +168,28 @@ fn elementary(name: &str) -> Option<&'static str> {
 }
 
 fn unsupported<T>(rust_type: &Type) -> Result<T> {
-    let text = quote::quote!(#rust_type).to_string().replace(' ', "");
-    Err(Error::new(
-        rust_type.span(),
-        format!(
-            "`{text}` has no form in Solidity's ABI: use bool, u8 to u128, i8 to i128, U256, Address, Hash32, [u8; 1] to \
-             [u8; 32], String, Bytes, Vec<T> or tuples of these, by these names"
-        ),
-    ))
+    let text = quote!(#rust_type).to_string().replace(' ', "");
+    let instead = remedy(rust_type).unwrap_or(
+        "use bool, u8 to u128, i8 to i128, U256, Address, Hash32, [u8; 1] to [u8; 32], String, Bytes, Vec<T> or tuples \
+         of these, by these names",
+    );
+    Err(Error::new(rust_type.span(), format!("`{text}` has no form in Solidity's ABI: {instead}")))
+}
+
+/// What to use instead of a type that many an author reaches for.
+fn remedy(rust_type: &Type) -> Option<&'static str> {
+    let Type::Path(path) = rust_type else { return None };
+    Some(match path.path.segments.last()?.ident.to_string().as_str() {
+        "usize" => "its size depends on the machine; use u32 or u64",
+        "isize" => "its size depends on the machine; use i32 or i64",
+        "f32" | "f64" => "nodes do not agree on fractions; use an integer with a fixed number of decimals",
+        "char" => "use u32 or String",
+        "str" => "use String, or &'static str for a result",
+        "HashMap" | "BTreeMap" | "Map" => "use a list of pairs, Vec<(K, V)>",
+        "HashSet" | "BTreeSet" | "VecDeque" | "List" => "use Vec<T>",
+        "Option" => "use a pair, (bool, T), or an error",
+        _ => return None,
+    })
 }
 
 /// `(a,b)` of these types.

@@ -5,10 +5,11 @@
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
+/// Asks the running chain; the answer is a `Result` whose fault ends the frame.
 #[cfg(feature = "testing")]
 macro_rules! on_chain {
     (|$chain:ident| $answer:expr) => {
-        crate::testing::chain(|$chain| $answer)
+        crate::testing::host(|$chain| $answer)
     };
 }
 
@@ -24,20 +25,15 @@ pub(crate) fn zeroed(length: usize) -> Vec<u8> {
 }
 
 pub(crate) fn input() -> Vec<u8> {
-    on_chain!(|chain| chain.input.clone())
+    on_chain!(|chain| chain.input())
 }
 
 pub(crate) fn output(bytes: &[u8]) {
-    on_chain!(|chain| chain.output = bytes.to_vec());
+    on_chain!(|chain| chain.output(bytes));
 }
 
 pub(crate) fn storage_read(key: &[u8], destination: &mut [MaybeUninit<u8>]) -> Option<usize> {
-    on_chain!(|chain| {
-        let value = chain.storage.get(key)?;
-        let length = value.len().min(destination.len());
-        destination[..length].write_copy_of_slice(&value[..length]);
-        Some(value.len())
-    })
+    on_chain!(|chain| chain.storage_read(key, destination))
 }
 
 pub(crate) fn storage_length(key: &[u8]) -> Option<usize> {
@@ -45,76 +41,75 @@ pub(crate) fn storage_length(key: &[u8]) -> Option<usize> {
 }
 
 pub(crate) fn storage_write(key: &[u8], value: &[u8]) {
-    on_chain!(|chain| {
-        chain.storage.insert(key.to_vec(), value.to_vec());
-    });
+    on_chain!(|chain| chain.storage_write(key, value));
 }
 
 pub(crate) fn storage_remove(key: &[u8]) {
-    on_chain!(|chain| {
-        chain.storage.remove(key);
-    });
+    on_chain!(|chain| chain.storage_remove(key));
 }
 
-pub(crate) fn caller() -> [u8; 20] {
-    on_chain!(|chain| chain.caller.0)
+/// What the host knows and gives for the price of its call.
+macro_rules! known {
+    ($($name:ident -> $type:ty: |$chain:ident| $answer:expr;)*) => {$(
+        pub(crate) fn $name() -> $type {
+            on_chain!(|$chain| {
+                $chain.charge_call()?;
+                Ok($answer)
+            })
+        }
+    )*};
 }
 
-pub(crate) fn address() -> [u8; 20] {
-    on_chain!(|chain| chain.address.0)
-}
-
-pub(crate) fn origin() -> [u8; 20] {
-    on_chain!(|chain| chain.origin.0)
-}
-
-pub(crate) fn value() -> [u8; 32] {
-    on_chain!(|chain| chain.value.to_le_bytes())
-}
-
-pub(crate) fn transaction_hash() -> [u8; 32] {
-    on_chain!(|chain| chain.transaction_hash)
-}
-
-pub(crate) fn block_number() -> u64 {
-    on_chain!(|chain| chain.block_number)
-}
-
-pub(crate) fn block_timestamp() -> u64 {
-    on_chain!(|chain| chain.block_timestamp)
-}
-
-pub(crate) fn chain_id() -> u64 {
-    on_chain!(|chain| chain.chain_id)
+known! {
+    caller -> [u8; 20]: |chain| chain.frame().caller.0;
+    address -> [u8; 20]: |chain| chain.frame().storage_address.0;
+    origin -> [u8; 20]: |chain| chain.transaction().origin.0;
+    value -> [u8; 32]: |chain| chain.frame().value.to_le_bytes();
+    transaction_hash -> [u8; 32]: |chain| chain.transaction().hash.0;
+    block_number -> u64: |chain| chain.block().number;
+    block_timestamp -> u64: |chain| chain.block().timestamp_ms;
+    chain_id -> u64: |chain| chain.block().ethereum_chain_id;
 }
 
 pub(crate) fn gas_left() -> u64 {
-    on_chain!(|chain| chain.gas_left)
+    on_chain!(|chain| chain.gas_left())
 }
 
 /// Writes a log.
 pub fn emit(topics: &[[u8; 32]], data: &[u8]) {
-    on_chain!(|chain| chain.logs.push(crate::testing::Log { topics: topics.to_vec(), data: data.to_vec() }));
+    on_chain!(|chain| chain.emit(topics, data));
 }
 
+#[cfg(feature = "testing")]
 pub(crate) fn call(kind: u32, to: &[u8; 20], gas: u64, value: &[u8; 32], input: &[u8]) -> u32 {
-    on_chain!(|chain| chain.answer(crate::Address(*to), input))
+    crate::testing::nested_call(kind, *to, gas, *value, input)
 }
 
+#[cfg(feature = "testing")]
 pub(crate) fn create(input: &[u8], value: &[u8; 32]) -> (u32, [u8; 20]) {
-    on_chain!(|chain| chain.create(input))
+    crate::testing::nested_create(input, *value)
+}
+
+#[cfg(not(feature = "testing"))]
+pub(crate) fn call(kind: u32, to: &[u8; 20], gas: u64, value: &[u8; 32], input: &[u8]) -> u32 {
+    on_chain!(|chain| ())
+}
+
+#[cfg(not(feature = "testing"))]
+pub(crate) fn create(input: &[u8], value: &[u8; 32]) -> (u32, [u8; 20]) {
+    on_chain!(|chain| ())
 }
 
 pub(crate) fn return_data() -> Vec<u8> {
-    on_chain!(|chain| chain.return_data.clone())
+    on_chain!(|chain| chain.return_data())
 }
 
 pub(crate) fn keccak256(data: &[u8]) -> [u8; 32] {
-    on_chain!(|_chain| crate::testing::keccak256(data))
+    on_chain!(|chain| chain.keccak256(data))
 }
 
 pub(crate) fn hash(data: &[u8]) -> [u8; 32] {
-    on_chain!(|_chain| crate::testing::keccak256(data))
+    on_chain!(|chain| chain.hash(data))
 }
 
 pub(crate) fn digest(algorithm: u32, data: &[u8]) -> [u8; 32] {

@@ -3,28 +3,15 @@
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use crate::abi::AbiParameters;
-use crate::error::{error_string, error_text};
-
-/// The selector of Solidity's `Panic(uint256)`.
-const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
-/// Solidity's code of an arithmetic overflow.
-const OVERFLOW: u8 = 0x11;
-/// Solidity's code of a division by zero.
-const DIVISION_BY_ZERO: u8 = 0x12;
-
-/// How much of a message that needs formatting is told.
-const TEXT_LENGTH_MAX: usize = 256;
+use crate::error::error_text;
+use crate::panics::{PANIC_TEXT_LENGTH_MAX, panic_data};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let message = info.message();
-    let mut text = Text { bytes: [0; TEXT_LENGTH_MAX], length: 0 };
+    let mut text = Text { bytes: [0; PANIC_TEXT_LENGTH_MAX], length: 0 };
     let data = match message.as_str() {
-        Some(message) => match arithmetic(message) {
-            Some(code) => (code,).encode_after(&PANIC),
-            None => error_string(message),
-        },
+        Some(message) => panic_data(message),
         None => {
             let _ = core::fmt::write(&mut text, format_args!("{message}"));
             error_text(text.bytes.get(..text.length).unwrap_or_default())
@@ -35,7 +22,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 /// A text, cut off where it is too long.
 struct Text {
-    bytes: [u8; TEXT_LENGTH_MAX],
+    bytes: [u8; PANIC_TEXT_LENGTH_MAX],
     length: usize,
 }
 
@@ -51,19 +38,5 @@ impl Write for Text {
         }
         self.length = self.length.wrapping_add(end);
         if end == text.len() { Ok(()) } else { Err(core::fmt::Error) }
-    }
-}
-
-/// The panic code of the compiler's own texts, and of `U256`'s, which are the same.
-fn arithmetic(message: &str) -> Option<u8> {
-    let message = message.as_bytes();
-    if !message.starts_with(b"attempt to ") {
-        None
-    } else if message.ends_with(b"overflow") {
-        Some(OVERFLOW)
-    } else if message.ends_with(b"zero") {
-        Some(DIVISION_BY_ZERO)
-    } else {
-        None
     }
 }

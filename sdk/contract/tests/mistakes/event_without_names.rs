@@ -1,0 +1,19 @@
+#[entente::contract]
+mod broken {
+    use entente::prelude::*;
+
+    #[storage]
+    pub struct Broken {
+        count: Value<u64>,
+    }
+
+    #[event]
+    pub struct Counted(u64);
+
+    impl Broken {
+        #[constructor]
+        pub fn new(&mut self) {}
+    }
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+#[entente::contract]
+mod broken {
+    use entente::prelude::*;
+
+    #[storage]
+    pub struct Broken {
+        count: Value<u64>,
+    }
+
+    #[event]
+    pub struct Counted {
+        #[indexed]
+        numbers: Vec<u64>,
+    }
+
+    impl Broken {
+        #[constructor]
+        pub fn new(&mut self) {}
+    }
+}
+
+fn main() {}

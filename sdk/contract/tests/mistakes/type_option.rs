@@ -1,0 +1,21 @@
+#[entente::contract]
+mod broken {
+    use entente::prelude::*;
+
+    #[storage]
+    pub struct Broken {
+        count: Value<u64>,
+    }
+
+    impl Broken {
+        #[constructor]
+        pub fn new(&mut self) {}
+
+        #[message]
+        pub fn ask(&self) -> Option<u64> {
+            None
+        }
+    }
+}
+
+fn main() {}
