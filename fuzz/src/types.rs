@@ -141,7 +141,7 @@ fn header(bytes: &[u8]) -> Option<(bool, usize, usize)> {
     let first = *bytes.first()?;
     let (is_list, short) = (first >= 0xc0, usize::from(first & 0x3f));
     Some(match (first, short) {
-        (0..0x80, _) => (false, 0, 1),
+        _ if first < 0x80 => (false, 0, 1),
         (0x81, _) if *bytes.get(1)? < 0x80 => return None,
         (_, 0..56) => (is_list, 1, short),
         _ => {
