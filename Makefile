@@ -40,7 +40,7 @@ demo: contracts
 test: contracts
 	cargo fmt --all --check
 	cargo fmt --manifest-path contracts/Cargo.toml --all --check
-	cargo fmt --manifest-path fuzz/Cargo.toml --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cargo test --release --workspace --locked
 	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked
