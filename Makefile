@@ -12,7 +12,7 @@ ENTENTE := $(CARGO_TARGET_DIR)/release/entente
 MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
-.PHONY: setup build contracts demo test bench serve clean-link
+.PHONY: setup build contracts demo test bench serve fuzz clean-link
 
 setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a
 
@@ -42,6 +42,7 @@ demo: contracts
 test: contracts
 	cargo fmt --all --check
 	cargo fmt --manifest-path contracts/Cargo.toml --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cargo test --release --workspace --locked
 	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked
@@ -49,6 +50,11 @@ test: contracts
 bench: contracts
 	cargo bench --profile release --workspace --locked --benches
 	$(CARGO_TARGET_DIR)/release/entente-bench
+
+# The long form of the tests named `fuzzed`: SECONDS for each target, or for the TARGET alone.
+SECONDS ?= 60
+fuzz: contracts
+	ENTENTE_CACHE=$(ENTENTE_CACHE) fuzz/run $(SECONDS) $(TARGET)
 
 serve: contracts
 	.ci/serve $(ENTENTE)

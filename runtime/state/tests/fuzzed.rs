@@ -1,0 +1,13 @@
+//! The fuzz target of this room over its seeds and everything that fuzzing found.
+
+#[path = "../../../fuzz/src/input.rs"]
+mod input;
+#[path = "../../../fuzz/src/replay.rs"]
+mod replay;
+#[path = "../../../fuzz/src/state.rs"]
+mod target;
+
+#[test]
+fn what_fuzzing_found_stays_found() {
+    replay::over("state", target::seeds(), target::check);
+}
