@@ -51,6 +51,8 @@ domains! {
     CODE = "code";
     /// What a contract hashes for itself.
     CONTRACT = "contract";
+    /// The key that the Guomi suite seals with, from a longer one.
+    SEAL_KEY = "seal-key";
 }
 
 impl Domain {

@@ -23,6 +23,9 @@ mod lthash;
 mod merkle;
 mod seal;
 mod signature;
+mod sm2;
+mod sm3_counter;
+mod sm4;
 mod suite;
 
 pub use domain::Domain;
@@ -31,4 +34,5 @@ pub use lthash::{LANES, LtHash, LtHashSizeError};
 pub use merkle::{MerkleProof, MerkleSide, merkle_proof, merkle_root};
 pub use seal::{SEAL_NONCE_BYTES, SEAL_TAG_BYTES, SealError};
 pub use signature::{PublicKey, SecretKey, Signature, SignatureError, Signer};
+pub use sm2::{EncryptionError, SM2_ENCRYPTION_BYTES, sm2_decrypt, sm2_encrypt};
 pub use suite::{Hasher, Suite, keccak256, sm3};
