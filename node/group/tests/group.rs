@@ -28,16 +28,24 @@ const COUNTER: &str = r#"(module
     (i32.const 0)))"#;
 
 fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
+    key_of(Suite::Standard, seed)
+}
+
+fn key_of(suite: Suite, seed: u8) -> SecretKey {
+    SecretKey::from_bytes(suite, &[seed; 32]).expect("a key")
 }
 
 fn genesis(limits: Limits) -> Genesis {
+    genesis_of(Suite::Standard, limits)
+}
+
+fn genesis_of(suite: Suite, limits: Limits) -> Genesis {
     Genesis {
         version: Version,
         chain_id: 1,
         group_id: GroupId::new("group1").expect("a name"),
         ethereum_chain_id: 20200,
-        suite: Suite::Standard,
+        suite,
         timestamp_ms: 1_700_000_000_000,
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,
@@ -46,12 +54,13 @@ fn genesis(limits: Limits) -> Genesis {
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
         limits,
-        sealers: vec![Member { key: key(9).public_key(), weight: 1 }],
+        sealers: vec![Member { key: key_of(suite, 9).public_key(), weight: 1 }],
         allocations: vec![],
     }
 }
 
 struct Rig {
+    suite: Suite,
     ledger: Arc<Ledger>,
     executor: Arc<Executor>,
     group: Group,
@@ -66,11 +75,16 @@ impl Rig {
     fn on(engine: Arc<dyn Engine>, genesis: &Genesis) -> Self {
         let (ledger, executor) = open(engine, genesis, LedgerOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
-        let group = Group::new(&ledger, &executor, key(9), options).expect("begins");
-        Self { ledger, executor, group, now: 0, nonce: 0, told: vec![], answers: vec![], halted: None }
+        let group = Group::new(&ledger, &executor, key_of(genesis.suite, 9), options).expect("begins");
+        let suite = genesis.suite;
+        Self { suite, ledger, executor, group, now: 0, nonce: 0, told: vec![], answers: vec![], halted: None }
     }
 
     fn sign(&mut self, to: Option<Address>, input: Vec<u8>) -> Transaction {
+        self.sign_with(&key_of(self.suite, 1), to, input)
+    }
+
+    fn sign_with(&mut self, key: &SecretKey, to: Option<Address>, input: Vec<u8>) -> Transaction {
         self.nonce += 1;
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
@@ -78,7 +92,7 @@ impl Rig {
             version: Version,
             chain_id: 1,
             group_id: GroupId::new("group1").expect("a name"),
-            sender: key(1).public_key().address(),
+            sender: key.public_key().address(),
             nonce,
             valid_until: self.ledger.tip().number + 900,
             gas_limit: 100_000_000,
@@ -87,7 +101,7 @@ impl Rig {
             input: Bytes::new(input).expect("short"),
             extra: Bytes::default(),
         }
-        .sign(&self.ledger.genesis_hash(), &key(1))
+        .sign(&self.ledger.genesis_hash(), key)
     }
 
     fn submit(&mut self, transactions: Vec<Transaction>) -> Vec<Result<Hash, AdmissionError>> {
@@ -149,7 +163,16 @@ fn what_is_told_is_on_disk_and_counts_on() {
 
 #[test]
 fn engines_and_a_replaying_executor_agree_on_every_root() {
-    let genesis = genesis(Limits::default());
+    agree(Suite::Standard);
+}
+
+#[test]
+fn engines_and_a_replaying_executor_agree_on_every_root_of_a_guomi_group() {
+    agree(Suite::Guomi);
+}
+
+fn agree(suite: Suite) {
+    let genesis = genesis_of(suite, Limits::default());
     let folder = tempfile::tempdir().expect("a folder");
     let rocks = RocksDb::open(folder.path(), &SharedResources::new(8 << 20, 8 << 20)).expect("opens");
     let mut on_rocks = Rig::on(Arc::new(rocks), &genesis);
@@ -162,15 +185,12 @@ fn engines_and_a_replaying_executor_agree_on_every_root() {
     for number in 1..=on_rocks.ledger.tip().number {
         let block = on_rocks.ledger.block(number).expect("reads").expect("there");
         let parent = fresh.header(number - 1).expect("reads").expect("there");
-        let proposal: Proposal = block.proposal(Suite::Standard, fresh.genesis_hash(), parent.proposal);
-        assert_eq!(proposal.digest(Suite::Standard), block.header.proposal);
+        let proposal: Proposal = block.proposal(suite, fresh.genesis_hash(), parent.proposal);
+        assert_eq!(proposal.digest(suite), block.header.proposal);
         let transactions: Vec<_> = block
             .transactions
             .iter()
-            .map(|one| entente_executor::InputTransaction {
-                hash: one.hash(Suite::Standard),
-                transaction: Arc::new(one.clone()),
-            })
+            .map(|one| entente_executor::InputTransaction { hash: one.hash(suite), transaction: Arc::new(one.clone()) })
             .collect();
         let commitment = fresh.commitment();
         let executed = executor
@@ -195,6 +215,23 @@ fn engines_and_a_replaying_executor_agree_on_every_root() {
         fresh.append(&record).expect("appends");
     }
     assert_eq!(fresh.tip(), on_rocks.ledger.tip());
+    for ledger in [&fresh, &*on_rocks.ledger] {
+        // Certificates, roots and every row.
+        let verification = ledger.verify(&mut |_| {}).expect("reads");
+        assert!(verification.ok, "{verification:?}");
+    }
+}
+
+#[test]
+fn a_signature_of_the_other_suite_is_refused_with_its_code() {
+    for (suite, other) in [(Suite::Standard, Suite::Guomi), (Suite::Guomi, Suite::Standard)] {
+        let mut rig = Rig::on(Arc::new(Memory::new()), &genesis_of(suite, Limits::default()));
+        let transaction = rig.sign_with(&key_of(other, 1), Some(Address([7; 20])), vec![]);
+        let error = rig.submit(vec![transaction]).remove(0).expect_err("refused");
+        assert_eq!(error.code(), 5);
+        let name = format!("{suite:?}");
+        assert_eq!(error.to_string(), format!("the signature is not one of the {name} suite, which this group uses"));
+    }
 }
 
 #[test]
