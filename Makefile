@@ -1,6 +1,7 @@
 # From a fresh machine to a running ledger. Everything that is built lies outside the checkout, in ENTENTE_CACHE, so
 # that it is kept between checkouts; `target` is a link to it.
 ENTENTE_CACHE ?= $(HOME)/.cache/entente
+export ENTENTE_CACHE
 export CARGO_TARGET_DIR := $(ENTENTE_CACHE)/target
 
 # RocksDB's C++ takes twenty minutes or more on two cores. It is built once, by itself, and linked from then on.
@@ -14,7 +15,7 @@ CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
 .PHONY: setup build contracts demo test bench serve fuzz clean-link
 
-setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a
+setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
 target: | packages
 	mkdir -p $(CARGO_TARGET_DIR)
@@ -27,6 +28,11 @@ packages:
 $(ROCKSDB_LIB_DIR)/librocksdb.a: | packages
 	.ci/build-rocksdb $(ENTENTE_CACHE) $(ROCKSDB_LIB_DIR)
 
+# The other implementations of SM2, SM3 and SM4 that ours is tested against.
+.PHONY: interop
+interop: | packages
+	runtime/crypto/interop/install $(ENTENTE_CACHE)/interop
+
 # The whole workspace at once, always: a part of it alone can resolve other features and build dependencies again.
 build: setup
 	cargo build --release --workspace --all-targets --locked
@@ -36,8 +42,10 @@ contracts: build
 		$(ENTENTE) contract build contracts/$$name --out $(MODULES)/$$name.wasm || exit 1; \
 	done
 
+# SUITE=guomi shows the same in a group of the Guomi suite.
+SUITE ?= standard
 demo: contracts
-	$(ENTENTE) demo
+	$(ENTENTE) demo --suite $(SUITE)
 
 test: contracts
 	cargo fmt --all --check

@@ -30,6 +30,7 @@ pub struct Steps {
 /// Measures the steps over a block of these many transfers, the median of so many rounds.
 pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> Result<Steps, WorkloadError> {
     let wrong = |error: &dyn std::fmt::Display| WorkloadError::Wrong(error.to_string());
+    let suite = workload.genesis.suite;
     let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
     let engine =
         RocksDb::open(folder.path(), &SharedResources::new(64 << 20, 64 << 20)).map_err(|error| wrong(&error))?;
@@ -42,15 +43,15 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
         let (decode, _) = time(|| {
             for text in &texts {
                 let transaction = hex_bytes::decode(text).ok().and_then(|bytes| Transaction::from_bytes(&bytes).ok());
-                black_box(transaction.map(|transaction| transaction.hash(Suite::Standard)));
+                black_box(transaction.map(|transaction| transaction.hash(suite)));
             }
         });
         let genesis = workload.genesis.hash();
         let (verify, _) = time(|| {
             for input in &inputs {
                 if let Transaction::Native(native) = &*input.transaction {
-                    let digest = native.unsigned.signing_digest(Suite::Standard, &genesis);
-                    let _ = black_box(Suite::Standard.signer(&digest, &native.signature));
+                    let digest = native.unsigned.signing_digest(suite, &genesis);
+                    let _ = black_box(suite.signer(&digest, &native.signature));
                 }
             }
         });
@@ -58,13 +59,13 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
         let executed = executed?;
         let (state_roots, _) = time(|| {
             let mut commitment = LtHash::default();
-            executed.changes.apply_to(Suite::Standard, &mut commitment);
-            black_box((commitment.root(Suite::Standard), executed.changes.root(Suite::Standard)));
+            executed.changes.apply_to(suite, &mut commitment);
+            black_box((commitment.root(suite), executed.changes.root(suite)));
         });
-        let (block_roots, _) = time(|| block_roots(&inputs, &executed.receipts));
+        let (block_roots, _) = time(|| block_roots(suite, &inputs, &executed.receipts));
         // The ledger's chain is one of its own: only its parents must fit.
         let mut header = executed.header.clone();
-        header.parent = parent.hash(Suite::Standard);
+        header.parent = parent.hash(suite);
         header.number = parent.number + 1;
         let record = BlockRecord {
             block: Block {
@@ -95,15 +96,11 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
     Ok(Steps { decode, verify, execute, state_roots, block_roots, write })
 }
 
-fn block_roots(inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
+fn block_roots(suite: Suite, inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
     let hashes: Vec<_> = inputs.iter().map(|input| input.hash).collect();
     let mut bloom = Bloom::default();
     receipts.iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));
-    black_box((
-        Header::transaction_root(Suite::Standard, &hashes),
-        Header::receipt_root(Suite::Standard, receipts),
-        bloom,
-    ));
+    black_box((Header::transaction_root(suite, &hashes), Header::receipt_root(suite, receipts), bloom));
 }
 
 fn ledger_of(workload: &Workload, engine: Arc<RocksDb>) -> Result<Ledger, WorkloadError> {

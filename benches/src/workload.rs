@@ -58,9 +58,9 @@ pub struct Workload {
 /// The signature of an ERC-20 transfer.
 const TRANSFER: &str = "transfer(address,uint256)";
 
-fn key(index: u64) -> Result<SecretKey, SignatureError> {
+fn key(suite: Suite, index: u64) -> Result<SecretKey, SignatureError> {
     let digest = keccak256(&index.to_le_bytes());
-    SecretKey::from_bytes(Suite::Standard, &digest.0)
+    SecretKey::from_bytes(suite, &digest.0)
 }
 
 fn transfer_input(to: &Address, amount: u64) -> Vec<u8> {
@@ -78,7 +78,7 @@ fn genesis(sealer: &SecretKey) -> Genesis {
         chain_id: 1,
         group_id: GroupId::from_number(1),
         ethereum_chain_id: 20200,
-        suite: Suite::Standard,
+        suite: sealer.suite(),
         timestamp_ms: 1_700_000_000_000,
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,
@@ -104,11 +104,16 @@ impl Workload {
         Ok(())
     }
 
-    /// Deploys the token of this module and funds so many accounts.
+    /// Deploys the token of this module in a group of the Standard suite and funds so many accounts.
     pub fn new(module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
+        Self::of_suite(Suite::Standard, module, accounts)
+    }
+
+    /// The same in a group of this suite.
+    pub fn of_suite(suite: Suite, module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
         let code = std::fs::read(module)
             .map_err(|error| WorkloadError::Module { path: module.display().to_string(), error })?;
-        let genesis = genesis(&key(u64::MAX)?);
+        let genesis = genesis(&key(suite, u64::MAX)?);
         let first = genesis_block(&genesis)?;
         let mut state = MapState::default();
         state.apply(&first.changes);
@@ -119,7 +124,7 @@ impl Workload {
             parent: first.header,
             commitment: first.commitment,
             token: Address::ZERO,
-            accounts: (0..accounts).map(key).collect::<Result<_, _>>()?,
+            accounts: (0..accounts).map(|index| key(suite, index)).collect::<Result<_, _>>()?,
             nonce: 0,
         };
         let deploy = workload.sign(0, None, container(&code, &[]))?;
@@ -143,8 +148,7 @@ impl Workload {
         for (target, byte) in nonce.iter_mut().zip(self.nonce.to_le_bytes()) {
             *target = byte;
         }
-        let account = self.accounts.get(usize::try_from(from).unwrap_or(usize::MAX));
-        let account = account.ok_or_else(|| WorkloadError::Wrong(format!("no account {from}")))?;
+        let account = self.account(from)?;
         let input = Bytes::new(input).ok_or_else(|| WorkloadError::Wrong("the input is too long".into()))?;
         let transaction = UnsignedTransaction {
             version: Version,
@@ -160,12 +164,17 @@ impl Workload {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), account);
-        Ok(InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction) })
+        Ok(InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) })
+    }
+
+    fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {
+        let account = self.accounts.get(usize::try_from(index).unwrap_or(usize::MAX));
+        account.ok_or_else(|| WorkloadError::Wrong(format!("no account {index}")))
     }
 
     /// A signed transfer.
     pub fn transfer(&mut self, from: u64, to: u64, amount: u64) -> Result<InputTransaction, WorkloadError> {
-        let payee = key(to)?.public_key().address();
+        let payee = self.account(to)?.public_key().address();
         self.sign(from, Some(self.token), transfer_input(&payee, amount))
     }
 

@@ -7,7 +7,6 @@ use std::{
 
 use clap::{Args, Subcommand};
 use entente_client::keystore::{Account, Keystore, KeystoreEntry};
-use entente_crypto::Suite;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -26,7 +25,7 @@ const SECRET_BYTES_MAX: u64 = 256;
 pub(crate) enum AccountCommand {
     /// Make a key and keep it encrypted in $HOME/.entente/keys.
     #[command(
-        after_help = "Example:\n  entente account new alice\n  entente account new bob --password-file password.txt"
+        after_help = "Example:\n  entente account new alice\n  entente account new bob --suite guomi --password-file password.txt"
     )]
     New(NewArguments),
     /// List the keystores of this user.
@@ -50,7 +49,7 @@ pub(crate) enum AccountCommand {
 pub(crate) struct NewArguments {
     /// A name for it: 1 to 64 of a-z, 0-9, _ and -.
     name: String,
-    /// The algorithms. Of these, standard works in this version.
+    /// The algorithms: those of the groups that the key is for.
     #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
     suite: SuiteName,
     #[command(flatten)]
@@ -88,18 +87,16 @@ impl AccountCommand {
         let keystore = Keystore::of_user()?;
         match self {
             Self::New(arguments) => {
-                let suite = suite(arguments.suite)?;
                 refuse_taken(&keystore, &arguments.name)?;
                 let password = arguments.password.new_one(&arguments.name)?;
-                let account = keystore.create(&arguments.name, suite, &password)?;
+                let account = keystore.create(&arguments.name, arguments.suite.into(), &password)?;
                 show_made(&keystore, &arguments.name, &account, output)
             }
             Self::Import(ImportArguments { new, file }) => {
-                let suite = suite(new.suite)?;
                 refuse_taken(&keystore, &new.name)?;
                 let secret = secret(file.as_deref())?;
                 let password = new.password.new_one(&new.name)?;
-                let account = keystore.import(&new.name, suite, &secret, &password)?;
+                let account = keystore.import(&new.name, new.suite.into(), &secret, &password)?;
                 show_made(&keystore, &new.name, &account, output)
             }
             Self::List => list(&keystore, output),
@@ -112,13 +109,6 @@ impl AccountCommand {
                 output.show(&entry, || lines(&entry, &keystore))
             }
         }
-    }
-}
-
-fn suite(name: SuiteName) -> Result<Suite, Failure> {
-    match name {
-        SuiteName::Standard => Ok(Suite::Standard),
-        SuiteName::Guomi => Err(Failure::new("--suite guomi: the Guomi suite is not there yet; use --suite standard")),
     }
 }
 

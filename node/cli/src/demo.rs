@@ -11,13 +11,14 @@ use entente_client::{
     client::{Client, NodeStatus},
     load::{Latency, LoadEnd, LoadPlan},
 };
+use entente_crypto::Suite;
 use entente_types::{Address, BlockNumber, Hash};
 use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::{
     chain::{
-        new::{self, NewArguments},
+        new::{self, NewArguments, SuiteName},
         processes::{Launched, launch},
     },
     contract::build::{BuildOptions, build},
@@ -38,11 +39,16 @@ const WINDOW: usize = 3_000;
 
 /// How much is shown.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  entente demo\n  entente demo --count 200000 --accounts 5000")]
+#[command(
+    after_help = "Example:\n  entente demo\n  entente demo --suite guomi\n  entente demo --count 200000 --accounts 5000"
+)]
 pub(crate) struct DemoArguments {
     /// The folder of the chain, which is kept; else a temporary one.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// The algorithms of the group.
+    #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
+    suite: SuiteName,
     /// How many transfers.
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     count: u64,
@@ -77,6 +83,7 @@ impl Drop for Stage {
 /// What was shown.
 #[derive(Debug, Serialize)]
 struct Shown {
+    suite: Suite,
     contract: Address,
     transactions: u64,
     accounts: u32,
@@ -105,10 +112,10 @@ pub(crate) fn run(arguments: &DemoArguments, output: Output) -> Result<(), Failu
     let stage = Arc::new(Stage::default());
     let progress = Arc::new(Progress::new());
     let runtime = runtime()?;
-    let (count, accounts) = (arguments.count, arguments.accounts);
+    let (suite, count, accounts) = (arguments.suite, arguments.count, arguments.accounts);
     let acting = {
         let (root, stage, progress) = (root.clone(), Arc::clone(&stage), Arc::clone(&progress));
-        move || act(&root, count, accounts, &stage, &progress)
+        move || act(&root, suite, count, accounts, &stage, &progress)
     };
     let result = runtime.block_on(async {
         let mut interruption = Interruption::new()?;
@@ -144,11 +151,18 @@ fn keep(temporary: Option<TempDir>, root: &Path) -> PathBuf {
 }
 
 /// The acts, one after the other.
-fn act(root: &Path, count: u64, accounts: u32, stage: &Stage, progress: &Arc<Progress>) -> Result<Shown, Failure> {
+fn act(
+    root: &Path,
+    suite: SuiteName,
+    count: u64,
+    accounts: u32,
+    stage: &Stage,
+    progress: &Arc<Progress>,
+) -> Result<Shown, Failure> {
     let module = build_token(progress)?;
     progress.set("starting the node", 0, None);
     // Port 0: the system gives a free one.
-    new::write(&NewArguments::usual(root.to_owned(), 0))?;
+    new::write(&NewArguments::usual(root.to_owned(), suite, 0))?;
     let folder = root.join("node0");
     // The node holds the other end of a pipe: it stops even if this process is killed.
     let mut launched = launch(&folder, Stdio::piped(), true)?;
@@ -212,6 +226,7 @@ fn check(folder: &Path, loaded: &Loaded, status: &NodeStatus, progress: &Progres
     }
     let Loaded { result, supply } = loaded;
     Ok(Shown {
+        suite: opened.genesis.suite,
         contract: result.token,
         transactions: result.committed,
         // The deployer holds tokens, too, but is none of those that transfer.
@@ -235,6 +250,11 @@ fn check(folder: &Path, loaded: &Loaded, status: &NodeStatus, progress: &Progres
 fn text(shown: &Shown) -> String {
     let mut table = Table::default();
     let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    let suite = match shown.suite {
+        Suite::Standard => "standard: BLAKE3, and ECDSA over secp256k1",
+        Suite::Guomi => "guomi: SM3, and SM2",
+    };
+    row("suite", suite.to_owned());
     row("contract", format!("{} ({CONTRACT}, Rust to Wasm)", shown.contract));
     let (transactions, accounts) = (thousands(shown.transactions), thousands(u64::from(shown.accounts)));
     row("transfers", format!("{transactions} signed, between {accounts} accounts; every receipt a success"));

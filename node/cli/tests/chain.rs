@@ -48,9 +48,8 @@ fn a_chain_is_made_started_shown_stopped_and_verified() {
 fn what_is_promised_and_not_there_yet_gets_one_plain_line() {
     let home = Home::new();
     let new = |option: &[&str]| home.failure(&[&["chain", "new", "--out", "chain"], option].concat());
-    let options: [(&[&str], &str); 9] = [
+    let options: [(&[&str], &str); 8] = [
         (&["--nodes", "4"], "use --nodes 1"),
-        (&["--suite", "guomi"], "use --suite standard"),
         (&["--consensus", "pbft"], "use --consensus solo"),
         (&["--consensus", "rpbft"], "use --consensus solo"),
         (&["--consensus", "raft"], "use --consensus solo"),
@@ -67,8 +66,7 @@ fn what_is_promised_and_not_there_yet_gets_one_plain_line() {
         );
     }
     assert!(!home.path("chain").exists());
-    let others: [&[&str]; 6] = [
-        &["account", "new", "x", "--suite", "guomi"],
+    let others: [&[&str]; 5] = [
         &["contract", "build", "x", "--target", "evm"],
         &["load", "--workload", "kv"],
         &["load", "--workload", "erc20"],

@@ -4,7 +4,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Rig, genesis, key, replay};
+use common::{Rig, genesis, genesis_of, key, key_of, replay};
+use entente_crypto::Suite;
 use entente_executor::container;
 use entente_group::{Group, GroupOptions, Halt, open};
 use entente_host::gas::PROTOCOL_VERSIONS;
@@ -28,7 +29,16 @@ fn what_is_told_is_on_disk_and_counts_on() {
 
 #[test]
 fn engines_and_a_replaying_executor_agree_on_every_root() {
-    let genesis = genesis(Limits::default());
+    agree(Suite::Standard);
+}
+
+#[test]
+fn engines_and_a_replaying_executor_agree_on_every_root_of_a_guomi_group() {
+    agree(Suite::Guomi);
+}
+
+fn agree(suite: Suite) {
+    let genesis = genesis_of(suite, Limits::default());
     let folder = tempfile::tempdir().expect("a folder");
     let rocks = RocksDb::open(folder.path(), &SharedResources::new(8 << 20, 8 << 20)).expect("opens");
     let mut on_rocks = Rig::on(Arc::new(rocks), &genesis);
@@ -38,6 +48,21 @@ fn engines_and_a_replaying_executor_agree_on_every_root() {
     assert_eq!(on_rocks.ledger.tip().header_hash, in_memory.ledger.tip().header_hash);
 
     replay(&on_rocks.ledger, &genesis, PROTOCOL_VERSIONS);
+    // Certificates, roots and every row.
+    let verification = on_rocks.ledger.verify(&mut |_| {}).expect("reads");
+    assert!(verification.ok, "{verification:?}");
+}
+
+#[test]
+fn a_signature_of_the_other_suite_is_refused_with_its_code() {
+    for (suite, other) in [(Suite::Standard, Suite::Guomi), (Suite::Guomi, Suite::Standard)] {
+        let mut rig = Rig::on(Arc::new(Memory::new()), &genesis_of(suite, Limits::default()));
+        let transaction = rig.sign_with(&key_of(other, 1), Some(Address([7; 20])), vec![], 100_000_000);
+        let error = rig.submit(vec![transaction]).remove(0).expect_err("refused");
+        assert_eq!(error.code(), 5);
+        let name = format!("{suite:?}");
+        assert_eq!(error.to_string(), format!("the signature is not one of the {name} suite, which this group uses"));
+    }
 }
 
 #[test]

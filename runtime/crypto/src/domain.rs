@@ -55,6 +55,8 @@ domains! {
     CODE_CACHE = "code-cache";
     /// The key under which a node seals its compiled code.
     CODE_CACHE_KEY = "code-cache-key";
+    /// The key that the Guomi suite seals with, from a longer one.
+    SEAL_KEY = "seal-key";
 }
 
 impl Domain {

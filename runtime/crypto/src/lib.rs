@@ -24,6 +24,9 @@ mod lthash;
 mod merkle;
 mod seal;
 mod signature;
+mod sm2;
+mod sm3_counter;
+mod sm4;
 mod suite;
 mod verify;
 
@@ -34,6 +37,7 @@ pub use lthash::{LANES, LtHash, LtHashSizeError};
 pub use merkle::{MerkleProof, MerkleSide, merkle_proof, merkle_root};
 pub use seal::{SEAL_NONCE_BYTES, SEAL_TAG_BYTES, SealError};
 pub use signature::{PublicKey, SecretKey, Signature, SignatureError, Signer};
+pub use sm2::{EncryptionError, SM2_ENCRYPTION_BYTES, sm2_decrypt, sm2_encrypt};
 pub use suite::{Hasher, Suite, keccak256, sm3};
 pub use verify::{
     ED25519_KEY_BYTES, POINT_BYTES, RECOVERABLE_SIGNATURE_BYTES, SIGNATURE_BYTES, SIGNED_DIGEST_BYTES,

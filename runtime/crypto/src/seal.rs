@@ -4,8 +4,9 @@ use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit as _,
     aead::{Aead as _, Payload},
 };
+use zeroize::Zeroizing;
 
-use crate::Suite;
+use crate::{Domain, Suite, sm4};
 
 /// The bytes of a nonce. One nonce seals one text under one key, ever: whoever holds the key counts or draws them.
 pub const SEAL_NONCE_BYTES: usize = 12;
@@ -15,10 +16,7 @@ pub const SEAL_TAG_BYTES: usize = 16;
 /// Why something could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// This build cannot seal under that suite.
-    #[error("this version cannot seal under the {0:?} suite; use a group of the standard suite")]
-    SuiteNotBuilt(Suite),
-    /// The text is longer than the cipher allows (256 GiB).
+    /// The text is longer than the cipher allows (256 GiB; 64 GiB in the Guomi suite).
     #[error("the text is too long to be sealed")]
     Length,
     /// Another key or nonce, other associated data, or damage.
@@ -28,7 +26,8 @@ pub enum SealError {
 
 impl Suite {
     /// Seals a text: the ciphertext and its tag. `associated` is not hidden, but proved together with it.
-    /// Standard: ChaCha20-Poly1305 (RFC 8439, section 2.8).
+    /// Standard: ChaCha20-Poly1305 (RFC 8439, section 2.8). Guomi: SM4 in Galois/Counter Mode (RFC 8998), whose key of
+    /// 16 bytes is the beginning of SM3 over a domain and the key given here.
     pub fn seal(
         self,
         key: &[u8; 32],
@@ -36,8 +35,12 @@ impl Suite {
         associated: &[u8],
         text: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let payload = Payload { msg: text, aad: associated };
-        self.cipher(key)?.encrypt(&(*nonce).into(), payload).map_err(|_| SealError::Length)
+        match self {
+            Self::Standard => ChaCha20Poly1305::new(&(*key).into())
+                .encrypt(&(*nonce).into(), Payload { msg: text, aad: associated })
+                .map_err(|_| SealError::Length),
+            Self::Guomi => sm4::seal(&short_key(key), nonce, associated, text).map_err(|_| SealError::Length),
+        }
     }
 
     /// Opens what [`Suite::seal`] made with the same key, nonce and associated data.
@@ -48,16 +51,23 @@ impl Suite {
         associated: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let payload = Payload { msg: sealed, aad: associated };
-        self.cipher(key)?.decrypt(&(*nonce).into(), payload).map_err(|_| SealError::Refused)
-    }
-
-    fn cipher(self, key: &[u8; 32]) -> Result<ChaCha20Poly1305, SealError> {
         match self {
-            Self::Standard => Ok(ChaCha20Poly1305::new(&(*key).into())),
-            Self::Guomi => Err(SealError::SuiteNotBuilt(self)),
+            Self::Standard => ChaCha20Poly1305::new(&(*key).into())
+                .decrypt(&(*nonce).into(), Payload { msg: sealed, aad: associated })
+                .map_err(|_| SealError::Refused),
+            Self::Guomi => sm4::open(&short_key(key), nonce, associated, sealed).map_err(|_| SealError::Refused),
         }
     }
+}
+
+/// The key of SM4: every bit of the longer one decides.
+fn short_key(key: &[u8; 32]) -> Zeroizing<[u8; 16]> {
+    let derived = Zeroizing::new(Suite::Guomi.hash(Domain::SEAL_KEY, &[key]).0);
+    let mut short = Zeroizing::new([0; 16]);
+    for (target, byte) in short.iter_mut().zip(derived.iter()) {
+        *target = *byte;
+    }
+    short
 }
 
 #[cfg(test)]
@@ -82,24 +92,35 @@ mod tests {
     }
 
     #[test]
-    fn the_other_suite_says_that_it_is_not_there() {
-        let refused = Suite::Guomi.seal(&[1; 32], &[2; 12], b"", b"text");
-        assert_eq!(refused, Err(SealError::SuiteNotBuilt(Suite::Guomi)));
+    fn the_key_of_the_guomi_suite_is_derived() {
+        let sealed = Suite::Guomi.seal(&[3; 32], &[4; 12], b"for", b"text").unwrap();
+        let derived = crate::sm3(&[b"entente/seal-key/1".as_slice(), &[3; 32]].concat()).0;
+        assert_eq!(sealed, sm4::seal(derived.first_chunk().unwrap(), &[4; 12], b"for", b"text").unwrap());
+        let standard = Suite::Standard.seal(&[3; 32], &[4; 12], b"for", b"text").unwrap();
+        assert_eq!(Suite::Guomi.open(&[3; 32], &[4; 12], b"for", &standard), Err(SealError::Refused));
     }
 
     proptest! {
         #[test]
-        fn nothing_opens_but_what_was_sealed(text in any::<Vec<u8>>(), associated in any::<[u8; 3]>(), place in any::<usize>()) {
+        fn nothing_opens_but_what_was_sealed(
+            suite in prop_oneof![Just(Suite::Standard), Just(Suite::Guomi)],
+            text in any::<Vec<u8>>(),
+            associated in any::<[u8; 3]>(),
+            place in any::<usize>(),
+        ) {
             let (key, nonce) = ([3; 32], [4; 12]);
-            let sealed = Suite::Standard.seal(&key, &nonce, &associated, &text).unwrap();
-            prop_assert_eq!(Suite::Standard.open(&key, &nonce, &associated, &sealed).unwrap(), text);
+            let sealed = suite.seal(&key, &nonce, &associated, &text).unwrap();
+            prop_assert_eq!(suite.open(&key, &nonce, &associated, &sealed).unwrap(), text);
             let mut damaged = sealed.clone();
             let place = place % damaged.len();
             damaged[place] ^= 1;
-            prop_assert_eq!(Suite::Standard.open(&key, &nonce, &associated, &damaged), Err(SealError::Refused));
-            prop_assert_eq!(Suite::Standard.open(&key, &nonce, b"other", &sealed), Err(SealError::Refused));
-            prop_assert_eq!(Suite::Standard.open(&[5; 32], &nonce, &associated, &sealed), Err(SealError::Refused));
-            prop_assert_eq!(Suite::Standard.open(&key, &nonce, &associated, &sealed[..place.min(15)]), Err(SealError::Refused));
+            prop_assert_eq!(suite.open(&key, &nonce, &associated, &damaged), Err(SealError::Refused));
+            prop_assert_eq!(suite.open(&key, &nonce, b"other", &sealed), Err(SealError::Refused));
+            let mut other = key;
+            other[31] ^= 1;
+            prop_assert_eq!(suite.open(&other, &nonce, &associated, &sealed), Err(SealError::Refused));
+            prop_assert_eq!(suite.open(&[5; 32], &nonce, &associated, &sealed), Err(SealError::Refused));
+            prop_assert_eq!(suite.open(&key, &nonce, &associated, &sealed[..place.min(15)]), Err(SealError::Refused));
         }
     }
 }

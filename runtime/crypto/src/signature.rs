@@ -9,7 +9,10 @@ use secp256k1::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{Address, Hash, Suite};
+use crate::{
+    Address, Hash, Suite,
+    sm2::{self, Sm2Secret},
+};
 
 /// Half the order of secp256k1's group, big-endian: the largest `s` that is accepted (SEC 2, section 2.4.1;
 /// the rule is Ethereum's EIP-2).
@@ -24,9 +27,6 @@ pub enum SignatureError {
     /// The signature belongs to the other suite.
     #[error("the signature is not one of the {0:?} suite, which this group uses")]
     WrongSuite(Suite),
-    /// This build has no signatures of that suite.
-    #[error("this version has no signatures of the {0:?} suite; use a group of the standard suite")]
-    SuiteNotBuilt(Suite),
     /// `s` is above half the group's order; its twin is the one that is accepted.
     #[error("the signature's s is in the upper half; sign with low s")]
     HighS,
@@ -36,6 +36,12 @@ pub enum SignatureError {
     /// No public key fits.
     #[error("the signature fits no public key")]
     Unrecoverable,
+    /// The parity of R is neither 0 nor 1.
+    #[error("the parity in the signature is {0}; allowed are 0 and 1")]
+    Parity(u8),
+    /// The signature is not one of this digest by the key it carries, or the parity is not R's.
+    #[error("the signature is not one of this digest by the public key in it")]
+    KeyMismatch,
     /// The bytes are no key.
     #[error("the bytes are no valid key of the {0:?} suite")]
     InvalidKey(Suite),
@@ -129,10 +135,12 @@ impl PublicKey {
                     *target = *byte;
                 }
                 secp256k1::PublicKey::from_slice(&tagged).map_err(|_| SignatureError::InvalidKey(suite))?;
-                Ok(Self { suite, point: *point })
             }
-            Suite::Guomi => Err(SignatureError::SuiteNotBuilt(suite)),
+            Suite::Guomi => {
+                sm2::point(point).ok_or(SignatureError::InvalidKey(suite))?;
+            }
         }
+        Ok(Self { suite, point: *point })
     }
 
     /// The suite the key belongs to.
@@ -153,7 +161,7 @@ impl PublicKey {
     pub(crate) fn recover(suite: Suite, digest: &Hash, signature: &Signature) -> Result<Self, SignatureError> {
         match (suite, signature) {
             (Suite::Standard, Signature::Standard(bytes)) => recover_standard(digest, bytes),
-            (Suite::Guomi, Signature::Guomi(_)) => Err(SignatureError::SuiteNotBuilt(suite)),
+            (Suite::Guomi, Signature::Guomi(bytes)) => sm2::signer(&digest.0, bytes).map(|point| Self { suite, point }),
             _ => Err(SignatureError::WrongSuite(suite)),
         }
     }
@@ -214,49 +222,82 @@ fn recover_standard(digest: &Hash, bytes: &[u8; 65]) -> Result<PublicKey, Signat
 
 /// A secret key. Its bytes are wiped when it is dropped, as far as the language allows.
 #[derive(Clone)]
-pub struct SecretKey(secp256k1::SecretKey);
+pub struct SecretKey(Secret);
+
+#[derive(Clone)]
+enum Secret {
+    Standard(secp256k1::SecretKey),
+    /// Boxed, so that moving the key leaves no copies behind.
+    Guomi(Box<Sm2Secret>),
+}
 
 impl SecretKey {
     /// A key from 32 bytes, which the caller drew.
     pub fn from_bytes(suite: Suite, bytes: &[u8; 32]) -> Result<Self, SignatureError> {
-        match suite {
-            Suite::Standard => {
-                secp256k1::SecretKey::from_secret_bytes(*bytes).map(Self).map_err(|_| SignatureError::InvalidKey(suite))
-            }
-            Suite::Guomi => Err(SignatureError::SuiteNotBuilt(suite)),
-        }
+        let secret = match suite {
+            Suite::Standard => secp256k1::SecretKey::from_secret_bytes(*bytes).ok().map(Secret::Standard),
+            Suite::Guomi => Sm2Secret::from_bytes(bytes).map(|secret| Secret::Guomi(Box::new(secret))),
+        };
+        secret.map(Self).ok_or(SignatureError::InvalidKey(suite))
     }
 
     /// The key's bytes, for a keystore.
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_secret_bytes()
+        match &self.0 {
+            Secret::Standard(secret) => secret.to_secret_bytes(),
+            Secret::Guomi(secret) => secret.to_bytes(),
+        }
     }
 
     /// The suite the key belongs to.
     pub const fn suite(&self) -> Suite {
-        Suite::Standard
+        match &self.0 {
+            Secret::Standard(_) => Suite::Standard,
+            Secret::Guomi(_) => Suite::Guomi,
+        }
     }
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::standard(&secp256k1::PublicKey::from_secret_key(&self.0))
+        match &self.0 {
+            Secret::Standard(secret) => PublicKey::standard(&secp256k1::PublicKey::from_secret_key(secret)),
+            Secret::Guomi(secret) => PublicKey { suite: Suite::Guomi, point: *secret.key() },
+        }
     }
 
-    /// Signs a digest. The nonce is RFC 6979's, so that signing is deterministic.
+    /// Signs a digest. The nonce is RFC 6979's (with HMAC-SM3 in the Guomi suite), so that signing is deterministic.
     pub fn sign(&self, digest: &Hash) -> Signature {
-        let signature = RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.0);
-        let (recovery_id, compact) = signature.serialize_compact();
-        let mut bytes = [0; 65];
-        for (target, byte) in bytes.iter_mut().zip(compact.into_iter().chain([recovery_id.to_u8()])) {
-            *target = byte;
+        match &self.0 {
+            Secret::Standard(secret) => sign_standard(secret, digest),
+            Secret::Guomi(secret) => Signature::Guomi(Box::new(secret.sign(&digest.0))),
         }
-        Signature::Standard(bytes)
+    }
+
+    /// The secret of a key of the Guomi suite.
+    pub(crate) fn guomi(&self) -> Option<&Sm2Secret> {
+        match &self.0 {
+            Secret::Standard(_) => None,
+            Secret::Guomi(secret) => Some(secret),
+        }
     }
 }
 
-impl Drop for SecretKey {
+fn sign_standard(secret: &secp256k1::SecretKey, digest: &Hash) -> Signature {
+    let signature = RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), secret);
+    let (recovery_id, compact) = signature.serialize_compact();
+    let mut bytes = [0; 65];
+    for (target, byte) in bytes.iter_mut().zip(compact.into_iter().chain([recovery_id.to_u8()])) {
+        *target = byte;
+    }
+    Signature::Standard(bytes)
+}
+
+impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.non_secure_erase();
+        // The other suite's wipes itself.
+        if let Self::Standard(secret) = self {
+            secret.non_secure_erase();
+        }
     }
 }
 
@@ -275,6 +316,10 @@ mod tests {
 
     fn key(seed: u8) -> SecretKey {
         SecretKey::from_bytes(Suite::Standard, &[seed; 32]).unwrap()
+    }
+
+    fn suites() -> impl Strategy<Value = Suite> {
+        prop_oneof![Just(Suite::Standard), Just(Suite::Guomi)]
     }
 
     #[test]
@@ -320,40 +365,63 @@ mod tests {
     #[test]
     fn a_suite_takes_only_its_own_signatures() {
         let digest = Hash([1; 32]);
-        let guomi = Signature::from_bytes(&[1; 129]).unwrap();
-        assert_eq!(Suite::Standard.signer(&digest, &guomi), Err(SignatureError::WrongSuite(Suite::Standard)));
+        for (suite, other) in [(Suite::Standard, Suite::Guomi), (Suite::Guomi, Suite::Standard)] {
+            let signature = SecretKey::from_bytes(other, &[7; 32]).unwrap().sign(&digest);
+            assert_eq!(suite.signer(&digest, &signature), Err(SignatureError::WrongSuite(suite)));
+            assert!(other.signer(&digest, &signature).is_ok());
+        }
         assert_eq!(Signature::from_bytes(&[0; 64]), Err(SignatureError::Length(64)));
     }
 
     proptest! {
         #[test]
-        fn signing_is_deterministic_and_the_signer_is_found(seed in 1_u8..200, message in any::<[u8; 32]>()) {
+        fn signing_is_deterministic_and_the_signer_is_found(
+            suite in suites(),
+            seed in 1_u8..200,
+            message in any::<[u8; 32]>(),
+        ) {
             let digest = Hash(message);
-            let signature = key(seed).sign(&digest);
-            prop_assert_eq!(&signature, &key(seed).sign(&digest));
-            let signer = Suite::Standard.signer(&digest, &signature).unwrap();
-            prop_assert_eq!(signer.key, key(seed).public_key());
+            let key = SecretKey::from_bytes(suite, &[seed; 32]).unwrap();
+            prop_assert_eq!(key.to_bytes(), [seed; 32]);
+            let signature = key.sign(&digest);
+            prop_assert_eq!(&signature, &key.clone().sign(&digest));
+            let signer = suite.signer(&digest, &signature).unwrap();
+            prop_assert_eq!(signer.key, key.public_key());
+            prop_assert_eq!(signer.address, key.public_key().address());
+            let json = serde_json::to_string(&signer.key).unwrap();
+            prop_assert_eq!(serde_json::from_str::<PublicKey>(&json).unwrap(), signer.key);
+            prop_assert_eq!(PublicKey::decode(&mut signer.key.encode().as_slice()).unwrap(), signer.key);
             let encoded = signature.encode();
             prop_assert_eq!(Signature::decode(&mut encoded.as_slice()).unwrap(), signature);
         }
 
         #[test]
-        fn no_bytes_make_recovery_panic(digest in any::<[u8; 32]>(), bytes in proptest::collection::vec(any::<u8>(), 65)) {
-            let signature = Signature::from_bytes(&bytes).unwrap();
-            let _ = Suite::Standard.signer(&Hash(digest), &signature);
+        fn no_bytes_make_recovery_panic(
+            suite in suites(),
+            digest in any::<[u8; 32]>(),
+            bytes in proptest::collection::vec(any::<u8>(), 129),
+        ) {
+            let length = if suite == Suite::Standard { 65 } else { 129 };
+            let signature = Signature::from_bytes(&bytes[..length]).unwrap();
+            let _ = suite.signer(&Hash(digest), &signature);
+            let _ = PublicKey::from_bytes(suite, bytes[..64].try_into().unwrap());
         }
 
         #[test]
-        fn many_are_verified_as_one_by_one(count in 0_usize..40, spoiled in 0_usize..40) {
+        fn many_are_verified_as_one_by_one(suite in suites(), count in 0_usize..40, spoiled in 0_usize..40) {
             let signed: Vec<(Hash, Signature)> = (0..count).map(|index| {
-                let digest = Suite::Standard.hash(Domain::HEADER, &[&[index as u8]]);
-                let mut signature = key(index as u8 + 1).sign(&digest);
-                if index == spoiled { signature = Signature::Standard([9; 65]); }
+                let digest = suite.hash(Domain::HEADER, &[&[index as u8]]);
+                let mut signature = SecretKey::from_bytes(suite, &[index as u8 + 1; 32]).unwrap().sign(&digest);
+                if index == spoiled {
+                    let mut bytes = signature.as_bytes().to_vec();
+                    bytes[40] ^= 1;
+                    signature = Signature::from_bytes(&bytes).unwrap();
+                }
                 (digest, signature)
             }).collect();
-            let together = Suite::Standard.signers(signed.par_iter().map(|(digest, signature)| (digest, signature)));
+            let together = suite.signers(signed.par_iter().map(|(digest, signature)| (digest, signature)));
             for (result, (digest, signature)) in together.into_iter().zip(&signed) {
-                prop_assert_eq!(result, Suite::Standard.signer(digest, signature));
+                prop_assert_eq!(result, suite.signer(digest, signature));
             }
         }
     }

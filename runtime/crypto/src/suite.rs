@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use sm3::Sm3;
 
-use crate::{Address, Domain, Hash, PublicKey, Signature, SignatureError, Signer};
+use crate::{Address, Domain, Hash, PublicKey, Signature, SignatureError, Signer, sm3_counter};
 
 /// Which algorithms a group uses, throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
@@ -61,20 +61,19 @@ impl Suite {
     /// Fills `output` with as many bytes as it holds, derived from the domain and the parts: BLAKE3's extendable
     /// output, or SM3 over (domain, parts, counter as u32) block by block.
     pub fn extend(self, domain: Domain, parts: &[&[u8]], output: &mut [u8]) {
-        let mut hasher = self.hasher(domain);
-        for part in parts {
-            hasher.update(part);
-        }
-        match hasher {
-            Hasher::Blake3(hasher) => hasher.finalize_xof().fill(output),
-            Hasher::Sm3(prefix) => {
-                for (counter, block) in (0_u32..).zip(output.chunks_mut(32)) {
-                    let mut hasher = prefix.clone();
-                    sm3::Digest::update(&mut hasher, counter.to_le_bytes());
-                    for (target, byte) in block.iter_mut().zip(sm3::Digest::finalize(hasher)) {
-                        *target = byte;
-                    }
+        match self {
+            Self::Standard => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(domain.as_str().as_bytes());
+                for part in parts {
+                    hasher.update(part);
                 }
+                hasher.finalize_xof().fill(output);
+            }
+            Self::Guomi => {
+                let mut prefix = domain.as_str().as_bytes().to_vec();
+                parts.iter().for_each(|part| prefix.extend_from_slice(part));
+                sm3_counter::fill(&prefix, output);
             }
         }
     }
@@ -95,7 +94,8 @@ impl Suite {
     /// Who signed this digest.
     ///
     /// # Errors
-    /// A signature of the other suite, with a high `s`, a recovery id above 1, or one that fits no key.
+    /// A signature of the other suite. Standard: one with a high `s`, a recovery id above 1, or one that fits no key.
+    /// Guomi: one whose key is none, with a parity that is not R's, or that is not the key's of this digest.
     pub fn signer(self, digest: &Hash, signature: &Signature) -> Result<Signer, SignatureError> {
         let key = PublicKey::recover(self, digest, signature)?;
         Ok(Signer { key, address: key.address() })
@@ -160,6 +160,11 @@ mod tests {
         // GB/T 32905-2016, appendix A.1: "abc".
         let digest: [u8; 32] = <Sm3 as sm3::Digest>::digest(b"abc").into();
         assert_eq!(hex::encode(digest), "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
+        // Appendix A.2: sixteen times "abcd".
+        assert_eq!(
+            sm3("abcd".repeat(16).as_bytes()).to_string(),
+            "0xdebe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"
+        );
     }
 
     #[test]

@@ -236,9 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn members(count: u8) -> (Vec<SecretKey>, Vec<Member>) {
-        let keys: Vec<SecretKey> =
-            (1..=count).map(|seed| SecretKey::from_bytes(Suite::Standard, &[seed; 32]).unwrap()).collect();
+    fn members(suite: Suite, count: u8) -> (Vec<SecretKey>, Vec<Member>) {
+        let keys: Vec<SecretKey> = (1..=count).map(|seed| SecretKey::from_bytes(suite, &[seed; 32]).unwrap()).collect();
         let members = keys.iter().map(|key| Member { key: key.public_key(), weight: 1 }).collect();
         (keys, members)
     }
@@ -253,16 +252,21 @@ mod tests {
 
     #[test]
     fn a_quorum_of_four_is_three_and_nobody_counts_twice() {
-        let (keys, sealers) = members(4);
-        let (genesis, header) = (Hash([1; 32]), Hash([2; 32]));
-        let digest = Header::signing_digest(Suite::Standard, &genesis, 7, &header);
-        let verify = |who: &[u16], number| {
-            certificate(&keys, &digest, who).verify(Suite::Standard, &genesis, number, &header, &sealers)
-        };
-        assert_eq!(verify(&[0, 2, 3], 7), Ok(()));
-        assert_eq!(verify(&[0, 2], 7), Err(CertificateError::Quorum { found: 2, quorum: 3 }));
-        assert_eq!(verify(&[0, 2, 2], 7), Err(CertificateError::Members { sealers: 4 }));
-        assert_eq!(verify(&[0, 2, 3], 8), Err(CertificateError::Signature(0)));
+        for (suite, other) in [(Suite::Standard, Suite::Guomi), (Suite::Guomi, Suite::Standard)] {
+            let (keys, sealers) = members(suite, 4);
+            let (genesis, header) = (Hash([1; 32]), Hash([2; 32]));
+            let digest = Header::signing_digest(suite, &genesis, 7, &header);
+            let verify_of = |keys: &[SecretKey], who: &[u16], number| {
+                certificate(keys, &digest, who).verify(suite, &genesis, number, &header, &sealers)
+            };
+            let verify = |who: &[u16], number| verify_of(&keys, who, number);
+            assert_eq!(verify(&[0, 2, 3], 7), Ok(()));
+            assert_eq!(verify(&[0, 2], 7), Err(CertificateError::Quorum { found: 2, quorum: 3 }));
+            assert_eq!(verify(&[0, 2, 2], 7), Err(CertificateError::Members { sealers: 4 }));
+            assert_eq!(verify(&[0, 2, 3], 8), Err(CertificateError::Signature(0)));
+            // The same secrets under the other suite are nobody's here.
+            assert_eq!(verify_of(&members(other, 4).0, &[0, 2, 3], 7), Err(CertificateError::Signature(0)));
+        }
     }
 
     #[test]

@@ -322,13 +322,17 @@ mod tests {
     use super::*;
 
     pub(crate) fn genesis() -> Genesis {
-        let key = SecretKey::from_bytes(Suite::Standard, &[1; 32]).unwrap().public_key();
+        genesis_of(Suite::Standard)
+    }
+
+    fn genesis_of(suite: Suite) -> Genesis {
+        let key = SecretKey::from_bytes(suite, &[1; 32]).unwrap().public_key();
         Genesis {
             version: Version,
             chain_id: 1,
             group_id: GroupId::new("group1").unwrap(),
             ethereum_chain_id: 20200,
-            suite: Suite::Standard,
+            suite,
             timestamp_ms: 1_700_000_000_000,
             consensus: ConsensusKind::Solo,
             pipeline_depth: 1,
@@ -364,6 +368,17 @@ mod tests {
             GenesisError::Limit { key: "block_gas", found: 1, .. }
         ));
         assert!(matches!(broken(&|genesis| genesis.suite = Suite::Guomi), GenesisError::SealerSuite { .. }));
+    }
+
+    #[test]
+    fn sealers_keys_are_of_the_groups_suite() {
+        let mut guomi = genesis_of(Suite::Guomi);
+        assert_eq!(guomi.validate(), Ok(()));
+        guomi.suite = Suite::Standard;
+        assert_eq!(
+            guomi.validate().unwrap_err().to_string(),
+            "`sealers` holds a key of the Guomi suite, but `suite` is Standard"
+        );
     }
 
     #[test]

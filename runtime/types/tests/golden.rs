@@ -7,7 +7,7 @@ mod samples;
 use std::{collections::BTreeSet, fmt::Debug, path::PathBuf};
 
 use entente_crypto::{Domain, Suite};
-use entente_types::{Certificate, Hash, Header, Transaction, sealers_hash};
+use entente_types::{Certificate, Genesis, Hash, Header, Transaction, sealers_hash};
 use parity_scale_codec::{DecodeAll, Encode};
 use proptest::prelude::*;
 use serde::Serialize;
@@ -84,6 +84,31 @@ fn bytes_and_json_of_every_document_stand() {
     }
 }
 
+#[test]
+fn bytes_and_json_of_every_document_of_a_guomi_group_stand() {
+    let genesis = samples::guomi::genesis();
+    bytes("guomi/genesis", &genesis);
+    json_both("guomi/genesis", &genesis);
+    let transaction = samples::guomi::native();
+    bytes("guomi/transaction_native", &transaction);
+    json("guomi/transaction_native", &transaction);
+    let certificate = samples::guomi::certificate();
+    bytes("guomi/certificate", &certificate);
+    json_both("guomi/certificate", &certificate);
+    let block = samples::guomi::block();
+    bytes("guomi/block", &block);
+    json("guomi/block", &block);
+    let Transaction::Native(native) = &transaction else { panic!("not native") };
+    let hashes = [
+        ("genesis", genesis.hash()),
+        ("sealers", sealers_hash(Suite::Guomi, &genesis.sealers)),
+        ("transaction_signing", native.unsigned.signing_digest(Suite::Guomi, &genesis.hash())),
+        ("transaction_native", transaction.hash(Suite::Guomi)),
+    ];
+    let lines = hashes.map(|(name, hash)| format!("{name} {hash}"));
+    golden("guomi/hashes.txt", &lines.join("\n"));
+}
+
 /// Every hash that names or is signed about a document.
 fn hashes(suite: Suite) -> Vec<(&'static str, Hash)> {
     let genesis = samples::genesis(suite);
@@ -139,9 +164,12 @@ fn the_same_bytes_under_another_domain_are_another_hash() {
 
 #[test]
 fn a_certificate_vouches_for_its_header_only() {
-    let suite = Suite::Standard;
-    let (genesis, header) = (samples::genesis(suite), samples::header());
-    let certificate = samples::certificate(suite);
+    vouches(&samples::genesis(Suite::Standard), &samples::certificate(Suite::Standard));
+    vouches(&samples::guomi::genesis(), &samples::guomi::certificate());
+}
+
+fn vouches(genesis: &Genesis, certificate: &Certificate) {
+    let (suite, header) = (genesis.suite, samples::header());
     let verify = |genesis_hash: &Hash, number, hash: &Hash| {
         certificate.verify(suite, genesis_hash, number, hash, &genesis.sealers)
     };
@@ -175,6 +203,10 @@ proptest! {
                 damaged(&proof, place, byte, cut);
             }
         }
+        damaged(&samples::guomi::genesis(), place, byte, cut);
+        damaged(&samples::guomi::native(), place, byte, cut);
+        damaged(&samples::guomi::certificate(), place, byte, cut);
+        damaged(&samples::guomi::block(), place, byte, cut);
         damaged(&samples::ethereum(), place, byte, cut);
         damaged(&samples::fisco(), place, byte, cut);
         damaged(&samples::proposal(), place, byte, cut);

@@ -66,26 +66,66 @@ fn ethereums_vector_opens() {
 
 #[test]
 fn what_is_created_opens_and_is_listed() {
+    for (suite, name, cipher) in [(Suite::Standard, "standard", "aes-128-ctr"), (Suite::Guomi, "guomi", "sm4-128-ctr")]
+    {
+        let (_guard, keystore) = folder();
+        assert_eq!(keystore.list().unwrap(), []);
+        let account = keystore.create("alice", suite, "secret").unwrap();
+        let opened = keystore.open("alice", "secret").unwrap();
+        assert_eq!(opened.address(), account.address());
+        assert_eq!(opened.key().suite(), suite);
+        assert_eq!(opened.key().to_bytes(), account.key().to_bytes());
+        assert_eq!(fault(keystore.open("alice", "other").unwrap_err()), V3Error::Password);
+        put(&keystore, "broken", "{");
+        put(&keystore, "NotOurs", "{}");
+        let entries = keystore.list().unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["alice", "broken"]);
+        assert_eq!(entries[0].address, Some(account.address()));
+        assert_eq!(entries[0].public_key, Some(account.key().public_key()));
+        assert_eq!((entries[0].suite, &entries[0].fault), (suite, &None));
+        assert!(entries[1].fault.as_ref().unwrap().contains("no keystore of version 3"));
+        assert_eq!(keystore.show("alice").unwrap(), entries[0]);
+        let text = fs::read_to_string(keystore.folder().join("alice.json")).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(file["entente"]["suite"], name);
+        assert_eq!(file["entente"]["public_key"], serde_json::to_value(account.key().public_key()).unwrap());
+        assert_eq!(file["crypto"]["cipher"], cipher);
+        assert_eq!(file["address"], hex::encode(account.address().0));
+        assert_eq!(file["version"], 3);
+    }
+}
+
+/// The form of the Guomi suite, made with gmssl (PyPI) and another scrypt.
+const GUOMI: &str = include_str!("../testdata/keystore_guomi.json");
+
+#[test]
+fn a_guomi_file_made_elsewhere_opens() {
     let (_guard, keystore) = folder();
-    assert_eq!(keystore.list().unwrap(), []);
-    let account = keystore.create("alice", Suite::Standard, "secret").unwrap();
-    let opened = keystore.open("alice", "secret").unwrap();
-    assert_eq!(opened.address(), account.address());
-    assert_eq!(opened.key().to_bytes(), account.key().to_bytes());
-    put(&keystore, "broken", "{");
-    put(&keystore, "NotOurs", "{}");
-    let entries = keystore.list().unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["alice", "broken"]);
-    assert_eq!(entries[0].address, Some(account.address()));
-    assert_eq!(entries[0].public_key, Some(account.key().public_key()));
-    assert_eq!((entries[0].suite, &entries[0].fault), (Suite::Standard, &None));
-    assert!(entries[1].fault.as_ref().unwrap().contains("no keystore of version 3"));
-    assert_eq!(keystore.show("alice").unwrap(), entries[0]);
-    let file: Value = serde_json::from_str(&fs::read_to_string(keystore.folder().join("alice.json")).unwrap()).unwrap();
-    assert_eq!(file["entente"]["suite"], "standard");
-    assert_eq!(file["entente"]["public_key"], format!("{:?}", account.key().public_key()));
-    assert_eq!(file["address"], hex::encode(account.address().0));
-    assert_eq!(file["version"], 3);
+    put(&keystore, "alice", GUOMI);
+    let account = keystore.open("alice", "secret").unwrap();
+    assert_eq!(account.key().to_bytes(), [7; 32]);
+    assert_eq!(account.key().suite(), Suite::Guomi);
+}
+
+#[test]
+fn suite_and_cipher_of_a_file_belong_together() {
+    let (_guard, keystore) = folder();
+    for (suite, other, cipher) in [("standard", "guomi", "sm4-128-ctr"), ("guomi", "standard", "aes-128-ctr")] {
+        let given = if suite == "guomi" { Suite::Guomi } else { Suite::Standard };
+        keystore.import(suite, given, &[7; 32], "").unwrap();
+        let mut file: Value =
+            serde_json::from_str(&fs::read_to_string(keystore.folder().join(format!("{suite}.json"))).unwrap())
+                .unwrap();
+        file["entente"]["suite"] = json!(other);
+        put(&keystore, "changed", &file.to_string());
+        let error = fault(keystore.open("changed", "").unwrap_err());
+        assert!(matches!(error, V3Error::Algorithm { field: "cipher", allowed, .. } if allowed == cipher), "{error}");
+        // With the cipher's name changed, too, the authentication code is another's.
+        file["crypto"]["cipher"] = json!(cipher);
+        file["entente"]["public_key"] = Value::Null;
+        put(&keystore, "changed", &file.to_string());
+        assert_eq!(fault(keystore.open("changed", "").unwrap_err()), V3Error::Password);
+    }
 }
 
 #[cfg(unix)]
@@ -125,7 +165,8 @@ fn names_cannot_leave_the_folder() {
 fn secrets_that_are_no_keys_are_refused() {
     let (_guard, keystore) = folder();
     assert!(matches!(keystore.import("zero", Suite::Standard, &[0; 32], ""), Err(CreateError::Secret(_))));
-    assert!(matches!(keystore.create("sm", Suite::Guomi, ""), Err(CreateError::Secret(_))));
+    assert!(matches!(keystore.import("zero", Suite::Guomi, &[0; 32], ""), Err(CreateError::Secret(_))));
+    assert!(matches!(keystore.import("much", Suite::Guomi, &[255; 32], ""), Err(CreateError::Secret(_))));
     assert_eq!(keystore.list().unwrap(), []);
 }
 

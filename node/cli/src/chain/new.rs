@@ -25,8 +25,17 @@ const ETHEREUM_CHAIN_ID: u64 = 20200;
 pub(crate) enum SuiteName {
     /// BLAKE3, and ECDSA over secp256k1.
     Standard,
-    /// SM3 and SM2.
+    /// SM3, and SM2.
     Guomi,
+}
+
+impl From<SuiteName> for Suite {
+    fn from(name: SuiteName) -> Self {
+        match name {
+            SuiteName::Standard => Self::Standard,
+            SuiteName::Guomi => Self::Guomi,
+        }
+    }
 }
 
 /// How nodes agree on an order.
@@ -58,7 +67,7 @@ pub(crate) enum StorageName {
 /// What a chain is to be like.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  entente chain new --out chain\n  entente chain new --out chain --rpc-port 9545 --storage memory"
+    after_help = "Example:\n  entente chain new --out chain\n  entente chain new --out chain --suite guomi\n  entente chain new --out chain --rpc-port 9545 --storage memory"
 )]
 pub(crate) struct NewArguments {
     /// How many nodes. Until consensus between nodes is there, the default is one and no other number works.
@@ -67,7 +76,7 @@ pub(crate) struct NewArguments {
     /// The folder to write to; it must be empty or not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// The algorithms. Of these, standard works in this version.
+    /// The algorithms of the group, throughout.
     #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
     pub(crate) suite: SuiteName,
     /// How nodes agree. Of these, solo works in this version.
@@ -92,11 +101,11 @@ pub(crate) struct NewArguments {
 
 impl NewArguments {
     /// A chain of one node with everything as usual.
-    pub(crate) fn usual(out: PathBuf, rpc_port: u16) -> Self {
+    pub(crate) fn usual(out: PathBuf, suite: SuiteName, rpc_port: u16) -> Self {
         Self {
             nodes: 1,
             out,
-            suite: SuiteName::Standard,
+            suite,
             consensus: ConsensusName::Solo,
             storage: StorageName::Rocksdb,
             agency: Vec::new(),
@@ -111,9 +120,6 @@ impl NewArguments {
         let missing = |option: &str, what: &str, instead: &str| {
             Err(Failure::new(format!("{option}: {what} not there yet; {instead}")))
         };
-        if self.suite == SuiteName::Guomi {
-            return missing("--suite guomi", "the Guomi suite is", "use --suite standard");
-        }
         match self.consensus {
             ConsensusName::Solo => {}
             ConsensusName::Pbft => return missing("--consensus pbft", "PBFT is", "use --consensus solo"),
@@ -165,7 +171,7 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<Genesis, Failure> {
     arguments.refuse_what_is_missing()?;
     let out = &arguments.out;
     refuse_not_empty(out)?;
-    let key = Account::random(Suite::Standard)?.key().clone();
+    let key = Account::random(arguments.suite.into())?.key().clone();
     let genesis = genesis(&key)?;
     let mut config = NodeConfig::default();
     "node0".clone_into(&mut config.node.name);
@@ -198,7 +204,7 @@ fn genesis(key: &SecretKey) -> Result<Genesis, Failure> {
         chain_id: CHAIN_ID,
         group_id: GroupId::from_number(1),
         ethereum_chain_id: ETHEREUM_CHAIN_ID,
-        suite: Suite::Standard,
+        suite: key.suite(),
         timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,

@@ -30,16 +30,24 @@ pub const COUNTER: &str = r#"(module
     (i32.const 0)))"#;
 
 pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
+    key_of(Suite::Standard, seed)
+}
+
+pub fn key_of(suite: Suite, seed: u8) -> SecretKey {
+    SecretKey::from_bytes(suite, &[seed; 32]).expect("a key")
 }
 
 pub fn genesis(limits: Limits) -> Genesis {
+    genesis_of(Suite::Standard, limits)
+}
+
+pub fn genesis_of(suite: Suite, limits: Limits) -> Genesis {
     Genesis {
         version: Version,
         chain_id: 1,
         group_id: GroupId::new("group1").expect("a name"),
         ethereum_chain_id: 20200,
-        suite: Suite::Standard,
+        suite,
         timestamp_ms: 1_700_000_000_000,
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,
@@ -48,12 +56,13 @@ pub fn genesis(limits: Limits) -> Genesis {
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
         limits,
-        sealers: vec![Member { key: key(9).public_key(), weight: 1 }],
+        sealers: vec![Member { key: key_of(suite, 9).public_key(), weight: 1 }],
         allocations: vec![],
     }
 }
 
 pub struct Rig {
+    suite: Suite,
     pub ledger: Arc<Ledger>,
     pub executor: Arc<Executor>,
     pub group: Group,
@@ -77,10 +86,10 @@ impl Rig {
         let (ledger, executor) =
             open_with(engine, genesis, LedgerOptions::default(), versions, CodeOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
-        let group = Group::new(&ledger, &executor, key(9), options)?;
+        let group = Group::new(&ledger, &executor, key_of(genesis.suite, 9), options)?;
         // Nonces of two runs must differ.
         let nonce = ledger.tip().number * 1000;
-        Ok(Self { ledger, executor, group, now: 0, nonce, told: vec![], answers: vec![], halted: None })
+        Ok(Self { suite: genesis.suite, ledger, executor, group, now: 0, nonce, told: vec![], answers: vec![], halted: None })
     }
 
     pub fn sign(&mut self, to: Option<Address>, input: Vec<u8>) -> Transaction {
@@ -88,6 +97,16 @@ impl Rig {
     }
 
     pub fn sign_as(&mut self, signer: u8, to: Option<Address>, input: Vec<u8>, gas_limit: u64) -> Transaction {
+        self.sign_with(&key_of(self.suite, signer), to, input, gas_limit)
+    }
+
+    pub fn sign_with(
+        &mut self,
+        key: &SecretKey,
+        to: Option<Address>,
+        input: Vec<u8>,
+        gas_limit: u64,
+    ) -> Transaction {
         self.nonce += 1;
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
@@ -95,7 +114,7 @@ impl Rig {
             version: Version,
             chain_id: 1,
             group_id: GroupId::new("group1").expect("a name"),
-            sender: key(signer).public_key().address(),
+            sender: key.public_key().address(),
             nonce,
             valid_until: self.ledger.tip().number + 900,
             gas_limit,
@@ -104,7 +123,7 @@ impl Rig {
             input: Bytes::new(input).expect("short"),
             extra: Bytes::default(),
         }
-        .sign(&self.ledger.genesis_hash(), &key(signer))
+        .sign(&self.ledger.genesis_hash(), key)
     }
 
     pub fn submit(&mut self, transactions: Vec<Transaction>) -> Vec<Result<Hash, AdmissionError>> {
@@ -173,12 +192,12 @@ pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) 
     for number in 1..=stored.tip().number {
         let block = stored.block(number).expect("reads").expect("there");
         let parent = fresh.header(number - 1).expect("reads").expect("there");
-        let proposal: Proposal = block.proposal(Suite::Standard, fresh.genesis_hash(), parent.proposal);
+        let proposal: Proposal = block.proposal(genesis.suite, fresh.genesis_hash(), parent.proposal);
         if block.left_out.is_empty() {
-            assert_eq!(proposal.digest(Suite::Standard), block.header.proposal);
+            assert_eq!(proposal.digest(genesis.suite), block.header.proposal);
         }
         let input = |one: &Transaction| InputTransaction {
-            hash: one.hash(Suite::Standard),
+            hash: one.hash(genesis.suite),
             transaction: Arc::new(one.clone()),
         };
         let transactions: Vec<_> = block.transactions.iter().map(input).collect();

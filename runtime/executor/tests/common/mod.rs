@@ -17,20 +17,33 @@ use entente_types::{
 pub const GAS: u64 = 100_000_000;
 
 pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
+    key_of(Suite::Standard, seed)
 }
 
+pub fn key_of(suite: Suite, seed: u8) -> SecretKey {
+    SecretKey::from_bytes(suite, &[seed; 32]).expect("a key")
+}
+
+/// The account in a group of the Standard suite.
 pub fn account(seed: u8) -> Address {
-    key(seed).public_key().address()
+    account_of(Suite::Standard, seed)
+}
+
+pub fn account_of(suite: Suite, seed: u8) -> Address {
+    key_of(suite, seed).public_key().address()
 }
 
 pub fn genesis() -> Genesis {
+    genesis_of(Suite::Standard)
+}
+
+pub fn genesis_of(suite: Suite) -> Genesis {
     Genesis {
         version: Version,
         chain_id: 1,
         group_id: GroupId::new("group1").expect("a name"),
         ethereum_chain_id: 20200,
-        suite: Suite::Standard,
+        suite,
         timestamp_ms: 1_700_000_000_000,
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,
@@ -39,7 +52,7 @@ pub fn genesis() -> Genesis {
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
         limits: Limits::default(),
-        sealers: vec![Member { key: key(200).public_key(), weight: 1 }],
+        sealers: vec![Member { key: key_of(suite, 200).public_key(), weight: 1 }],
         allocations: vec![],
     }
 }
@@ -73,6 +86,7 @@ impl Chain {
         gas_limit: u64,
         value: u64,
     ) -> InputTransaction {
+        let suite = self.genesis.suite;
         self.nonce += 1;
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
@@ -80,7 +94,7 @@ impl Chain {
             version: Version,
             chain_id: 1,
             group_id: self.genesis.group_id.clone(),
-            sender: account(sender),
+            sender: account_of(suite, sender),
             nonce,
             valid_until: 500,
             gas_limit,
@@ -89,8 +103,8 @@ impl Chain {
             input: Bytes::new(input).expect("a short input"),
             extra: Bytes::default(),
         }
-        .sign(&self.genesis.hash(), &key(sender));
-        let hash = transaction.hash(Suite::Standard);
+        .sign(&self.genesis.hash(), &key_of(suite, sender));
+        let hash = transaction.hash(suite);
         InputTransaction { hash, transaction: Arc::new(transaction) }
     }
 
@@ -103,7 +117,7 @@ impl Chain {
             parent: parent.proposal,
             view: 0,
             timestamp_ms: parent.timestamp_ms + 1000,
-            proposer: account(200),
+            proposer: account_of(self.genesis.suite, 200),
             transactions: transactions.iter().map(|transaction| transaction.hash).collect(),
             access: None,
         }
@@ -152,7 +166,7 @@ impl Chain {
     }
 
     pub fn call(&self, from: u8, to: Address, input: Vec<u8>) -> Receipt {
-        let call = CallInput { from: account(from), to, input, gas: GAS };
+        let call = CallInput { from: account_of(self.genesis.suite, from), to, input, gas: GAS };
         self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node")
     }
 }

@@ -142,7 +142,9 @@ pub enum SendError {
     #[error("the request would have more than {MESSAGE_BYTES_MAX} bytes; send fewer transactions at once")]
     Message,
     /// The key belongs to another suite than the group.
-    #[error("the account's key is of the {account} suite, the group's suite is {group}")]
+    #[error(
+        "the account's key is of the {account} suite, the group's suite is {group}; make a key that fits with: entente account new NAME --suite {group}"
+    )]
     Suite {
         /// The account's suite.
         account: String,

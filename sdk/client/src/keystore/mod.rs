@@ -2,7 +2,8 @@
 //!
 //! The form is that of the Web3 Secret Storage Definition, version 3 (ethereum.org, developers/docs/data-structures-
 //! and-encoding/web3-secret-storage), so that other tools can read the files. One key of ours stands beside
-//! theirs: `entente`, with the suite and the public key, which lets a folder be listed without a password.
+//! theirs: `entente`, with the suite and the public key, which lets a folder be listed without a password. A key of the
+//! Guomi suite is kept in the same form under SM4 and SM3.
 
 mod file;
 mod v3;

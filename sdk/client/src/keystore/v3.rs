@@ -1,9 +1,16 @@
 //! One keystore file: the Web3 Secret Storage Definition, version 3.
+//!
+//! The definition knows one cipher for 128-bit keys, AES, and authenticates with Keccak-256. A key of the Guomi suite
+//! is kept in the same form with SM4 and SM3 in their places, and says so: `"cipher": "sm4-128-ctr"`.
 
 use aes::Aes128;
-use ctr::cipher::{KeyIvInit, StreamCipher};
-use entente_crypto::{Address, PublicKey, SecretKey, SignatureError, Suite, keccak256};
+use ctr::{
+    Ctr128BE,
+    cipher::{KeyIvInit, StreamCipher},
+};
+use entente_crypto::{Address, PublicKey, SecretKey, SignatureError, Suite, keccak256, sm3};
 use serde::{Deserialize, Serialize};
+use sm4::Sm4;
 use zeroize::Zeroizing;
 
 use crate::limits::{SALT_BYTES_MAX, SCRYPT_MEMORY_BYTES_MAX, SCRYPT_WORK_MAX, shown};
@@ -72,10 +79,15 @@ pub enum V3Error {
 /// times in a script is asked for as often.
 const OURS: Scrypt = Scrypt { dklen: 32, n: 1 << 14, r: 8, p: 1, salt: String::new() };
 
-const CIPHER: &str = "aes-128-ctr";
 const DERIVATION: &str = "scrypt";
 
-type Cipher = ctr::Ctr128BE<Aes128>;
+/// The cipher that a suite's keys are kept under.
+const fn cipher_of(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Standard => "aes-128-ctr",
+        Suite::Guomi => "sm4-128-ctr",
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -129,8 +141,9 @@ pub(super) fn encrypt(key: &SecretKey, password: &str) -> Result<String, V3Error
     let (iv, id) = rest.split_at(16);
     let parameters = Scrypt { salt: hex::encode(salt), ..OURS };
     let derived = derive(&parameters, password)?;
+    let suite = key.suite();
     let mut secret = Zeroizing::new(key.to_bytes());
-    apply_cipher(&derived, iv, &mut *secret)?;
+    apply_cipher(suite, &derived, iv, &mut *secret)?;
     let public_key = key.public_key();
     let file = File {
         version: 3,
@@ -138,14 +151,14 @@ pub(super) fn encrypt(key: &SecretKey, password: &str) -> Result<String, V3Error
         // Without 0x, as go-ethereum writes it.
         address: Some(hex::encode(public_key.address().0)),
         crypto: Crypto {
-            cipher: CIPHER.to_owned(),
+            cipher: cipher_of(suite).to_owned(),
             cipherparams: CipherParameters { iv: hex::encode(iv) },
             ciphertext: hex::encode(*secret),
             kdf: DERIVATION.to_owned(),
-            mac: hex::encode(authentication_code(&derived, &*secret)),
+            mac: hex::encode(authentication_code(suite, &derived, &*secret)),
             kdfparams: serde_json::to_value(parameters).map_err(|error| V3Error::Json(error.to_string()))?,
         },
-        entente: Some(Ours { suite: key.suite(), public_key: Some(public_key) }),
+        entente: Some(Ours { suite, public_key: Some(public_key) }),
     };
     serde_json::to_string_pretty(&file).map(|text| text + "\n").map_err(|error| V3Error::Json(error.to_string()))
 }
@@ -154,18 +167,18 @@ pub(super) fn encrypt(key: &SecretKey, password: &str) -> Result<String, V3Error
 pub(super) fn decrypt(text: &str, password: &str) -> Result<SecretKey, V3Error> {
     let file = parse(text)?;
     let crypto = &file.crypto;
-    known("cipher", &crypto.cipher, CIPHER)?;
+    let suite = suite_of(&file);
+    known("cipher", &crypto.cipher, cipher_of(suite))?;
     known("kdf", &crypto.kdf, DERIVATION)?;
     let parameters = Scrypt::deserialize(&crypto.kdfparams).map_err(|error| V3Error::Json(error.to_string()))?;
     let mut secret = Zeroizing::new(bytes::<32>("ciphertext", &crypto.ciphertext, "32 bytes")?);
     let iv = bytes::<16>("iv", &crypto.cipherparams.iv, "16 bytes")?;
     let expected = bytes::<32>("mac", &crypto.mac, "32 bytes")?;
     let derived = derive(&parameters, password)?;
-    if authentication_code(&derived, &*secret) != expected {
+    if authentication_code(suite, &derived, &*secret) != expected {
         return Err(V3Error::Password);
     }
-    apply_cipher(&derived, &iv, &mut *secret)?;
-    let suite = file.entente.as_ref().map_or(Suite::Standard, |ours| ours.suite);
+    apply_cipher(suite, &derived, &iv, &mut *secret)?;
     let key = SecretKey::from_bytes(suite, &secret)?;
     check_claims(&file, &key)?;
     Ok(key)
@@ -174,8 +187,13 @@ pub(super) fn decrypt(text: &str, password: &str) -> Result<SecretKey, V3Error> 
 /// What a file says about its key: the address, the public key and the suite.
 pub(super) fn claims(text: &str) -> Result<(Option<Address>, Option<PublicKey>, Suite), V3Error> {
     let file = parse(text)?;
-    let suite = file.entente.as_ref().map_or(Suite::Standard, |ours| ours.suite);
+    let suite = suite_of(&file);
     Ok((claimed_address(&file)?, file.entente.and_then(|ours| ours.public_key), suite))
+}
+
+/// The suite that the file names; files of other tools are of the standard suite.
+fn suite_of(file: &File) -> Suite {
+    file.entente.as_ref().map_or(Suite::Standard, |ours| ours.suite)
 }
 
 fn parse(text: &str) -> Result<File, V3Error> {
@@ -248,17 +266,27 @@ fn derive(parameters: &Scrypt, password: &str) -> Result<Zeroizing<[u8; 32]>, V3
     Ok(derived)
 }
 
-/// `mac = keccak256(second half of the derived key ++ ciphertext)`.
-fn authentication_code(derived: &[u8; 32], ciphertext: &[u8]) -> [u8; 32] {
+/// `mac = keccak256(second half of the derived key ++ ciphertext)`; SM3 of the same in the Guomi suite.
+fn authentication_code(suite: Suite, derived: &[u8; 32], ciphertext: &[u8]) -> [u8; 32] {
     let (_, half) = derived.split_at(16);
-    keccak256(&[half, ciphertext].concat()).0
+    let authenticated = Zeroizing::new([half, ciphertext].concat());
+    match suite {
+        Suite::Standard => keccak256(&authenticated).0,
+        Suite::Guomi => sm3(&authenticated).0,
+    }
 }
 
-fn apply_cipher(derived: &[u8; 32], iv: &[u8], secret: &mut [u8]) -> Result<(), V3Error> {
+fn apply_cipher(suite: Suite, derived: &[u8; 32], iv: &[u8], secret: &mut [u8]) -> Result<(), V3Error> {
     let (half, _) = derived.split_at(16);
-    let mut cipher =
-        Cipher::new_from_slices(half, iv).map_err(|_| V3Error::Hexadecimal { field: "iv", expected: "16 bytes" })?;
-    cipher.apply_keystream(secret);
+    let refused = |_| V3Error::Hexadecimal { field: "iv", expected: "16 bytes" };
+    match suite {
+        Suite::Standard => {
+            Ctr128BE::<Aes128>::new_from_slices(half, iv).map_err(refused)?.apply_keystream(secret);
+        }
+        Suite::Guomi => {
+            Ctr128BE::<Sm4>::new_from_slices(half, iv).map_err(refused)?.apply_keystream(secret);
+        }
+    }
     Ok(())
 }
 
