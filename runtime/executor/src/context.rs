@@ -55,6 +55,7 @@ impl Context {
             value: Amount::ZERO,
             input: Arc::from([]),
             gas: 0,
+            memory_pages: 0,
             read_only: true,
             depth: 0,
             creating: false,
@@ -105,7 +106,7 @@ impl Context {
                 (self, outcome)
             }
             Code::None => {
-                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None };
+                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None, function: None };
                 (self, Ok(done))
             }
         };
@@ -142,7 +143,9 @@ impl Context {
             return Ok(Outcome::fault(ContractFault::Native(refusal.into())));
         }
         match (function.run)(self, arguments) {
-            Ok(output) => Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None }),
+            Ok(output) => {
+                Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None, function: None })
+            }
             Err(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
             Err(Fault::Node(fault)) => Err(fault),
         }
@@ -193,6 +196,7 @@ impl Context {
             value: parent.filter(|_| delegate).map_or(request.value, |parent| parent.value),
             input: request.input.into(),
             gas: request.gas,
+            memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
             depth: self.frames.len() as u16,
             creating: false,
@@ -237,8 +241,12 @@ impl Context {
         request: &CreateRequest,
     ) -> Result<(Address, Frame, CodeReference), Fault> {
         let (module, arguments) = parse_container(&request.container)?;
-        let cost = self.rules.gas.code_byte.saturating_mul(module.len() as u64);
+        let schedule = self.rules.gas;
+        let cost = schedule.code_byte.saturating_mul(module.len() as u64);
         let gas = request.gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
+        // Compiling is paid before it is done, and whether this node has the code compiled already.
+        let cost = schedule.code_weight.saturating_mul(entente_wasm::weigh(module)?);
+        let gas = gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
         let suite = self.block.suite;
         let hash = suite.hash(Domain::CODE, &[module]);
         self.machine.wasm.prepare(&hash, module)?;
@@ -265,6 +273,7 @@ impl Context {
             value: request.value,
             input: arguments.into(),
             gas,
+            memory_pages: request.memory_pages,
             read_only: false,
             depth: self.frames.len() as u16,
             creating: true,

@@ -32,7 +32,7 @@ mod rules;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
-pub use block::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction};
+pub use block::{BlockInput, CallInput, Called, ExecutedBlock, Executor, InputTransaction};
 pub use genesis::genesis_block;
 pub use rules::{ConfigurationEntry, Rules};
 pub use transaction::{CONTAINER_MAGIC, container, parse_container};

@@ -35,7 +35,7 @@ pub use fault::{ContractFault, Fault, NodeFault};
 #[cfg(feature = "std")]
 pub use frame::{
     BlockContext, CallHost, CallKind, CallRequest, CreateRequest, DEPTH_MAX, Frame, FrameStatus, Host,
-    NATIVE_DEPTH_MAX, Outcome, TransactionContext,
+    NATIVE_DEPTH_MAX, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
 #[cfg(feature = "std")]
 pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};

@@ -24,6 +24,8 @@ mod instrument;
 pub mod limits;
 mod pool;
 mod validate;
+mod weight;
+mod without_unwinding;
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -38,6 +40,7 @@ pub use crate::instance::Entry;
 use crate::{
     compiled::{Cache, Compiled},
     instance::Instance,
+    without_unwinding::WithoutUnwinding,
 };
 
 /// Checks a module against every rule without compiling it.
@@ -46,6 +49,22 @@ use crate::{
 /// The rule that it breaks, and where.
 pub fn check(module: &[u8]) -> Result<(), ContractFault> {
     validate::validate(module).map(|_| ())
+}
+
+/// Checks a module, and weighs how much work a compiler has with it, in nanoseconds of one core at most.
+///
+/// # Errors
+/// The rule that it breaks, and where.
+pub fn weigh(module: &[u8]) -> Result<u64, ContractFault> {
+    validate::validate(module).map(|inspected| inspected.weight)
+}
+
+/// The module as it is compiled, with everything added.
+///
+/// # Errors
+/// The rule that it breaks, and where.
+pub fn instrumented(module: &[u8], schedule: &GasSchedule) -> Result<Vec<u8>, Fault> {
+    Ok(instrument::instrument(module, &validate::validate(module)?, schedule)?)
 }
 
 /// The engine: one for a node, shared among its groups of one gas schedule.
@@ -64,7 +83,7 @@ impl<H: CallHost> Wasm<H> {
         let mut compiler = Cranelift::default();
         compiler.opt_level(CraneliftOptLevel::Speed);
         Self {
-            engine: EngineBuilder::new(compiler).engine().into(),
+            engine: EngineBuilder::new(WithoutUnwinding(compiler)).engine().into(),
             schedule,
             cache: Cache::default(),
             identity: Arc::new(()),
