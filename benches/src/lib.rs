@@ -10,6 +10,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod classes;
+mod gas;
 mod measure;
 mod node;
 mod picture;
@@ -17,6 +19,7 @@ mod report;
 mod steps;
 mod workload;
 
+pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use measure::{median, recoveries_per_second, time};
 pub use node::{LoadFigures, NodeRun};
 pub use picture::draw;

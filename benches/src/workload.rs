@@ -127,11 +127,7 @@ impl Workload {
             accounts: (0..accounts).map(|index| key(suite, index)).collect::<Result<_, _>>()?,
             nonce: 0,
         };
-        let deploy = workload.sign(0, None, container(&code, &[]))?;
-        let block = workload.execute(&[deploy])?;
-        let created = block.receipts.first().and_then(|receipt| receipt.contract);
-        workload.token = created.ok_or_else(|| WorkloadError::Wrong(format!("{:?}", block.receipts)))?;
-        workload.keep(block);
+        workload.token = workload.deploy(&code)?;
         let funded: Vec<u64> = (1..accounts).collect();
         for chunk in funded.chunks(1000) {
             let transfers =
@@ -142,7 +138,18 @@ impl Workload {
         Ok(workload)
     }
 
-    fn sign(&mut self, from: u64, to: Option<Address>, input: Vec<u8>) -> Result<InputTransaction, WorkloadError> {
+    /// Deploys a contract whose constructor takes nothing.
+    pub fn deploy(&mut self, module: &[u8]) -> Result<Address, WorkloadError> {
+        let deploy = self.sign(0, None, container(module, &[]))?;
+        let block = self.execute(&[deploy])?;
+        let created = block.receipts.first().and_then(|receipt| receipt.contract);
+        let address = created.ok_or_else(|| WorkloadError::Wrong(format!("{:?}", block.receipts)))?;
+        self.keep(block);
+        Ok(address)
+    }
+
+    /// A signed call of a contract, or a deployment.
+    pub fn sign(&mut self, from: u64, to: Option<Address>, input: Vec<u8>) -> Result<InputTransaction, WorkloadError> {
         self.nonce += 1;
         let mut nonce = [0; 32];
         for (target, byte) in nonce.iter_mut().zip(self.nonce.to_le_bytes()) {
@@ -157,7 +164,7 @@ impl Workload {
             sender: account.public_key().address(),
             nonce,
             valid_until: self.parent.number + 900,
-            gas_limit: 200_000_000,
+            gas_limit: 300_000_000,
             to,
             value: Amount::ZERO,
             input,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use entente_executor::{CallInput, EXECUTION_STACK_BYTES, Executor};
+use entente_executor::{CallInput, Called, EXECUTION_STACK_BYTES, Executor};
 use entente_host::NodeFault;
 use entente_ledger::{HistoryError, Ledger, ReadError};
-use entente_types::{BlockNumber, Receipt};
+use entente_types::BlockNumber;
 use tokio::sync::{Semaphore, oneshot};
 
 /// The calls that wait or run at a time.
@@ -55,7 +55,7 @@ impl CallPool {
         executor: Arc<Executor>,
         call: CallInput,
         height: Option<BlockNumber>,
-    ) -> Result<Receipt, CallError> {
+    ) -> Result<Called, CallError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| CallError::Busy)?;
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
@@ -74,7 +74,7 @@ fn run(
     executor: &Executor,
     call: CallInput,
     height: Option<BlockNumber>,
-) -> Result<Receipt, CallError> {
+) -> Result<Called, CallError> {
     let (tip, state) = ledger.state_with_tip();
     let height = height.unwrap_or(tip.number);
     let state = if height == tip.number { state } else { ledger.state_at(height)? };

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use entente_executor::{CallInput, Executor};
+use entente_executor::{CallInput, Called, Executor};
 use entente_group::{CommittedBlock, Event};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, check};
-use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Receipt, Transaction};
+use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction};
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::{CallError, calls::CallPool, run::Message};
@@ -140,7 +140,7 @@ impl GroupHandle {
     }
 
     /// Calls a contract at the tip, or at a height whose state is kept, without keeping what it does.
-    pub async fn call(&self, call: CallInput, height: Option<BlockNumber>) -> Result<Receipt, CallError> {
+    pub async fn call(&self, call: CallInput, height: Option<BlockNumber>) -> Result<Called, CallError> {
         let shared = &self.shared;
         shared.calls.call(Arc::clone(&shared.ledger), Arc::clone(&shared.executor), call, height).await
     }

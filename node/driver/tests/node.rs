@@ -63,7 +63,7 @@ async fn what_was_told_is_there_after_a_restart_and_cannot_come_again() {
     let again = group.submit(transactions[..1].to_vec()).await.expect("looked at");
     assert_eq!(again, [Err(AdmissionError::Replay)]);
     let call = CallInput { from: Address::ZERO, to: Address([7; 20]), input: vec![], gas: 1_000_000 };
-    assert_eq!(group.call(call.clone(), None).await.expect("answers").status, Status::CallAddressError);
+    assert_eq!(group.call(call.clone(), None).await.expect("answers").receipt.status, Status::CallAddressError);
     let future = group.call(call, Some(tip.number + 1)).await.expect_err("no such height").to_string();
     assert!(future.contains("there is no block"), "{future}");
     drop(group);

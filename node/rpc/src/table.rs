@@ -139,7 +139,7 @@ pub(crate) static METHODS: &[Method] = &[
     Method {
         name: "entente_call",
         parameters: &[GROUP, required("call", Kind::Call), optional("height", Kind::Number)],
-        result: "{status, output, gas_used, error}",
+        result: "{status, output, gas_used, error}, and function where the contract's code failed: in which of its functions",
         documentation: "Calls a contract without a transaction, in the state at the tip or at a height that is kept.",
         example: "[\"group1\", {\"to\": \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"input\": \"0x18160ddd\"}]",
         handler: Handler::Waiting(reading::call),

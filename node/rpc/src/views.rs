@@ -1,6 +1,7 @@
 //! How blocks, transactions and receipts are shown by `entente_*`.
 
 use entente_driver::CommittedBlock;
+use entente_executor::Called;
 use entente_types::{
     Address, Block, BlockNumber, Certificate, Hash, Header, LeftOut, Log, Receipt, ReceiptError, Suite, Transaction,
     hex_bytes,
@@ -82,15 +83,19 @@ pub(crate) struct CallView<'a> {
     output: &'a [u8],
     gas_used: u64,
     error: Option<&'a ReceiptError>,
+    /// The function of the contract in which it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<&'a str>,
 }
 
 impl<'a> CallView<'a> {
-    pub(crate) fn new(receipt: &'a Receipt) -> Self {
+    pub(crate) fn new(Called { receipt, function }: &'a Called) -> Self {
         Self {
             status: receipt.status.code(),
             output: &receipt.output,
             gas_used: receipt.gas_used,
             error: receipt.error.as_ref(),
+            function: function.as_deref(),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use entente_crypto::LtHash;
 use entente_host::{
-    BlockContext, CallKind, CallRequest, FrameStatus, NativeRegistry, NodeFault, TransactionContext,
+    BlockContext, CallKind, CallRequest, FrameStatus, NativeRegistry, NodeFault, STACK_MEMORY_PAGES_MAX,
+    TransactionContext,
     gas::{PROTOCOL_VERSIONS, ProtocolVersion, UNITS_PER_GAS, to_gas},
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
@@ -76,6 +77,16 @@ pub struct CallInput {
     pub input: Vec<u8>,
     /// The gas it may use, in Ethereum's unit.
     pub gas: u64,
+}
+
+/// What a call that changes nothing came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The receipt that a transaction would have.
+    pub receipt: Receipt,
+    /// Where the contract's own code failed: the function's name as its module has it. No receipt bears it, since what
+    /// a node can tell of a failure may differ from what another can.
+    pub function: Option<Box<str>>,
 }
 
 /// Executes the blocks of one group.
@@ -226,7 +237,7 @@ impl Executor {
     ///
     /// # Errors
     /// Only the node's own faults.
-    pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Receipt, NodeFault> {
+    pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
         let (rules, version) = self.version(&Configuration::read(state.as_ref())?, tip.number)?;
         let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules));
         let machine = Arc::clone(&self.machine);
@@ -245,11 +256,17 @@ impl Executor {
             let fault = entente_host::ContractFault::NoCode;
             receipt.status = fault.status();
             receipt.error = Some(fault.receipt_error());
-            return Ok(receipt);
+            return Ok(Called { receipt, function: None });
         }
         let gas = call.gas.min(rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
-        let request =
-            CallRequest { kind: CallKind::Call, address: call.to, value: Amount::ZERO, input: call.input, gas };
+        let request = CallRequest {
+            kind: CallKind::Call,
+            address: call.to,
+            value: Amount::ZERO,
+            input: call.input,
+            gas,
+            memory_pages: STACK_MEMORY_PAGES_MAX,
+        };
         let (context, outcome) = context.enter(call.from, request);
         let outcome = outcome?;
         receipt.gas_used = to_gas(gas.saturating_sub(outcome.gas_left));
@@ -265,7 +282,7 @@ impl Executor {
                 receipt.error = Some(fault.receipt_error());
             }
         }
-        Ok(receipt)
+        Ok(Called { receipt, function: outcome.function })
     }
 }
 

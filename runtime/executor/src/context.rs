@@ -94,6 +94,7 @@ impl Context {
             value: Amount::ZERO,
             input: Arc::from([]),
             gas: 0,
+            memory_pages: 0,
             read_only: true,
             depth: 0,
             creating: false,
@@ -155,7 +156,7 @@ impl Context {
                 (self, outcome)
             }
             Code::None => {
-                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None };
+                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None, function: None };
                 (self, Ok(done))
             }
         };
@@ -205,7 +206,7 @@ impl Context {
             return Outcome::fault(ContractFault::Limit { what: "an output", found, limit });
         }
         match gas_left.checked_sub(self.rules.gas.output_byte.saturating_mul(found)) {
-            Some(gas_left) => Outcome { status: FrameStatus::Success, output, gas_left, created: None },
+            Some(gas_left) => Outcome { status: FrameStatus::Success, output, gas_left, created: None, function: None },
             None => Outcome::fault(ContractFault::OutOfGas),
         }
     }
@@ -255,6 +256,7 @@ impl Context {
             value: parent.filter(|_| delegate).map_or(request.value, |parent| parent.value),
             input: request.input.into(),
             gas: request.gas,
+            memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
             depth: self.frames.len() as u16,
             creating: false,
@@ -303,8 +305,12 @@ impl Context {
         request: &CreateRequest,
     ) -> Result<(Address, Frame, CodeReference), Fault> {
         let (module, arguments) = parse_container(&request.container)?;
-        let cost = self.rules.gas.code_byte.saturating_mul(module.len() as u64);
+        let schedule = self.rules.gas;
+        let cost = schedule.code_byte.saturating_mul(module.len() as u64);
         let gas = request.gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
+        // Compiling is paid before it is done, and whether this node has the code compiled already.
+        let cost = schedule.code_weight.saturating_mul(entente_wasm::weigh(module)?);
+        let gas = gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
         let suite = self.block.suite;
         let hash = suite.hash(Domain::CODE, &[module]);
         self.wasm.prepare(&hash, module)?;
@@ -331,6 +337,7 @@ impl Context {
             value: request.value,
             input: arguments.into(),
             gas,
+            memory_pages: request.memory_pages,
             read_only: false,
             depth: self.frames.len() as u16,
             creating: true,

@@ -33,7 +33,7 @@ mod rules;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
-pub use block::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction};
+pub use block::{BlockInput, CallInput, Called, ExecutedBlock, Executor, InputTransaction};
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use genesis::genesis_block;
 pub use rules::{Configuration, Rules};

@@ -1,7 +1,8 @@
 //! One transaction from its charges to its receipt, and the deployment container.
 
 use entente_host::{
-    CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, NodeFault, Outcome, TransactionContext,
+    CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX,
+    TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
 };
 use entente_types::{Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version};
@@ -87,7 +88,8 @@ fn start(
 ) -> (Box<Context>, Result<Outcome, NodeFault>) {
     let (value, sender) = (unsigned.value, unsigned.sender);
     let Some(address) = unsigned.to else {
-        let request = CreateRequest { container: unsigned.input.to_vec(), value, gas };
+        let container = unsigned.input.to_vec();
+        let request = CreateRequest { container, value, gas, memory_pages: STACK_MEMORY_PAGES_MAX };
         return context.construct(sender, &request);
     };
     // Calling where there is nothing is an error, as with FISCO BCOS, unless it pays.
@@ -96,7 +98,14 @@ fn start(
         Err(fault) => return (context, Err(fault)),
         Ok(_) => {}
     }
-    let request = CallRequest { kind: CallKind::Call, address, value, input: unsigned.input.to_vec(), gas };
+    let request = CallRequest {
+        kind: CallKind::Call,
+        address,
+        value,
+        input: unsigned.input.to_vec(),
+        gas,
+        memory_pages: STACK_MEMORY_PAGES_MAX,
+    };
     context.enter(sender, request)
 }
 

@@ -21,6 +21,12 @@ pub enum ContractFault {
     /// The stack of the frame's own functions came to its end.
     #[error("the contract's functions are nested too deeply: its stack is at its end")]
     StackExhausted,
+    /// The memories of the frames of one call stack have come to their limit.
+    #[error("the memories of nested frames would exceed {limit} pages of 64 KiB together")]
+    MemoryExhausted {
+        /// The limit.
+        limit: u32,
+    },
     /// The code stopped itself: an instruction that traps.
     #[error("the contract trapped: {0}")]
     Trap(&'static str),
@@ -98,7 +104,7 @@ impl ContractFault {
     pub const fn status(&self) -> Status {
         match self {
             Self::OutOfGas => Status::OutOfGas,
-            Self::Depth { .. } | Self::StackExhausted => Status::OutOfStack,
+            Self::Depth { .. } | Self::StackExhausted | Self::MemoryExhausted { .. } => Status::OutOfStack,
             Self::Balance => Status::NotEnoughCash,
             Self::AddressTaken => Status::AddressAlreadyUsed,
             Self::NoCode => Status::CallAddressError,
@@ -113,6 +119,7 @@ impl ContractFault {
             Self::OutOfGas => "out_of_gas",
             Self::Depth { .. } => "depth",
             Self::StackExhausted => "stack_exhausted",
+            Self::MemoryExhausted { .. } => "memory_exhausted",
             Self::Trap(_) => "trap",
             Self::MemoryRange { .. } => "memory_range",
             Self::DataRange { .. } => "data_range",

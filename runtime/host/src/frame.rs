@@ -8,6 +8,9 @@ use entente_types::{Address, Amount, Hash, Log};
 
 use crate::{ContractFault, Fault, NodeFault};
 
+/// The pages of 64 KiB that the memories of all frames of one call stack have together at most: 64 MiB.
+pub const STACK_MEMORY_PAGES_MAX: u32 = 1024;
+
 /// One call being executed. Gas is in thousandths of Ethereum's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -23,6 +26,8 @@ pub struct Frame {
     pub input: Arc<[u8]>,
     /// The gas given to it.
     pub gas: u64,
+    /// The pages of 64 KiB that its memory and those of the frames nested in it may have together.
+    pub memory_pages: u32,
     /// Whether it may change nothing.
     pub read_only: bool,
     /// How many frames it is nested in.
@@ -87,6 +92,8 @@ pub struct CallRequest {
     pub input: Vec<u8>,
     /// The gas given down; the caller has taken it from its own already.
     pub gas: u64,
+    /// The pages of memory given down: what the caller's own memory leaves.
+    pub memory_pages: u32,
 }
 
 /// A contract that running code asks to be created.
@@ -98,6 +105,8 @@ pub struct CreateRequest {
     pub value: Amount,
     /// The gas given down; the caller has taken it from its own already.
     pub gas: u64,
+    /// The pages of memory given down: what the caller's own memory leaves.
+    pub memory_pages: u32,
 }
 
 /// How a frame ended.
@@ -122,12 +131,14 @@ pub struct Outcome {
     pub gas_left: u64,
     /// The contract it created.
     pub created: Option<Address>,
+    /// After a fault of its own code: the function in which it happened, for people. It is no part of any receipt.
+    pub function: Option<Box<str>>,
 }
 
 impl Outcome {
     /// The outcome of a fault.
     pub const fn fault(fault: ContractFault) -> Self {
-        Self { status: FrameStatus::Fault(fault), output: Vec::new(), gas_left: 0, created: None }
+        Self { status: FrameStatus::Fault(fault), output: Vec::new(), gas_left: 0, created: None, function: None }
     }
 }
 

@@ -55,8 +55,10 @@ pub struct GasSchedule {
     pub call: u64,
     /// A creation.
     pub create: u64,
-    /// A byte of a created contract's module: validation, compilation, storage.
+    /// A byte of a created contract's module: hashing, validation, storage.
     pub code_byte: u64,
+    /// What a compiler has to do with the module, for each unit of its weight: a nanosecond at most.
+    pub code_weight: u64,
     /// A hash asked for by a contract.
     pub hash: u64,
     /// A byte hashed, by Keccak-256 or under the group's suite.
@@ -103,7 +105,8 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
     log_byte: 8_000,
     call: 700_000,
     create: 32_000_000,
-    code_byte: 200_000,
+    code_byte: 20_000,
+    code_weight: 400,
     hash: 700_000,
     hash_byte: 5_500,
     blake3_byte: 1_500,

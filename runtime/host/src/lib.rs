@@ -41,7 +41,8 @@ pub use configuration::{configuration_entry, configuration_row, damaged_configur
 pub use fault::{ContractFault, Fault, NodeFault};
 #[cfg(feature = "std")]
 pub use frame::{
-    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Frame, FrameStatus, Host, Outcome, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Frame, FrameStatus, Host, Outcome,
+    STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
 pub use limits::{DEPTH_MAX, NATIVE_DEPTH_MAX};
 #[cfg(feature = "std")]

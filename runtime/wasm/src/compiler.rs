@@ -7,6 +7,8 @@ use wasmer::{
     sys::{Cranelift, CraneliftOptLevel, EngineBuilder, Target, vm},
 };
 
+use crate::without_unwinding::WithoutUnwinding;
+
 /// The version of Cranelift that wasmer is built with; it tells no one. A test holds it to the lockfile.
 const CRANELIFT_VERSION: &str = "0.135.0";
 
@@ -51,7 +53,7 @@ impl EngineFactory {
             Compiler::Optimising => CraneliftOptLevel::Speed,
             Compiler::Plain => CraneliftOptLevel::None,
         });
-        EngineBuilder::new(cranelift).set_target(Some(self.target.clone())).engine().into()
+        EngineBuilder::new(WithoutUnwinding(cranelift)).set_target(Some(self.target.clone())).engine().into()
     }
 
     /// What the machine code of a module is kept under. It covers the very bytes that are compiled, so a change to what

@@ -141,6 +141,13 @@ impl<H: CallHost> Caller<'_, H> {
         dirty.set(&mut self.store, Value::I64(bits)).map_err(|error| NodeFault::Engine(error.to_string()).into())
     }
 
+    /// The pages of memory that nested frames may have together.
+    fn pages_left(&mut self) -> Result<u32, Fault> {
+        let memory = self.environment.memory.as_ref().ok_or_else(|| missing("memory"))?;
+        let own = memory.view(&self.store).size().0;
+        Ok(self.host()?.frame().memory_pages.saturating_sub(own))
+    }
+
     /// Runs a nested frame: the host goes down and comes back, and so does the gas.
     fn nested(
         &mut self,
@@ -403,7 +410,8 @@ mod functions {
             let value = Amount::from_le_bytes(caller.read_array(value)?);
             let input = caller.read("the input of a call", input, input_length, CALL_DATA_BYTES_MAX)?;
             let given = gas_asked.min(all_but_a_64th(caller.gas_left()?));
-            let request = CallRequest { kind, address, value, input, gas: given };
+            let memory_pages = caller.pages_left()?;
+            let request = CallRequest { kind, address, value, input, gas: given, memory_pages };
             let outcome = caller.nested(given, |host| host.call(request))?;
             Ok(status_of(&outcome))
         })
@@ -421,7 +429,8 @@ mod functions {
             let value = Amount::from_le_bytes(caller.read_array(value)?);
             let container = caller.read("a deployment container", source, length, CALL_DATA_BYTES_MAX)?;
             let given = all_but_a_64th(caller.gas_left()?);
-            let request = CreateRequest { container, value, gas: given };
+            let memory_pages = caller.pages_left()?;
+            let request = CreateRequest { container, value, gas: given, memory_pages };
             let outcome = caller.nested(given, |host| host.create(request))?;
             if let Some(created) = outcome.created {
                 caller.write(destination, created.as_ref())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_host::{CallHost, ContractFault, Fault, FrameStatus, NodeFault, Outcome};
+use entente_host::{CallHost, ContractFault, Fault, Frame, FrameStatus, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX};
 use wasmer::{
     AsStoreMut, FunctionEnv, Global, Instance as Engine, InstantiationError, LinkError, Memory, RuntimeError, Store,
     TypedFunction, Value, sys::vm::TrapCode,
@@ -11,8 +11,8 @@ use wasmer::{
 use crate::{
     compiled::Compiled,
     imports::{Environment, imports},
-    instrument::{DIRTY, GAS, STACK, own_global},
-    limits::{RESTORED_BYTES_MAX, STACK_BUDGET},
+    instrument::{DIRTY, GAS, HOST_FAILED, MEMORY, STACK, own_global},
+    limits::{MEMORY_PAGES_MAX, RESTORED_BYTES_MAX, STACK_BUDGET},
 };
 
 /// The bytes that a store can reach beyond the chunk it begins in.
@@ -37,6 +37,8 @@ pub(crate) struct Instance<H: CallHost> {
     gas: Global,
     stack: Global,
     dirty: Global,
+    /// The pages that memory may grow to.
+    pages: Global,
     /// The module's mutable globals and what they begin with.
     own: Vec<(Global, Value)>,
     compiled: Arc<Compiled>,
@@ -60,7 +62,7 @@ impl<H: CallHost> Instance<H> {
             other => Fault::Node(engine(other)),
         })?;
         let global = |name: &str| instance.exports.get_global(name).cloned().map_err(engine);
-        let (gas, stack, dirty) = (global(GAS)?, global(STACK)?, global(DIRTY)?);
+        let (gas, stack, dirty, pages) = (global(GAS)?, global(STACK)?, global(DIRTY)?, global(MEMORY)?);
         let mut own = Vec::new();
         for index in &compiled.mutable_globals {
             let global = global(&own_global(*index))?;
@@ -75,7 +77,7 @@ impl<H: CallHost> Instance<H> {
         inside.gas = Some(gas.clone());
         inside.schedule = Some(compiled.schedule);
         inside.dirty = Some((dirty.clone(), compiled.chunk_shift));
-        Ok(Self { store, environment, memory, deploy, call, gas, stack, dirty, own, compiled })
+        Ok(Self { store, environment, memory, deploy, call, gas, stack, dirty, pages, own, compiled })
     }
 
     /// The bytes it counts for while it is kept.
@@ -85,8 +87,12 @@ impl<H: CallHost> Instance<H> {
 
     /// Runs one frame. The host comes back whatever happens.
     pub(crate) fn run(&mut self, entry: Entry, host: Box<H>) -> (Box<H>, Result<Outcome, NodeFault>) {
-        let gas = host.frame().gas;
-        let prepared = self.prepare(gas);
+        let Frame { gas, memory_pages, .. } = *host.frame();
+        if self.memory.view(&self.store).size().0 > memory_pages {
+            let fault = ContractFault::MemoryExhausted { limit: STACK_MEMORY_PAGES_MAX };
+            return (host, Ok(Outcome::fault(fault)));
+        }
+        let prepared = self.prepare(gas, memory_pages);
         self.environment.as_mut(&mut self.store).host = Some(host);
         let result = prepared.map(|()| match entry {
             Entry::Deploy => self.deploy.call(&mut self.store),
@@ -94,6 +100,7 @@ impl<H: CallHost> Instance<H> {
         });
         let gas_left = self.gas.get(&mut self.store);
         let stack_left = self.stack.get(&mut self.store);
+        let pages = self.pages.get(&mut self.store);
         let environment = self.environment.as_mut(&mut self.store);
         let output = std::mem::take(&mut environment.output);
         let fault = environment.fault.take();
@@ -108,8 +115,12 @@ impl<H: CallHost> Instance<H> {
             Value::I64(gas) => gas,
             _ => i64::MIN,
         };
+        let function = result.as_ref().ok().and_then(|result| function_of(result.as_ref().err()?));
         let outcome = match result {
             Err(fault) => Err(fault),
+            Ok(Err(_)) if matches!(pages, Value::I32(HOST_FAILED)) => {
+                Err(NodeFault::Engine("the system gave no memory for a growth that the rules allow".into()))
+            }
             Ok(_) if fault.is_some() => match fault {
                 Some(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
                 Some(Fault::Node(fault)) => Err(fault),
@@ -123,12 +134,18 @@ impl<H: CallHost> Instance<H> {
             }
             Ok(Err(error)) => trap(&error).map(Outcome::fault),
         };
+        let outcome = outcome.map(|outcome| match outcome.status {
+            FrameStatus::Fault(_) => Outcome { function, ..outcome },
+            _ => outcome,
+        });
         (host, outcome)
     }
 
-    fn prepare(&mut self, gas: u64) -> Result<(), NodeFault> {
+    fn prepare(&mut self, gas: u64, memory_pages: u32) -> Result<(), NodeFault> {
         let gas = i64::try_from(gas).map_err(|_| NodeFault::Engine("more than 2^63 units of gas".into()))?;
         self.gas.set(&mut self.store, Value::I64(gas)).map_err(engine)?;
+        let pages = memory_pages.min(MEMORY_PAGES_MAX as u32).cast_signed();
+        self.pages.set(&mut self.store, Value::I32(pages)).map_err(engine)?;
         self.stack.set(&mut self.store, Value::I32(STACK_BUDGET)).map_err(engine)
     }
 
@@ -163,7 +180,14 @@ fn finished(success: bool, output: Vec<u8>, gas_left: i64) -> Outcome {
         return Outcome::fault(ContractFault::OutOfGas);
     };
     let status = if success { FrameStatus::Success } else { FrameStatus::Revert };
-    Outcome { status, output, gas_left, created: None }
+    Outcome { status, output, gas_left, created: None, function: None }
+}
+
+/// The function of the contract that was running, by its name or else by its index.
+fn function_of(error: &RuntimeError) -> Option<Box<str>> {
+    let frame = error.trace().first()?;
+    let name = frame.function_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
+    Some(name.into())
 }
 
 /// What trapped. Only traps that follow from the module and its input are the contract's.

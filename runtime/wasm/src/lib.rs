@@ -30,6 +30,8 @@ mod pool;
 mod section;
 mod validate;
 mod vault;
+mod weight;
+mod without_unwinding;
 
 use std::{
     marker::PhantomData,
@@ -54,6 +56,7 @@ pub use crate::{
     instance::Entry,
     section::abi_section,
     vault::{CodeKey, CodeStore, CodeVault},
+    without_unwinding::WithoutUnwinding,
 };
 
 /// Checks a module against every rule without compiling it.
@@ -79,6 +82,22 @@ impl Default for CodeOptions {
     fn default() -> Self {
         Self { compiler: Compiler::default(), vault: None, compiled_bytes_max: COMPILED_BYTES_MAX }
     }
+}
+
+/// Checks a module, and weighs how much work a compiler has with it, in nanoseconds of one core at most.
+///
+/// # Errors
+/// The rule that it breaks, and where.
+pub fn weigh(module: &[u8]) -> Result<u64, ContractFault> {
+    validate::validate(module).map(|inspected| inspected.weight)
+}
+
+/// The module as it is compiled, with everything added.
+///
+/// # Errors
+/// The rule that it breaks, and where.
+pub fn instrumented(module: &[u8], schedule: &GasSchedule) -> Result<Vec<u8>, Fault> {
+    Ok(instrument::instrument(module, &validate::validate(module)?, schedule)?)
 }
 
 /// The engine: one for a node, shared among its groups of one gas schedule.

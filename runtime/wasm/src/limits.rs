@@ -21,7 +21,7 @@ pub const MEMORY_PAGES_MAX: u64 = 256;
 /// The globals it defines (`globals`).
 pub const GLOBALS_MAX: u32 = 1_000;
 /// The bytes of one function's body (`body`).
-pub const BODY_BYTES_MAX: usize = 128 << 10;
+pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// The locals and parameters of one function (`locals`).
 pub const LOCALS_MAX: u32 = 1_024;
 /// The values that one function has on its operand stack at once (`operands`).
@@ -31,16 +31,22 @@ pub const NESTING_MAX: usize = 256;
 /// The targets of one `br_table` (`branch_table`).
 pub const BRANCH_TARGETS_MAX: u32 = 4_096;
 /// The data segments (`data`).
-pub const DATA_SEGMENTS_MAX: u32 = 1_000;
+pub const DATA_SEGMENTS_MAX: u32 = 1_000;/// How much work a compiler may have with a module, by the model that `weight.rs` is (`weight`).
+pub const WEIGHT_MAX: u64 = 1_000_000_000;
+/// The same of one function, which a compiler compiles in one go (`weight`).
+pub const FUNCTION_WEIGHT_MAX: u64 = 500_000_000;
+
+/// The bytes of a function's name that are kept, to say where a trap happened; longer ones are cut.
+pub const FUNCTION_NAME_BYTES_MAX: usize = 128;
 
 /// What functions nested in one another may take of the stack, by the model of [`stack_weight`].
 pub const STACK_BUDGET: i32 = 384 << 10;
 
-/// What one function takes of the stack at most, in bytes of the model: a register's width for each local and each
-/// operand, and the frame around them.
-pub const fn stack_weight(locals: u32, operands: u32) -> i32 {
-    let slots = locals as i64 + operands as i64;
-    (slots * 16 + 160) as i32
+/// What one function takes of the stack at most, in bytes of the model: two registers' width for each local and each
+/// operand, one for each value that the optimiser may keep for later, and the frame around them.
+pub const fn stack_weight(locals: u32, operands: u32, kept: u32) -> i32 {
+    let bytes = (locals as i64 + operands as i64) * 16 + kept as i64 * 8 + 160;
+    if bytes > i32::MAX as i64 { i32::MAX } else { bytes as i32 }
 }
 
 // What a frame's code meets is shared with the contract kit, whose chain for tests keeps the same.

@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use entente_host::{ContractFault, NAMESPACE, host_functions};
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, FuncToValidate,
-    FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
+    BinaryReaderError, BlockType, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
+    FrameKind, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
     Validator, ValidatorResources, WasmFeatures,
 };
 
 use crate::limits::{
-    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX,
+    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTION_WEIGHT_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX,
     MEMORY_PAGES_MAX, MODULE_BYTES_MAX, NESTING_MAX, OPERANDS_MAX, PARAMETERS_MAX, RESULTS_MAX, SEGMENT_ELEMENTS_MAX,
-    TABLE_ELEMENTS_MAX, TYPES_MAX, stack_weight,
+    TABLE_ELEMENTS_MAX, TYPES_MAX, WEIGHT_MAX, stack_weight,
 };
+use crate::weight::{Weigher, import_weight, type_weight};
 
 /// What later steps need to know of a module.
 #[derive(Debug, Default)]
@@ -26,8 +27,14 @@ pub(crate) struct Inspected {
     pub(crate) globals: Vec<bool>,
     /// The pages its memory begins with.
     pub(crate) memory_pages: u64,
+    /// The pages that it says its memory has at most.
+    pub(crate) memory_maximum: Option<u64>,
     /// Where memory begins with what: an offset, and the place of the bytes in the module.
     pub(crate) data: Vec<(u32, Range<usize>)>,
+    /// Whether any of its functions grows memory.
+    pub(crate) grows: bool,
+    /// How much work a compiler has with it: see [`weight`](crate::weight).
+    pub(crate) weight: u64,
     memories: u32,
     types: Vec<Option<(Vec<ValType>, Vec<ValType>)>>,
     function_types: Vec<u32>,
@@ -104,15 +111,23 @@ pub(crate) fn validate(module: &[u8]) -> Result<Inspected, ContractFault> {
         let payload = payload.map_err(|error| invalid(&error))?;
         inspected.section(&payload)?;
         if let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(|error| invalid(&error))? {
-            let (shape, kept) = function_shape(function, &body, allocations)?;
-            inspected.functions.push(shape);
-            allocations = kept;
+            allocations = inspected.function(function, &body, allocations)?;
         }
     }
     inspected.finish(module.len())
 }
 
 impl Inspected {
+    /// What the functions of each of its types take and give.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&[ValType], &[ValType])> {
+        self.types.iter().map(|kind| kind.as_ref().map_or((&[][..], &[][..]), |(takes, gives)| (takes, gives)))
+    }
+
+    /// The type of a function that it defines.
+    pub(crate) fn type_of(&self, defined: usize) -> Option<usize> {
+        self.function_types.get(defined).map(|index| *index as usize)
+    }
+
     fn section(&mut self, payload: &Payload<'_>) -> Result<(), ContractFault> {
         match payload {
             Payload::Version { encoding, range, .. } if *encoding != Encoding::Module => {
@@ -129,6 +144,7 @@ impl Inspected {
                                 let offset = reader.range().start;
                                 at_most("parameters", takes.len() as u64, PARAMETERS_MAX as u64, offset)?;
                                 at_most("results", gives.len() as u64, RESULTS_MAX as u64, offset)?;
+                                self.weight += type_weight(takes.len() + gives.len());
                                 Some((takes.to_vec(), gives.to_vec()))
                             }
                             _ => None,
@@ -157,8 +173,12 @@ impl Inspected {
                 self.memories = reader.count();
                 at_most("memory", u64::from(reader.count()), 1, offset)?;
                 for memory in reader.clone() {
-                    self.memory_pages = memory.map_err(|error| invalid(&error))?.initial;
+                    let memory = memory.map_err(|error| invalid(&error))?;
+                    (self.memory_pages, self.memory_maximum) = (memory.initial, memory.maximum);
                     at_most("memory", self.memory_pages, MEMORY_PAGES_MAX, offset)?;
+                    if self.memory_pages == 0 {
+                        return Err(rule("memory", offset, "it begins with no page, where at least 1 is needed"));
+                    }
                 }
             }
             _ => self.later_section(payload)?,
@@ -241,6 +261,7 @@ impl Inspected {
                 return Err(rule("import", offset, format!("{name} is imported with another type than the host's")));
             }
             self.imported_functions += 1;
+            self.weight += import_weight();
             at_most("imports", u64::from(self.imported_functions), u64::from(IMPORTS_MAX), offset)?;
         }
         Ok(())
@@ -269,39 +290,63 @@ impl Inspected {
     }
 }
 
-/// Validates one body and measures what it takes of the stack.
-fn function_shape(
-    function: FuncToValidate<ValidatorResources>,
-    body: &FunctionBody<'_>,
-    allocations: FuncValidatorAllocations,
-) -> Result<(FunctionShape, FuncValidatorAllocations), ContractFault> {
-    let start = body.range().start;
-    at_most("body", (body.range().end - body.range().start) as u64, BODY_BYTES_MAX as u64, start)?;
-    let mut validator = function.into_validator(allocations);
-    let mut reader = body.get_binary_reader();
-    let mut locals = body.get_locals_reader().map_err(|error| invalid(&error))?;
-    let mut total = u64::from(validator.len_locals());
-    for _ in 0..locals.get_count() {
-        let (count, _) = locals.read().map_err(|error| invalid(&error))?;
-        total = total.saturating_add(u64::from(count));
-        at_most("locals", total, u64::from(LOCALS_MAX), start)?;
+impl Inspected {
+    /// Validates one body, and measures what it takes of the stack and of a compiler's time.
+    fn function(
+        &mut self,
+        function: FuncToValidate<ValidatorResources>,
+        body: &FunctionBody<'_>,
+        allocations: FuncValidatorAllocations,
+    ) -> Result<FuncValidatorAllocations, ContractFault> {
+        let start = body.range().start;
+        at_most("body", (body.range().end - body.range().start) as u64, BODY_BYTES_MAX as u64, start)?;
+        let mut validator = function.into_validator(allocations);
+        let mut reader = body.get_binary_reader();
+        let mut groups = body.get_locals_reader().map_err(|error| invalid(&error))?;
+        let mut total = u64::from(validator.len_locals());
+        for _ in 0..groups.get_count() {
+            let (count, _) = groups.read().map_err(|error| invalid(&error))?;
+            total = total.saturating_add(u64::from(count));
+            at_most("locals", total, u64::from(LOCALS_MAX), start)?;
+        }
+        let locals = total as u32;
+        validator.read_locals(&mut reader).map_err(|error| invalid(&error))?;
+        let mut operands = 0;
+        let mut weigher = Weigher::new(locals);
+        let mut reader = OperatorsReader::new(reader);
+        while !reader.eof() {
+            let offset = reader.original_position();
+            let operator = reader.read().map_err(|error| invalid(&error))?;
+            operator_allowed(&operator, offset)?;
+            self.grows |= matches!(operator, Operator::MemoryGrow { .. });
+            weigher.note(&operator, validator.operand_stack_height(), |depth| self.carried(&validator, depth));
+            validator.op(offset, &operator).map_err(|error| invalid(&error))?;
+            operands = operands.max(validator.operand_stack_height());
+            at_most("operands", u64::from(operands), u64::from(OPERANDS_MAX), offset)?;
+            at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset)?;
+        }
+        reader.finish().map_err(|error| invalid(&error))?;
+        let weighed = weigher.finish();
+        at_most("weight", weighed.weight, FUNCTION_WEIGHT_MAX, start)?;
+        self.weight = self.weight.saturating_add(weighed.weight);
+        at_most("weight", self.weight, WEIGHT_MAX, start)?;
+        self.functions.push(FunctionShape { stack_weight: stack_weight(locals, operands, weighed.kept), locals });
+        Ok(validator.into_allocations())
     }
-    validator.read_locals(&mut reader).map_err(|error| invalid(&error))?;
-    let mut operands = 0;
-    let mut reader = OperatorsReader::new(reader);
-    while !reader.eof() {
-        let offset = reader.original_position();
-        let operator = reader.read().map_err(|error| invalid(&error))?;
-        operator_allowed(&operator, offset)?;
-        validator.op(offset, &operator).map_err(|error| invalid(&error))?;
-        operands = operands.max(validator.operand_stack_height());
-        at_most("operands", u64::from(operands), u64::from(OPERANDS_MAX), offset)?;
-        at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset)?;
+
+    /// How many values a branch to the label at this depth carries along.
+    fn carried(&self, validator: &FuncValidator<ValidatorResources>, depth: u32) -> u32 {
+        let Some(frame) = validator.get_control_frame(depth as usize) else { return 0 };
+        match frame.block_type {
+            BlockType::Empty => 0,
+            BlockType::Type(_) => u32::from(frame.kind != FrameKind::Loop),
+            BlockType::FuncType(index) => {
+                let kind = self.types.get(index as usize).and_then(Option::as_ref);
+                let values = kind.map(|(takes, gives)| if frame.kind == FrameKind::Loop { takes } else { gives });
+                values.map_or(0, |values| values.len() as u32)
+            }
+        }
     }
-    reader.finish().map_err(|error| invalid(&error))?;
-    let locals = total as u32;
-    let shape = FunctionShape { stack_weight: stack_weight(locals, operands), locals };
-    Ok((shape, validator.into_allocations()))
 }
 
 fn operator_allowed(operator: &Operator<'_>, offset: usize) -> Result<(), ContractFault> {

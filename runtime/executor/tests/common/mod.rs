@@ -167,7 +167,7 @@ impl Chain {
 
     pub fn call(&self, from: u8, to: Address, input: Vec<u8>) -> Receipt {
         let call = CallInput { from: account_of(self.genesis.suite, from), to, input, gas: GAS };
-        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node")
+        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node").receipt
     }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use entente_crypto::{Domain, Suite};
 use entente_host::{
     BlockContext, CallHost, CallRequest, ContractFault, CreateRequest, Fault, Frame, FrameStatus, Host, NodeFault,
-    Outcome, TransactionContext, gas::SCHEDULE_1,
+    Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext, gas::SCHEDULE_1,
 };
 use entente_state::Row;
 use entente_types::{Address, Amount, Hash, Log};
@@ -72,7 +72,18 @@ impl TestHost {
         self
     }
 
-    pub fn enter(mut self: Box<Self>, entry: Entry, address: Address, input: &[u8], gas: u64) -> Ended {
+    pub fn enter(self: Box<Self>, entry: Entry, address: Address, input: &[u8], gas: u64) -> Ended {
+        self.enter_with(entry, address, input, gas, STACK_MEMORY_PAGES_MAX)
+    }
+
+    pub fn enter_with(
+        mut self: Box<Self>,
+        entry: Entry,
+        address: Address,
+        input: &[u8],
+        gas: u64,
+        memory_pages: u32,
+    ) -> Ended {
         if self.frames.len() >= 64 {
             return (self, Ok(Outcome::fault(ContractFault::Depth { limit: 64 })));
         }
@@ -86,6 +97,7 @@ impl TestHost {
             value: Amount::from(5),
             input: input.into(),
             gas,
+            memory_pages,
             read_only: false,
             depth: self.frames.len() as u16,
             creating: false,
@@ -142,7 +154,7 @@ impl Host for TestHost {
 
 impl CallHost for TestHost {
     fn call(self: Box<Self>, request: CallRequest) -> Ended {
-        self.enter(Entry::Call, request.address, &request.input, request.gas)
+        self.enter_with(Entry::Call, request.address, &request.input, request.gas, request.memory_pages)
     }
 
     fn create(self: Box<Self>, request: CreateRequest) -> Ended {
@@ -151,6 +163,7 @@ impl CallHost for TestHost {
             output: Vec::new(),
             gas_left: request.gas,
             created: Some(at(0xcc)),
+            function: None,
         };
         (self, Ok(outcome))
     }
