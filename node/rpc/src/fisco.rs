@@ -171,7 +171,7 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
             return Err(RpcError::new(NO_FROM, "Call needs a 'from' field"));
         }
         let number = group.ledger().tip().number;
-        let receipt = group.call(call_input(&group, request), None).await?.receipt;
+        let receipt = group.call(call_input(request), None).await?.receipt;
         answer(&json!({
             "currentBlockNumber": quantity(number),
             "output": hex_bytes::encode(&receipt.output),

@@ -138,7 +138,7 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
         let group = arguments.group(&context, 0)?.handle.clone();
         let request = arguments.call(1)?;
         let height = arguments.optional_number(2)?;
-        let called = group.call(call_input(&group, request), height).await?;
+        let called = group.call(call_input(request), height).await?;
         answer(&CallView::new(&called))
     })
 }

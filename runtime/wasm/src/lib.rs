@@ -56,7 +56,6 @@ pub use crate::{
     instance::Entry,
     section::abi_section,
     vault::{CodeKey, CodeStore, CodeVault},
-    without_unwinding::WithoutUnwinding,
 };
 
 /// Checks a module against every rule without compiling it.
