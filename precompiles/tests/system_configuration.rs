@@ -285,9 +285,7 @@ fn only_a_sealer_itself_raises_the_version() {
     let module = wat::parse_str(relay).expect("wat");
     let deploy = chain.sign(1, None, container(&module, &[]), 5_000_000);
     let relay = chain.commit(&[deploy]).remove(0).contract.expect("deployed");
-    for (input, expected) in
-        [(set_input("protocol_version", "2"), -50_000), (set_input("tx_count_limit", "9"), 1)]
-    {
+    for (input, expected) in [(set_input("protocol_version", "2"), -50_000), (set_input("tx_count_limit", "9"), 1)] {
         let transaction = chain.sign(200, Some(relay), input, 200_000);
         assert_eq!(code(&chain.commit(&[transaction]).remove(0)), expected);
     }

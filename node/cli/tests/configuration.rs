@@ -86,5 +86,8 @@ fn a_version_that_the_release_does_not_know_stops_the_node_with_a_plain_line() {
     let line = home.failure(&["chain", "up", "chain"]);
     assert!(line.contains("node0 did not start") && line.contains(expected), "{line}");
     let verified = home.json(&["verify", "--dir", "chain/node0", "--replay"]);
-    assert_eq!((&verified["height"], &verified["ok"], &verified["replay"]["ok"]), (&json!(1), &json!(true), &json!(true)));
+    assert_eq!(
+        (&verified["height"], &verified["ok"], &verified["replay"]["ok"]),
+        (&json!(1), &json!(true), &json!(true))
+    );
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use entente_executor::{CallInput, Executor};
-use entente_host::NodeFault;
 use entente_group::{CommittedBlock, Event};
+use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, check};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Receipt, Transaction};

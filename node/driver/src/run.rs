@@ -206,10 +206,5 @@ pub(crate) fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 /// What a handle shows before the first step.
 pub(crate) fn shown(group: &Group) -> Shown {
     let pool = group.pool();
-    Shown {
-        pool_transactions: pool.len(),
-        pool_bytes: pool.bytes(),
-        rules: Arc::clone(pool.rules()),
-        halted: None,
-    }
+    Shown { pool_transactions: pool.len(), pool_bytes: pool.bytes(), rules: Arc::clone(pool.rules()), halted: None }
 }

@@ -35,7 +35,10 @@ async fn a_change_is_shown_at_once_and_refuses_at_the_door() {
     assert_eq!(node.result("getSystemConfigByKey", json!([1, "TX_GAS_LIMIT"])).await, json!("2000000"));
     assert_eq!(node.result("getSystemConfigByKey", json!([1, "protocol_version"])).await, json!("1"));
     let status = group.status().await.unwrap();
-    assert_eq!(status.more["limits"], json!({ "block_gas": 3_000_000, "transaction_gas": 2_000_000, "block_transactions": 5000 }));
+    assert_eq!(
+        status.more["limits"],
+        json!({ "block_gas": 3_000_000, "transaction_gas": 2_000_000, "block_transactions": 5000 })
+    );
 
     // A transaction that would have been let in before.
     let (code, message) =

@@ -9,8 +9,8 @@ use entente_host::{
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, Amount, BlockNumber, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status, Transaction,
-    Version,
+    Address, Amount, BlockNumber, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status,
+    Transaction, Version,
 };
 
 use crate::{

@@ -120,8 +120,21 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         for text in [
-            "", "f", "f(", "f)", "f(,)", "f(uint)", "f(uint9)", "f(uint08)", "f(string memory x)", "f((uint256))",
-            "f(string \"x\")", "1f()", "f(uint256,)", "f(int264)", "f(bytes33)",
+            "",
+            "f",
+            "f(",
+            "f)",
+            "f(,)",
+            "f(uint)",
+            "f(uint9)",
+            "f(uint08)",
+            "f(string memory x)",
+            "f((uint256))",
+            "f(string \"x\")",
+            "1f()",
+            "f(uint256,)",
+            "f(int264)",
+            "f(bytes33)",
         ] {
             assert_eq!(Declaration::parse(text), Err(DeclarationError(text)));
         }

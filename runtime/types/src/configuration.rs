@@ -302,14 +302,8 @@ mod tests {
         assert_eq!(plain.encode(), [&[1, 3 << 2][..], b"258", &[7, 0, 0, 0, 0, 0, 0, 0]].concat());
         let mut pending = plain.clone();
         pending.set(9, setting(4, 12));
-        let expected = [
-            &[2, 3 << 2][..],
-            b"258",
-            &[7, 0, 0, 0, 0, 0, 0, 0],
-            &[1 << 2, 1 << 2],
-            b"4",
-            &[12, 0, 0, 0, 0, 0, 0, 0],
-        ];
+        let expected =
+            [&[2, 3 << 2][..], b"258", &[7, 0, 0, 0, 0, 0, 0, 0], &[1 << 2, 1 << 2], b"4", &[12, 0, 0, 0, 0, 0, 0, 0]];
         assert_eq!(pending.encode(), expected.concat());
         for entry in [plain, pending] {
             assert_eq!(ConfigurationEntry::decode_all(&mut entry.encode().as_slice()).unwrap(), entry);

@@ -35,11 +35,11 @@ use wasmer::{
     sys::{Cranelift, CraneliftOptLevel, EngineBuilder},
 };
 
-pub use crate::{instance::Entry, section::abi_section};
 use crate::{
     compiled::{Cache, Compiled},
     instance::Instance,
 };
+pub use crate::{instance::Entry, section::abi_section};
 
 /// Checks a module against every rule without compiling it.
 ///
