@@ -40,8 +40,8 @@ const fn function(signature: &'static str, run: fn(&mut dyn Host, &[u8]) -> Nati
 
 fn natives() -> NativeRegistry {
     const FUNCTIONS: &[NativeFunction] = &[function("give(uint32)", give), function("who()", who_asks)];
-    NativeRegistry::new(Suite::Standard, &[NativeModule { address: MODULE, name: "test", functions: FUNCTIONS }])
-        .expect("one module")
+    let module = NativeModule { address: MODULE, name: "test", doc: "For tests.", functions: FUNCTIONS, events: &[] };
+    NativeRegistry::new(Suite::Standard, &[module]).expect("one module")
 }
 
 fn rich() -> Chain {
