@@ -17,7 +17,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ledger", &["crypto", "types", "state", "storage"]),
     ("pool", &["crypto", "types"]),
     ("consensus", &["types"]),
-    ("group", &["crypto", "types", "state", "host", "executor", "precompiles", "storage", "ledger", "pool", "consensus"]),
+    (
+        "group",
+        &["crypto", "types", "state", "host", "executor", "precompiles", "storage", "ledger", "pool", "consensus"],
+    ),
     ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group"]),
     ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "driver"]),
     ("contract-macros", &[]),

@@ -20,9 +20,9 @@ fn limits_are_read_set_and_told_without_a_local_abi() {
     let get = |name: &str| run(&["contract", "call", SYSTEM, "getValueByKey", name])["output"].clone();
 
     assert_eq!(get("tx_count_limit"), json!(["5000", "0"]));
-    let sent = set("tx_count_limit", "7");
-    assert_eq!((&sent["status"], &sent["block"], &sent["output"]), (&json!(0), &json!(1), &json!(["1"])));
-    let log = &sent["logs"][0];
+    let told = set("tx_count_limit", "7");
+    assert_eq!((&told["status"], &told["block"], &told["output"]), (&json!(0), &json!(1), &json!(["1"])));
+    let log = &told["logs"][0];
     assert_eq!(log["event"], "ConfigurationSet(address,string,string,uint256)");
     let values: Vec<_> = (0..4).map(|index| log["arguments"][index]["value"].clone()).collect();
     assert_eq!(values, [alice, json!("tx_count_limit"), json!("7"), json!("2")]);

@@ -64,8 +64,12 @@ fn proofs_are_fetched_from_a_node_and_checked_without_one() {
         "{}",
         text(&another.stderr)
     );
+    damaged_and_foreign_ones_are_refused(&home);
+}
 
-    // One bit, half a file, no proof, another group.
+/// One bit, half a file, no proof, another group.
+fn damaged_and_foreign_ones_are_refused(home: &Home) {
+    let genesis = ["--genesis", "genesis.toml"];
     let check = |file: &str| home.failure(&[&["proof", "check", file], genesis.as_slice()].concat());
     let mut bytes = fs::read(home.path("payment.proof")).unwrap();
     let middle = bytes.len() / 2;

@@ -37,7 +37,7 @@ mod tests {
                     b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
                     "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
                 ),
-                (&[b'a'; 1_000_000], "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
+                (&b"a".repeat(1_000_000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
             ],
         );
     }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn blake3_is_the_authors() {
         // BLAKE3's test_vectors.json: input bytes 0, 1, 2, ... modulo 251.
-        let input: Vec<u8> = (0..1025).map(|index| (index % 251) as u8).collect();
+        let input: Vec<u8> = (0..1025_u32).map(|index| (index % 251) as u8).collect();
         assert_digests(
             blake3,
             &[

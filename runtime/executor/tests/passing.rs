@@ -15,12 +15,14 @@ use entente_wasm::limits::CALL_DATA_BYTES_MAX;
 
 const MODULE: Address = Address([0x77; 20]);
 
+#[expect(clippy::unnecessary_wraps, reason = "the type is the table's")]
 /// Gives back as many bytes as its argument says.
 fn give(_: &mut dyn Host, arguments: &[u8]) -> NativeResult {
     let length = u32::from_le_bytes(arguments.try_into().expect("four bytes"));
     Ok(vec![7; length as usize])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type is the table's")]
 /// Gives back its caller and whose storage it works on.
 fn who_asks(host: &mut dyn Host, _: &[u8]) -> NativeResult {
     Ok([host.frame().caller.0, host.frame().storage_address.0].concat())
@@ -40,8 +42,8 @@ const fn function(signature: &'static str, run: fn(&mut dyn Host, &[u8]) -> Nati
 
 fn natives() -> NativeRegistry {
     const FUNCTIONS: &[NativeFunction] = &[function("give(uint32)", give), function("who()", who_asks)];
-    NativeRegistry::new(Suite::Standard, &[NativeModule { address: MODULE, name: "test", functions: FUNCTIONS }])
-        .expect("one module")
+    let module = NativeModule { address: MODULE, name: "test", doc: "For tests.", functions: FUNCTIONS, events: &[] };
+    NativeRegistry::new(Suite::Standard, &[module]).expect("one module")
 }
 
 fn rich() -> Chain {

@@ -63,9 +63,12 @@ const DIGESTS: [Digest; 4] = [
     (DIGEST_SM3, sm3, |gas| gas.sm3_byte),
 ];
 
+/// An algorithm, a message, its signature, its key.
+type Signed = (u32, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// A message with its signature and key, and the algorithm. SM2's are those of GB/T 32918.5-2017, appendix A.2, and
 /// Ed25519's of RFC 8032, section 7.1, test 3.
-fn signed() -> [(u32, Vec<u8>, Vec<u8>, Vec<u8>); 3] {
+fn signed() -> [Signed; 3] {
     let bytes = |digits: &str| digits.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>();
     let secret = SecretKey::from_bytes(Suite::Standard, &[5; 32]).expect("a key");
     let standard = secret.sign(&Hash([9; 32])).as_bytes()[..64].to_vec();

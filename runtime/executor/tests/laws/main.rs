@@ -1,4 +1,6 @@
 //! The laws of frames: scripts over several contracts, run by the executor and by a model.
+#![allow(unreachable_pub, reason = "what these modules share among themselves")]
+#![allow(clippy::unused_self, clippy::similar_names, reason = "words of the model")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -73,7 +73,7 @@ const FUNCTIONS: &[NativeFunction] = &[
 ];
 
 pub fn natives() -> NativeRegistry {
-    let module = NativeModule { address: NATIVE, name: "test", functions: FUNCTIONS };
+    let module = NativeModule { address: NATIVE, name: "test", doc: "For tests.", functions: FUNCTIONS, events: &[] };
     NativeRegistry::new(Suite::Standard, &[module]).expect("one module")
 }
 

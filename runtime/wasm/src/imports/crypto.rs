@@ -27,16 +27,19 @@ fn digest_of(algorithm: u32, gas: &GasSchedule) -> Result<Digest, Fault> {
     })
 }
 
+/// Verifies a message's signature under a key.
+type Verify = fn(&[u8], &[u8], &[u8]) -> bool;
+
 /// How an algorithm verifies, and what that costs.
 struct Verification {
-    verify: fn(&[u8], &[u8], &[u8]) -> bool,
+    verify: Verify,
     key_bytes: usize,
     base: u64,
     byte: u64,
 }
 
 fn verification_of(algorithm: u32, length: u32, gas: &GasSchedule) -> Result<Verification, Fault> {
-    let (verify, key_bytes, base, byte): (fn(&[u8], &[u8], &[u8]) -> bool, usize, u64, u64) = match algorithm {
+    let (verify, key_bytes, base, byte): (Verify, usize, u64, u64) = match algorithm {
         SIGNATURE_SECP256K1 if length as usize != SIGNED_DIGEST_BYTES => {
             return Err(no_value("the length of a digest that is verified (it is 32)", length));
         }

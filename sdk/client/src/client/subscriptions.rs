@@ -58,13 +58,14 @@ pub(super) async fn wait_receipt(
                 let method = "entente_subscribeReceipt".to_owned();
                 Err(QueryError::Answer { method, reason: shown(&error.to_string(), 200) })
             }
-            None => match client.endings.take(subscription.kind()) {
-                Some(refusal) => Err(QueryError::Refused { method: "entente_subscribeReceipt".to_owned(), refusal }),
-                None => {
+            None => {
+                let lost = || {
                     let reason = "the subscription ended before the receipt came".to_owned();
-                    Err(QueryError::Lost { url: client.url().to_owned(), reason })
-                }
-            },
+                    QueryError::Lost { url: client.url().to_owned(), reason }
+                };
+                let refused = |refusal| QueryError::Refused { method: "entente_subscribeReceipt".to_owned(), refusal };
+                Err(client.endings.take(subscription.kind()).map_or_else(lost, refused))
+            }
         }
     };
     match tokio::time::timeout(timeout, waiting).await {
