@@ -90,7 +90,7 @@ impl Executor {
 
     /// The same, with a choice of how code is compiled and kept. No result depends on it.
     pub fn with_code(genesis: &Genesis, natives: NativeRegistry, code: CodeOptions) -> Self {
-        let machine = Arc::new(Machine { wasm: Wasm::new(&SCHEDULE_1, code), natives });
+        let machine = Arc::new(Machine { wasm: Wasm::with_code(&SCHEDULE_1, code), natives });
         Self { machine, genesis: genesis.clone() }
     }
 
