@@ -60,10 +60,10 @@ impl CodeFolder {
         });
         files.shrink();
         let (waiting, to_write) = sync_channel::<(Hash, Vec<u8>)>(FILES_WAITING_MAX);
-        let writing = Arc::clone(&files);
+        let target = Arc::clone(&files);
         let thread = Builder::new()
             .name("code-write".into())
-            .spawn(move || to_write.into_iter().for_each(|(key, bytes)| writing.write(&key, &bytes)))?;
+            .spawn(move || to_write.into_iter().for_each(|(key, bytes)| target.write(&key, &bytes)))?;
         Ok(Self { files, writer: Mutex::new(Some(Writer { waiting, thread })) })
     }
 
@@ -190,7 +190,7 @@ impl Index {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".part") {
+            if Path::new(&name).extension().is_some_and(|extension| extension == "part") {
                 let _ = fs::remove_file(entry.path());
             }
             let mut key = Hash::ZERO;

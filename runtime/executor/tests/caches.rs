@@ -65,19 +65,19 @@ impl Numbers {
 
 /// Files whose bytes come back as `damage` leaves them.
 struct Files {
-    files: Mutex<BTreeMap<Hash, Vec<u8>>>,
+    kept: Mutex<BTreeMap<Hash, Vec<u8>>>,
     damage: fn(&mut Numbers, Vec<u8>) -> Option<Vec<u8>>,
     numbers: Mutex<Numbers>,
 }
 
 impl CodeStore for Files {
     fn get(&self, key: &Hash) -> Option<Vec<u8>> {
-        let bytes = self.files.lock().expect("no panic").get(key).cloned()?;
+        let bytes = self.kept.lock().expect("no panic").get(key).cloned()?;
         (self.damage)(&mut self.numbers.lock().expect("no panic"), bytes)
     }
 
     fn put(&self, key: &Hash, bytes: Vec<u8>) {
-        self.files.lock().expect("no panic").insert(*key, bytes);
+        self.kept.lock().expect("no panic").insert(*key, bytes);
     }
 }
 
@@ -94,7 +94,7 @@ fn damaged(numbers: &mut Numbers, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 fn vault(damage: fn(&mut Numbers, Vec<u8>) -> Option<Vec<u8>>, seed: u64) -> CodeVault {
-    let files = Files { files: Mutex::default(), damage, numbers: Mutex::new(Numbers(seed)) };
+    let files = Files { kept: Mutex::default(), damage, numbers: Mutex::new(Numbers(seed)) };
     CodeVault::new(Arc::new(files), CodeKey::derive(b"node"))
 }
 
@@ -146,7 +146,7 @@ fn history(seed: u64) -> History {
     let contracts = vec![coin, chain.deploy_wat(SCRIPT), chain.deploy_wat(TROUBLE)];
     let mut steps = Vec::new();
     for number in 0..BLOCKS {
-        let mut transactions: Vec<_> = (0..numbers.below(9) + 1)
+        let mut transactions: Vec<_> = (0..=numbers.below(9))
             .map(|_| {
                 let (to, input) = some_call(&mut numbers, &contracts);
                 let gas = if numbers.below(4) == 0 { 30_000 + numbers.below(100_000) } else { 2_000_000 };

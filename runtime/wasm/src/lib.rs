@@ -112,8 +112,13 @@ pub struct Wasm<H: CallHost> {
 }
 
 impl<H: CallHost> Wasm<H> {
-    /// An engine with nothing cached in memory.
-    pub fn new(schedule: &'static GasSchedule, options: CodeOptions) -> Self {
+    /// An engine with nothing cached. What it compiles is gone with it.
+    pub fn new(schedule: &'static GasSchedule) -> Self {
+        Self::with_code(schedule, CodeOptions::default())
+    }
+
+    /// The same, with a choice of how code is compiled and kept. No result depends on it.
+    pub fn with_code(schedule: &'static GasSchedule, options: CodeOptions) -> Self {
         Self {
             engines: EngineFactory::new(options.compiler),
             vault: options.vault,

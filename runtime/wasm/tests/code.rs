@@ -20,7 +20,7 @@ const GAS: u64 = 50_000_000;
 /// Files in memory, and a disk that fails when told to.
 #[derive(Default)]
 struct Files {
-    files: Mutex<BTreeMap<Hash, Vec<u8>>>,
+    kept: Mutex<BTreeMap<Hash, Vec<u8>>>,
     puts: AtomicUsize,
     /// The operation that fails: the nth of all gets and puts.
     fails_at: Option<usize>,
@@ -33,17 +33,17 @@ impl Files {
     }
 
     fn all(&self) -> BTreeMap<Hash, Vec<u8>> {
-        self.files.lock().expect("no panic").clone()
+        self.kept.lock().expect("no panic").clone()
     }
 
     fn set(&self, key: Hash, bytes: Vec<u8>) {
-        self.files.lock().expect("no panic").insert(key, bytes);
+        self.kept.lock().expect("no panic").insert(key, bytes);
     }
 }
 
 impl CodeStore for Files {
     fn get(&self, key: &Hash) -> Option<Vec<u8>> {
-        if self.fails() { None } else { self.files.lock().expect("no panic").get(key).cloned() }
+        if self.fails() { None } else { self.kept.lock().expect("no panic").get(key).cloned() }
     }
 
     fn put(&self, key: &Hash, bytes: Vec<u8>) {
@@ -57,7 +57,7 @@ impl CodeStore for Files {
 fn engine_of(files: &Arc<Files>, secret: &str, compiler: Compiler) -> Engine {
     let store: Arc<dyn CodeStore> = Arc::clone(files) as _;
     let vault = CodeVault::new(store, CodeKey::derive(secret.as_bytes()));
-    Arc::new(Wasm::new(&SCHEDULE_1, CodeOptions { compiler, vault: Some(vault), ..CodeOptions::default() }))
+    Arc::new(Wasm::with_code(&SCHEDULE_1, CodeOptions { compiler, vault: Some(vault), ..CodeOptions::default() }))
 }
 
 fn engine_on(files: &Arc<Files>) -> Engine {
@@ -137,7 +137,7 @@ fn what_is_loaded_runs_as_what_was_compiled_and_is_not_compiled_again() {
         assert_eq!(restarted.compilations(), 0);
     }
     assert_eq!(files.puts.load(Ordering::Relaxed), 1);
-    let alone = Arc::new(Wasm::new(&SCHEDULE_1, CodeOptions::default()));
+    let alone = Arc::new(Wasm::new(&SCHEDULE_1));
     assert_eq!(endings(&alone), expected);
 }
 
@@ -220,7 +220,7 @@ fn swapped_files_are_compiled_anew() {
 fn a_store_that_fails_at_any_operation_changes_no_result() {
     let modules = [small(1), small(2), small(3)];
     let all = |engine: &Engine| modules.each_ref().map(|module| run(engine, module, b""));
-    let expected = all(&Arc::new(Wasm::new(&SCHEDULE_1, CodeOptions::default())));
+    let expected = all(&Arc::new(Wasm::new(&SCHEDULE_1)));
     let undisturbed = Arc::new(Files::default());
     let both = |files: &Arc<Files>| [engine_on(files), engine_on(files)].map(|engine| all(&engine));
     assert_eq!(both(&undisturbed), [expected.clone(), expected.clone()]);
@@ -236,7 +236,7 @@ fn a_store_that_fails_at_any_operation_changes_no_result() {
 fn contracts_called_in_rotation_stay_within_the_bounds_and_work() {
     let bound = 4 << 20;
     let options = CodeOptions { compiled_bytes_max: bound, ..CodeOptions::default() };
-    let engine: Engine = Arc::new(Wasm::new(&SCHEDULE_1, options));
+    let engine: Engine = Arc::new(Wasm::with_code(&SCHEDULE_1, options));
     let modules: Vec<_> = (0..200).map(small).collect();
     let expected: Vec<_> = modules.iter().map(|module| run(&engine, module, b"")).collect();
     for _ in 0..5 {

@@ -48,7 +48,7 @@ fn call(engine: &Engine, numbers: Range<u32>) {
 #[test]
 fn compiled_code_takes_what_is_counted_and_gives_it_back() {
     let engine: Engine =
-        Arc::new(Wasm::new(&SCHEDULE_1, CodeOptions { compiled_bytes_max: BOUND, ..CodeOptions::default() }));
+        Arc::new(Wasm::with_code(&SCHEDULE_1, CodeOptions { compiled_bytes_max: BOUND, ..CodeOptions::default() }));
     // Whatever the first compilation takes for itself.
     prepare(&engine, 0..4);
     let begun = resident();

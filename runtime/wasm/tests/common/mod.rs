@@ -10,7 +10,7 @@ use entente_host::{
 };
 use entente_state::Row;
 use entente_types::{Address, Amount, Hash, Log};
-use entente_wasm::{CodeOptions, Entry, Wasm};
+use entente_wasm::{Entry, Wasm};
 
 pub const GAS: u64 = 10_000_000_000;
 
@@ -29,7 +29,7 @@ pub struct TestHost {
 }
 
 pub fn engine() -> Engine {
-    Arc::new(Wasm::new(&SCHEDULE_1, CodeOptions::default()))
+    Arc::new(Wasm::new(&SCHEDULE_1))
 }
 
 pub fn wat(text: &str) -> Vec<u8> {
