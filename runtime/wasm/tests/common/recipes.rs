@@ -54,12 +54,18 @@ impl Recipe {
             mix[random.below(KINDS as u32) as usize] = 1 + random.below(20) as u8;
         }
         Self {
-            locals: { let most = up_to(random, 11); 3 + random.below(most) },
+            locals: {
+                let most = up_to(random, 11);
+                3 + random.below(most)
+            },
             bytes: 200 + random.below(bytes_max as u32) as usize,
             mix,
             constants: up_to(random, 16),
             depth: 1 + random.below(240),
-            targets: { let most = up_to(random, 11); 1 + random.below(most) },
+            targets: {
+                let most = up_to(random, 11);
+                1 + random.below(most)
+            },
             all_alive: random.below(2) == 0,
             seed: random.next(),
         }
@@ -203,7 +209,9 @@ impl Maker<'_> {
                 let call = I::CallIndirect { type_index: 1, table_index: 0 };
                 self.body.add(&[I::LocalGet(0), call]);
             }
-            15 => drop(self.body.add(&[I::LocalGet(from), I::LocalGet(to), I::LocalGet(0), I::Select, I::LocalSet(to)])),
+            15 => {
+                drop(self.body.add(&[I::LocalGet(from), I::LocalGet(to), I::LocalGet(0), I::Select, I::LocalSet(to)]))
+            }
             16 => drop(self.body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64DivU, I::LocalSet(to)])),
             17 => drop(self.body.add(&[I::LocalGet(0), I::LocalGet(0), I::LocalGet(0), I::MemoryFill(0)])),
             18 => drop(self.body.add(&[I::GlobalGet(constant as u32 % 100), I::LocalSet(to)])),
