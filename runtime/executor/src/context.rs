@@ -106,7 +106,13 @@ impl Context {
                 (self, outcome)
             }
             Code::None => {
-                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None, function: None };
+                let done = Outcome {
+                    status: FrameStatus::Success,
+                    output: Vec::new(),
+                    gas_left: gas,
+                    created: None,
+                    function: None,
+                };
                 (self, Ok(done))
             }
         };
@@ -143,9 +149,7 @@ impl Context {
             return Ok(Outcome::fault(ContractFault::Native(refusal.into())));
         }
         match (function.run)(self, arguments) {
-            Ok(output) => {
-                Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None, function: None })
-            }
+            Ok(output) => Ok(Outcome { status: FrameStatus::Success, output, gas_left, created: None, function: None }),
             Err(Fault::Contract(fault)) => Ok(Outcome::fault(fault)),
             Err(Fault::Node(fault)) => Err(fault),
         }

@@ -22,6 +22,8 @@ pub(crate) struct Compiled {
     pub(crate) mutable_globals: Vec<usize>,
     pub(crate) chunk_shift: u32,
     pub(crate) schedule: &'static GasSchedule,
+    /// What each frame pays for its instance.
+    pub(crate) instance_units: u64,
     /// What memory holds in a new instance.
     pub(crate) image: Image,
     /// What it counts for in the cache.
@@ -43,6 +45,7 @@ impl Compiled {
             mutable_globals,
             chunk_shift: chunk_shift(inspected.memory_pages),
             schedule,
+            instance_units: inspected.instance_units(schedule),
             kept_bytes: code.len().saturating_add(image.kept_bytes()),
             image,
         })
