@@ -12,7 +12,8 @@ fn main() {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let mut workload = Workload::new(&target.join("contracts/token.wasm"), 100).expect("the token's module; run `make contracts`");
+    let mut workload =
+        Workload::new(&target.join("contracts/token.wasm"), 100).expect("the token's module; run `make contracts`");
     let mut figures = measure_gas(&mut workload, ROUNDS, only.as_deref()).expect("classes that run");
     print!("{}", gas_table(&figures));
     figures.sort_by(|one, other| other.ratio.total_cmp(&one.ratio));

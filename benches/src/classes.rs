@@ -94,7 +94,8 @@ fn instructions() -> Result<Vec<Class>, WorkloadError> {
     let many = |name: &str, piece: &str| {
         Ok::<_, WorkloadError>(class(name, 40_000, 32, repeating(1, "", "", &piece.repeat(32))?))
     };
-    let indirect = "(type $t (func (param i32) (result i32))) (table 8 funcref) (elem (i32.const 0) $f $g $f $g $g $f $g $f)
+    let indirect =
+        "(type $t (func (param i32) (result i32))) (table 8 funcref) (elem (i32.const 0) $f $g $f $g $g $f $g $f)
         (func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
         (func $g (param i32) (result i32) (i32.xor (local.get 0) (i32.const 9)))";
     let table = (0..16).fold(String::new(), |text, _| text + "(block ");
@@ -110,15 +111,85 @@ fn instructions() -> Result<Vec<Class>, WorkloadError> {
         many("plain: multiplications one after the other", "(local.set $a (i64.mul (local.get $a) (local.get $b)))")?,
         many("plain: rotations and counts", "(local.set $a (i64.rotl (i64.popcnt (local.get $a)) (local.get $a)))")?,
         many("plain: selects", "(local.set $x (select (local.get $i) (local.get $x) (local.get $y)))")?,
-        many("division: 64 bits, one after the other", "(local.set $a (i64.div_u (i64.const -1) (i64.or (local.get $a) (i64.const 1))))")?,
-        many("global: read, changed, written", "")
-            .and_then(|_| Ok(class("global: read, changed, written", 40_000, 32, repeating(1, "(global $g (mut i64) (i64.const 1))", "", &"(global.set $g (i64.add (global.get $g) (i64.const 1)))".repeat(32))?)))?,
-        class("branch: one that nobody can predict", 200_000, 1, repeating(1, "", "", &format!("{RANDOM} (if (i64.lt_s (local.get $a) (i64.const 0)) (then (local.set $x (i32.add (local.get $x) (i32.const 1)))))"))?),
-        class("branch: a table that nobody can predict", 200_000, 1, repeating(1, "", "", &format!("{RANDOM} {table} (br_table {labels} (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 15))) {arms}"))?),
-        class("call: a function that does little", 100_000, 8, repeating(1, "(func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))", "", &"(local.set $x (call $f (local.get $x)))".repeat(8))?),
+        many(
+            "division: 64 bits, one after the other",
+            "(local.set $a (i64.div_u (i64.const -1) (i64.or (local.get $a) (i64.const 1))))",
+        )?,
+        many("global: read, changed, written", "").and_then(|_| {
+            Ok(class(
+                "global: read, changed, written",
+                40_000,
+                32,
+                repeating(
+                    1,
+                    "(global $g (mut i64) (i64.const 1))",
+                    "",
+                    &"(global.set $g (i64.add (global.get $g) (i64.const 1)))".repeat(32),
+                )?,
+            ))
+        })?,
+        class(
+            "branch: one that nobody can predict",
+            200_000,
+            1,
+            repeating(
+                1,
+                "",
+                "",
+                &format!(
+                    "{RANDOM} (if (i64.lt_s (local.get $a) (i64.const 0)) (then (local.set $x (i32.add (local.get $x) (i32.const 1)))))"
+                ),
+            )?,
+        ),
+        class(
+            "branch: a table that nobody can predict",
+            200_000,
+            1,
+            repeating(
+                1,
+                "",
+                "",
+                &format!(
+                    "{RANDOM} {table} (br_table {labels} (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 15))) {arms}"
+                ),
+            )?,
+        ),
+        class(
+            "call: a function that does little",
+            100_000,
+            8,
+            repeating(
+                1,
+                "(func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))",
+                "",
+                &"(local.set $x (call $f (local.get $x)))".repeat(8),
+            )?,
+        ),
         class("call: 500 deep and back", 300, 500, repeating(1, recursion, "", "(drop (call $deep (i32.const 500)))")?),
-        class("call: indirect, always the same", 100_000, 8, repeating(1, indirect, "", &"(local.set $x (call_indirect (type $t) (local.get $x) (i32.const 1)))".repeat(8))?),
-        class("call: indirect, nobody can predict which", 200_000, 1, repeating(1, indirect, "", &format!("{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 7))))"))?),
+        class(
+            "call: indirect, always the same",
+            100_000,
+            8,
+            repeating(
+                1,
+                indirect,
+                "",
+                &"(local.set $x (call_indirect (type $t) (local.get $x) (i32.const 1)))".repeat(8),
+            )?,
+        ),
+        class(
+            "call: indirect, nobody can predict which",
+            200_000,
+            1,
+            repeating(
+                1,
+                indirect,
+                "",
+                &format!(
+                    "{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 7))))"
+                ),
+            )?,
+        ),
     ])
 }
 
@@ -143,30 +214,91 @@ fn memory() -> Result<Vec<Class>, WorkloadError> {
 
 fn host_functions() -> Result<Vec<Class>, WorkloadError> {
     let one = |name: &str, times: u32, body: &str| {
-        Ok::<_, WorkloadError>(class(name, times, 1, repeating(32, "", "(memory.fill (i32.const 4096) (i32.const 7) (i32.const 1048576))", body)?))
+        Ok::<_, WorkloadError>(class(
+            name,
+            times,
+            1,
+            repeating(32, "", "(memory.fill (i32.const 4096) (i32.const 7) (i32.const 1048576))", body)?,
+        ))
     };
     let key = "(i32.store (i32.const 5000) (local.get $i))";
     Ok(vec![
         one("host: a number", 100_000, "(drop (call $block_number))")?,
         one("host: an address", 100_000, "(call $caller (i32.const 64))")?,
-        one("host: the input's first 32 bytes", 100_000, "(call $input_read (i32.const 64) (i32.const 0) (i32.const 4))")?,
+        one(
+            "host: the input's first 32 bytes",
+            100_000,
+            "(call $input_read (i32.const 64) (i32.const 0) (i32.const 4))",
+        )?,
         one("host: output of 32 bytes", 100_000, "(call $output (i32.const 4096) (i32.const 32))")?,
         one("host: output of 1 MiB", 30, "(call $output (i32.const 4096) (i32.const 1048576))")?,
-        one("host: keccak-256 of 32 bytes", 50_000, "(call $keccak256 (i32.const 4096) (i32.const 32) (i32.const 64))")?,
+        one(
+            "host: keccak-256 of 32 bytes",
+            50_000,
+            "(call $keccak256 (i32.const 4096) (i32.const 32) (i32.const 64))",
+        )?,
         one("host: keccak-256 of 1 MiB", 20, "(call $keccak256 (i32.const 4096) (i32.const 1048576) (i32.const 64))")?,
-        one("host: the suite's hash of 32 bytes", 50_000, "(call $hash (i32.const 4096) (i32.const 32) (i32.const 64))")?,
+        one(
+            "host: the suite's hash of 32 bytes",
+            50_000,
+            "(call $hash (i32.const 4096) (i32.const 32) (i32.const 64))",
+        )?,
         one("host: the suite's hash of 1 MiB", 20, "(call $hash (i32.const 4096) (i32.const 1048576) (i32.const 64))")?,
-        one("host: a log without topics", 3_000, "(call $emit (i32.const 4096) (i32.const 0) (i32.const 4096) (i32.const 0))")?,
-        one("host: a log of four topics and 1 KiB", 3_000, "(call $emit (i32.const 4096) (i32.const 4) (i32.const 4096) (i32.const 1024))")?,
-        one("host: a log of 128 KiB", 100, "(call $emit (i32.const 4096) (i32.const 0) (i32.const 4096) (i32.const 131072))")?,
-        one("storage: read of nothing, another key each time", 20_000, &format!("{key} (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 64) (i32.const 32)))"))?,
-        one("storage: read of one value of 32 bytes", 20_000, "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 64) (i32.const 32)))")?,
-        one("storage: read of one value of 128 KiB", 2_000, "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)))")?,
-        one("storage: read of one value of 128 KiB into one byte", 2_000, "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 1)))")?,
-        one("storage: write of 32 bytes, another key each time", 10_000, &format!("{key} (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32))"))?,
-        one("storage: write of 32 bytes under one key", 10_000, "(call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32))")?,
-        one("storage: write of 128 KiB under one key", 200, "(call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072))")?,
-        one("storage: removal, another key each time", 10_000, &format!("{key} (call $storage_remove (i32.const 5000) (i32.const 32))"))?,
+        one(
+            "host: a log without topics",
+            3_000,
+            "(call $emit (i32.const 4096) (i32.const 0) (i32.const 4096) (i32.const 0))",
+        )?,
+        one(
+            "host: a log of four topics and 1 KiB",
+            3_000,
+            "(call $emit (i32.const 4096) (i32.const 4) (i32.const 4096) (i32.const 1024))",
+        )?,
+        one(
+            "host: a log of 128 KiB",
+            100,
+            "(call $emit (i32.const 4096) (i32.const 0) (i32.const 4096) (i32.const 131072))",
+        )?,
+        one(
+            "storage: read of nothing, another key each time",
+            20_000,
+            &format!("{key} (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 64) (i32.const 32)))"),
+        )?,
+        one(
+            "storage: read of one value of 32 bytes",
+            20_000,
+            "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 64) (i32.const 32)))",
+        )?,
+        one(
+            "storage: read of one value of 128 KiB",
+            2_000,
+            "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)))",
+        )?,
+        one(
+            "storage: read of one value of 128 KiB into one byte",
+            2_000,
+            "(if (i32.eq (local.get $y) (i32.const 0)) (then (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072)) (local.set $y (i32.const 1)))) (drop (call $storage_read (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 1)))",
+        )?,
+        one(
+            "storage: write of 32 bytes, another key each time",
+            10_000,
+            &format!("{key} (call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32))"),
+        )?,
+        one(
+            "storage: write of 32 bytes under one key",
+            10_000,
+            "(call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 32))",
+        )?,
+        one(
+            "storage: write of 128 KiB under one key",
+            200,
+            "(call $storage_write (i32.const 5000) (i32.const 32) (i32.const 4096) (i32.const 131072))",
+        )?,
+        one(
+            "storage: removal, another key each time",
+            10_000,
+            &format!("{key} (call $storage_remove (i32.const 5000) (i32.const 32))"),
+        )?,
     ])
 }
 
@@ -181,25 +313,42 @@ fn nested() -> Result<Vec<Class>, WorkloadError> {
     };
     let little = |text: &str| called("", 1, text);
     let different = |count: u32, declarations: &str, pages: u32, body: &str| {
-        (0..count).map(|number| called(&format!("{declarations} (global i32 (i32.const {number}))"), pages, body)).collect::<Result<Vec<_>, _>>()
+        (0..count)
+            .map(|number| called(&format!("{declarations} (global i32 (i32.const {number}))"), pages, body))
+            .collect::<Result<Vec<_>, _>>()
     };
     let given = |name: &str, times: u32, gas: u64, other: Vec<u8>| {
         let module = repeating(1, "", "", &call_other(&format!("(i64.const {gas})"), 0))?;
         Ok::<_, WorkloadError>(Class { name: name.into(), module, others: vec![other], times, pieces: 1 })
     };
     let globals = "(global (mut i64) (i64.const 1))".repeat(400);
-    let table = format!("(table 10000 funcref) (func $n) {}", format!("(elem (i32.const 0) func {})", "$n ".repeat(10_000)));
+    let table =
+        format!("(table 10000 funcref) (func $n) {}", format!("(elem (i32.const 0) func {})", "$n ".repeat(10_000)));
     let data = format!("(data (i32.const 65536) \"{}\")", "x".repeat(400_000));
     let read_all = "(loop $all (drop (i32.load (local.get $x))) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const 0x1000000)))) (i32.const 0)";
     let write_all = "(loop $all (i32.store (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const 0x1000000)))) (i32.const 0)";
     let deep = "(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))) (else unreachable)))";
-    let grown = |pages: u32| format!("(drop (memory.grow (i32.const {pages}))) (loop $all (i32.store offset=65536 (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const {})))) (i32.const 0)", pages << 16);
+    let grown = |pages: u32| {
+        format!(
+            "(drop (memory.grow (i32.const {pages}))) (loop $all (i32.store offset=65536 (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const {})))) (i32.const 0)",
+            pages << 16
+        )
+    };
     Ok(vec![
         of("frame: does nothing", 20_000, vec![little("i32.const 0")?])?,
-        of("frame: reverts with nothing", 5_000, vec![little("(call $revert (i32.const 0) (i32.const 0)) (i32.const 1)")?])?,
+        of(
+            "frame: reverts with nothing",
+            5_000,
+            vec![little("(call $revert (i32.const 0) (i32.const 0)) (i32.const 1)")?],
+        )?,
         given("frame: traps at once", 5_000, 100_000_000, little("unreachable")?)?,
         given("frame: has no gas", 5_000, 0, little("(loop $l nop (br $l)) (i32.const 0)")?)?,
-        given("frame: traps 500 functions deep", 2_000, 100_000_000, called(deep, 1, "(call $deep (i32.const 500)) (i32.const 0)")?)?,
+        given(
+            "frame: traps 500 functions deep",
+            2_000,
+            100_000_000,
+            called(deep, 1, "(call $deep (i32.const 500)) (i32.const 0)")?,
+        )?,
         of("frame: 300 contracts in turn", 3_000, different(300, "", 1, "i32.const 0")?)?,
         of("frame: 300 contracts in turn, 400 globals each", 900, different(300, &globals, 1, "i32.const 0")?)?,
         of("frame: 300 contracts in turn, 10,000 table elements each", 900, different(300, &table, 1, "i32.const 0")?)?,
@@ -207,10 +356,22 @@ fn nested() -> Result<Vec<Class>, WorkloadError> {
         of("frame: 40 contracts of 16 MiB in turn, all pages read", 200, different(40, "", 256, read_all)?)?,
         of("frame: 16 MiB, all pages read", 200, vec![called("", 256, read_all)?])?,
         of("frame: 16 MiB, all pages written", 200, vec![called("", 256, write_all)?])?,
-        of("frame: 64 KiB filled", 5_000, vec![little("(memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (i32.const 0)")?])?,
-        of("frame: 128 KiB of 16 MiB filled", 2_000, vec![called("", 256, "(memory.fill (i32.const 0) (i32.const 1) (i32.const 131072)) (i32.const 0)")?])?,
+        of(
+            "frame: 64 KiB filled",
+            5_000,
+            vec![little("(memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (i32.const 0)")?],
+        )?,
+        of(
+            "frame: 128 KiB of 16 MiB filled",
+            2_000,
+            vec![called("", 256, "(memory.fill (i32.const 0) (i32.const 1) (i32.const 131072)) (i32.const 0)")?],
+        )?,
         of("frame: 400 globals", 5_000, vec![called(&globals, 1, "i32.const 0")?])?,
-        of("frame: memory grown by nothing, in vain", 2_000, vec![little("(drop (memory.grow (i32.const 0))) (i32.const 0)")?])?,
+        of(
+            "frame: memory grown by nothing, in vain",
+            2_000,
+            vec![little("(drop (memory.grow (i32.const 0))) (i32.const 0)")?],
+        )?,
         of("frame: memory grown by 1 page, all of it touched", 1_000, vec![little(&grown(1))?])?,
         of("frame: memory grown by 255 pages, all of it touched", 60, vec![little(&grown(255))?])?,
     ])

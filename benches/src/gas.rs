@@ -76,7 +76,11 @@ fn measure(workload: &mut Workload, class: &Class, rounds: usize) -> Result<GasF
 }
 
 /// Measures every class, the median of so many rounds.
-pub fn measure_gas(workload: &mut Workload, rounds: usize, only: Option<&str>) -> Result<Vec<GasFigure>, WorkloadError> {
+pub fn measure_gas(
+    workload: &mut Workload,
+    rounds: usize,
+    only: Option<&str>,
+) -> Result<Vec<GasFigure>, WorkloadError> {
     let wanted = |class: &Class| only.is_none_or(|only| class.name.contains(only));
     classes()?.iter().filter(|class| wanted(class)).map(|class| measure(workload, class, rounds)).collect()
 }

@@ -3,8 +3,8 @@
 use std::{env, path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use entente_benches::{
-    LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, measure_steps, median,
-    recoveries_per_second,
+    LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, gas_table, measure_gas, measure_steps,
+    median, recoveries_per_second,
 };
 use entente_crypto::Suite;
 use entente_driver::CodeFolder;
@@ -64,6 +64,16 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         "[1] restart: contracts already compiled once that are compiled again",
         compilations,
         "<= 0",
+    ));
+
+    let classes = measure_gas(&mut workload, ROUNDS, None)?;
+    print!("{}", gas_table(&classes));
+    let worst = classes.iter().map(|figure| figure.ratio).fold(0.0, f64::max);
+    report.results.push(Row::new(
+        "[3] worst input found for any native function, host function or Wasm class: time per gas / the schedule's \
+         reference",
+        worst,
+        "<= 10",
     ));
 
     let loads = load_rounds(&target, &token, cores)?;

@@ -32,7 +32,7 @@ impl Machine {
         let version = |version: &ProtocolVersion| KnownVersion {
             number: version.number,
             gas: version.gas,
-            wasm: Arc::new(Wasm::new(version.gas, code.clone())),
+            wasm: Arc::new(Wasm::with_code(version.gas, code.clone())),
         };
         Self { versions: versions.iter().map(version).collect(), natives }
     }
@@ -156,7 +156,13 @@ impl Context {
                 (self, outcome)
             }
             Code::None => {
-                let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: gas, created: None, function: None };
+                let done = Outcome {
+                    status: FrameStatus::Success,
+                    output: Vec::new(),
+                    gas_left: gas,
+                    created: None,
+                    function: None,
+                };
                 (self, Ok(done))
             }
         };

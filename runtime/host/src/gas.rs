@@ -29,7 +29,8 @@ pub struct GasSchedule {
     pub bulk_byte: u64,
     /// A `memory.grow`, by however much: the engine asks the system for it.
     pub memory_grow: u64,
-    /// A page (64 KiB) that memory grows by.
+    /// A page (64 KiB) that memory grows by, or that a frame's memory begins with: touched for the first time, or made
+    /// what it was afterwards.
     pub memory_page: u64,
     /// Any call of a host function.
     pub host_call: u64,
@@ -53,6 +54,11 @@ pub struct GasSchedule {
     pub log_byte: u64,
     /// A nested frame.
     pub call: u64,
+    /// For each frame of Wasm, beside a `memory_page` for each page that its memory begins with: a mutable global of
+    /// its module, which is set anew.
+    pub instance_global: u64,
+    /// The same for an element that is put into its table.
+    pub instance_element: u64,
     /// A creation.
     pub create: u64,
     /// A byte of a created contract's module: hashing, validation, storage.
@@ -103,7 +109,9 @@ pub const SCHEDULE_1: GasSchedule = GasSchedule {
     log: 375_000,
     log_topic: 375_000,
     log_byte: 8_000,
-    call: 700_000,
+    call: 2_600_000,
+    instance_global: 40_000,
+    instance_element: 4_000,
     create: 32_000_000,
     code_byte: 20_000,
     code_weight: 400,

@@ -48,7 +48,10 @@ fn stack_weight(instrumented: &[u8]) -> i32 {
         Ok(Payload::CodeSectionEntry(body)) => body.get_operators_reader().ok()?.into_iter().nth(1)?.ok(),
         _ => None,
     });
-    bodies.filter_map(|operator| if let Operator::I32Const { value } = operator { Some(value) } else { None }).max().unwrap_or(0)
+    bodies
+        .filter_map(|operator| if let Operator::I32Const { value } = operator { Some(value) } else { None })
+        .max()
+        .unwrap_or(0)
 }
 
 /// What measuring a module came to.
@@ -107,13 +110,27 @@ fn line(name: &str, function: &Function, figures: &Figures) {
 }
 
 fn table(only: Option<&str>) {
-    println!("name, locals, bytes of body | bytes, instrumented | CPU time, weight, ratio | largest module | real frame / model");
+    println!(
+        "name, locals, bytes of body | bytes, instrumented | CPU time, weight, ratio | largest module | real frame / model"
+    );
     for Shape { name, make } in shapes() {
         if only.is_some_and(|only| !name.contains(only)) {
             continue;
         }
         let mut worst: Option<(String, Function, Figures)> = None;
-        for (locals, bytes) in [(4, 2), (4, 16), (4, 60), (30, 2), (30, 8), (30, 30), (100, 6), (100, 30), (100, 60), (800, 16), (1000, 60)] {
+        for (locals, bytes) in [
+            (4, 2),
+            (4, 16),
+            (4, 60),
+            (30, 2),
+            (30, 8),
+            (30, 30),
+            (100, 6),
+            (100, 30),
+            (100, 60),
+            (800, 16),
+            (1000, 60),
+        ] {
             let function = make(locals, (bytes << 10_usize).min(BODY_BYTES_MAX - 100));
             let Some(figures) = measure(&module_of(&function, locals, 1)) else { continue };
             if std::env::var_os("ALL").is_some() {
@@ -175,7 +192,8 @@ fn longer(module: &[u8], times: usize) -> Vec<u8> {
                 longer.section(&section);
             }
             Payload::CodeSectionStart { range, .. } => {
-                let reader = wasmparser::CodeSectionReader::new(wasmparser::BinaryReader::new(&module[range.clone()], 0));
+                let reader =
+                    wasmparser::CodeSectionReader::new(wasmparser::BinaryReader::new(&module[range.clone()], 0));
                 let bodies: Vec<_> = reader.expect("bodies").into_iter().map(|body| body.expect("a body")).collect();
                 let mut section = wasm_encoder::CodeSection::new();
                 (0..times).flat_map(|_| &bodies).for_each(|body| {
@@ -205,7 +223,11 @@ fn contract(path: &str) {
                 figures.seconds * 1e3,
                 figures.weight as f64 / 1e6
             ),
-            None => println!("the token's functions {times} times: {} bytes, refused: {:?}", module.len(), entente_wasm::check(&module)),
+            None => println!(
+                "the token's functions {times} times: {} bytes, refused: {:?}",
+                module.len(),
+                entente_wasm::check(&module)
+            ),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Compiled {
     pub(crate) mutable_globals: Vec<usize>,
     pub(crate) chunk_shift: u32,
     pub(crate) schedule: &'static GasSchedule,
+    /// What each frame pays for its instance.
+    pub(crate) instance_units: u64,
     /// What memory holds in a new instance.
     pub(crate) image: Image,
     /// What it counts for in the cache.
@@ -49,6 +51,7 @@ impl Compiled {
             mutable_globals,
             chunk_shift: chunk_shift(inspected.memory_pages),
             schedule,
+            instance_units: inspected.instance_units(schedule),
             kept_bytes: bytes.saturating_add(image.kept_bytes()),
             image,
         })

@@ -92,6 +92,9 @@ impl<H: CallHost> Instance<H> {
             let fault = ContractFault::MemoryExhausted { limit: STACK_MEMORY_PAGES_MAX };
             return (host, Ok(Outcome::fault(fault)));
         }
+        let Some(gas) = gas.checked_sub(self.compiled.instance_units) else {
+            return (host, Ok(Outcome::fault(ContractFault::OutOfGas)));
+        };
         let prepared = self.prepare(gas, memory_pages);
         self.environment.as_mut(&mut self.store).host = Some(host);
         let result = prepared.map(|()| match entry {

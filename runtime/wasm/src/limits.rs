@@ -31,7 +31,8 @@ pub const NESTING_MAX: usize = 256;
 /// The targets of one `br_table` (`branch_table`).
 pub const BRANCH_TARGETS_MAX: u32 = 4_096;
 /// The data segments (`data`).
-pub const DATA_SEGMENTS_MAX: u32 = 1_000;/// How much work a compiler may have with a module, by the model that `weight.rs` is (`weight`).
+pub const DATA_SEGMENTS_MAX: u32 = 1_000;
+/// How much work a compiler may have with a module, by the model that `weight.rs` is (`weight`).
 pub const WEIGHT_MAX: u64 = 1_000_000_000;
 /// The same of one function, which a compiler compiles in one go (`weight`).
 pub const FUNCTION_WEIGHT_MAX: u64 = 500_000_000;
@@ -40,7 +41,7 @@ pub const FUNCTION_WEIGHT_MAX: u64 = 500_000_000;
 pub const FUNCTION_NAME_BYTES_MAX: usize = 128;
 
 /// What functions nested in one another may take of the stack, by the model of [`stack_weight`].
-pub const STACK_BUDGET: i32 = 384 << 10;
+pub const STACK_BUDGET: i32 = 640 << 10;
 
 /// What one function takes of the stack at most, in bytes of the model: two registers' width for each local and each
 /// operand, one for each value that the optimiser may keep for later, and the frame around them.

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use entente_host::{ContractFault, NAMESPACE, host_functions};
+use entente_host::{ContractFault, NAMESPACE, gas::GasSchedule, host_functions};
 use wasmparser::{
     BinaryReaderError, BlockType, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
-    FrameKind, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
-    Validator, ValidatorResources, WasmFeatures,
+    FrameKind, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader,
+    Parser, Payload, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 use crate::limits::{
-    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTION_WEIGHT_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX,
-    MEMORY_PAGES_MAX, MODULE_BYTES_MAX, NESTING_MAX, OPERANDS_MAX, PARAMETERS_MAX, RESULTS_MAX, SEGMENT_ELEMENTS_MAX,
-    TABLE_ELEMENTS_MAX, TYPES_MAX, WEIGHT_MAX, stack_weight,
+    BODY_BYTES_MAX, BRANCH_TARGETS_MAX, DATA_SEGMENTS_MAX, FUNCTION_WEIGHT_MAX, FUNCTIONS_MAX, GLOBALS_MAX,
+    IMPORTS_MAX, LOCALS_MAX, MEMORY_PAGES_MAX, MODULE_BYTES_MAX, NESTING_MAX, OPERANDS_MAX, PARAMETERS_MAX,
+    RESULTS_MAX, SEGMENT_ELEMENTS_MAX, TABLE_ELEMENTS_MAX, TYPES_MAX, WEIGHT_MAX, stack_weight,
 };
 use crate::weight::{Weigher, import_weight, type_weight};
 
@@ -31,6 +31,8 @@ pub(crate) struct Inspected {
     pub(crate) memory_maximum: Option<u64>,
     /// Where memory begins with what: an offset, and the place of the bytes in the module.
     pub(crate) data: Vec<(u32, Range<usize>)>,
+    /// The elements that its segments put into its table.
+    elements: u64,
     /// Whether any of its functions grows memory.
     pub(crate) grows: bool,
     /// How much work a compiler has with it: see [`weight`](crate::weight).
@@ -123,6 +125,18 @@ impl Inspected {
         self.types.iter().map(|kind| kind.as_ref().map_or((&[][..], &[][..]), |(takes, gives)| (takes, gives)))
     }
 
+    /// What making an instance costs. Every frame pays it: whether a node has an instance left from before must not
+    /// show.
+    pub(crate) fn instance_units(&self, gas: &GasSchedule) -> u64 {
+        let bytes: u64 = self.data.iter().map(|(_, range)| range.len() as u64).sum();
+        let globals = self.globals.iter().filter(|mutable| **mutable).count() as u64;
+        // Each of the factors is bounded by a limit.
+        self.memory_pages * gas.memory_page
+            + globals * gas.instance_global
+            + self.elements * gas.instance_element
+            + bytes * gas.bulk_byte
+    }
+
     /// The type of a function that it defines.
     pub(crate) fn type_of(&self, defined: usize) -> Option<usize> {
         self.function_types.get(defined).map(|index| *index as usize)
@@ -209,15 +223,14 @@ impl Inspected {
                 }
             }
             Payload::ElementSection(reader) => {
-                let mut total = 0_u64;
                 for element in reader.clone() {
                     let element = element.map_err(|error| invalid(&error))?;
                     let count = match &element.items {
                         ElementItems::Functions(items) => items.count(),
                         ElementItems::Expressions(_, items) => items.count(),
                     };
-                    total = total.saturating_add(u64::from(count));
-                    at_most("elements", total, SEGMENT_ELEMENTS_MAX, element.range.start)?;
+                    self.elements = self.elements.saturating_add(u64::from(count));
+                    at_most("elements", self.elements, SEGMENT_ELEMENTS_MAX, element.range.start)?;
                     if !matches!(element.kind, ElementKind::Active { .. }) {
                         return Err(rule(
                             "passive_segment",

@@ -32,6 +32,11 @@ const ASSIGNED: u64 = 5_000;
 /// What keeping values costs: for each two of them, and for each of them and each block.
 const KEPT_PAIR: u64 = 8;
 const KEPT_BLOCK: u64 = 2;
+/// The values that registers hold without more ado; what passes a block beyond them is kept on the stack.
+const REGISTERS: u64 = 8;
+/// What a value on the stack costs at a block, for each thousand reads of locals that come from other blocks: where all
+/// compete for registers, each of these reads is fitted in among all others.
+const COMPETING: u64 = 1_000;
 /// Two blocks of a function; two branches to one label; a loop and one that it is in.
 const BLOCK_PAIR: u64 = 1;
 const BRANCH_PAIR: u64 = 7;
@@ -101,11 +106,24 @@ enum Step {
     Get(u32),
     Set(u32),
     /// A construct begins.
-    Open { kind: Kind, values: u32 },
-    Else { values: u32 },
-    Close { construct: usize, is_loop: bool, values: u32 },
+    Open {
+        kind: Kind,
+        values: u32,
+    },
+    Else {
+        values: u32,
+    },
+    Close {
+        construct: usize,
+        is_loop: bool,
+        values: u32,
+    },
     /// A branch to the label so many levels out, which carries values along.
-    Branch { depth: u32, values: u32, conditional: bool },
+    Branch {
+        depth: u32,
+        values: u32,
+        conditional: bool,
+    },
     /// Nothing follows: a return or a trap.
     Leave,
 }
@@ -119,6 +137,9 @@ pub(crate) struct Weigher {
     /// itself is the first.
     reads: Vec<u64>,
     writes: Vec<u64>,
+    /// The block in which each local was last seen, and how many were read that were not seen in the block before.
+    seen: Vec<u64>,
+    far_reads: u64,
     /// How many branches lead to the label of each.
     branches: Vec<u32>,
     open: Vec<(usize, Kind)>,
@@ -168,6 +189,8 @@ impl Weigher {
             steps: Vec::new(),
             reads: vec![0; words],
             writes: vec![0; words],
+            seen: vec![0; locals as usize],
+            far_reads: 0,
             branches: vec![0],
             open: vec![(0, Kind::Block)],
             loops: 0,
@@ -192,16 +215,21 @@ impl Weigher {
         match operator {
             Operator::LocalGet { local_index } => {
                 set(&mut self.reads, innermost, self.words, *local_index);
+                self.far_reads += u64::from(self.see(*local_index));
                 self.steps.push(Step::Get(*local_index));
             }
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 set(&mut self.writes, innermost, self.words, *local_index);
+                self.see(*local_index);
                 self.steps.push(Step::Set(*local_index));
             }
             Operator::Block { .. } => self.open(Kind::Block, values),
             Operator::Loop { .. } => self.open(Kind::Loop, values),
             Operator::If { .. } => self.open(Kind::If, values),
-            Operator::Else => self.steps.push(Step::Else { values }),
+            Operator::Else => {
+                self.blocks += 1;
+                self.steps.push(Step::Else { values });
+            }
             Operator::End => {
                 self.open.pop();
                 self.loops -= u64::from(kind == Kind::Loop);
@@ -228,6 +256,12 @@ impl Weigher {
         }
     }
 
+    /// Notes that this block reads or writes a local. Tells whether it is the first to do so here.
+    fn see(&mut self, local: u32) -> bool {
+        let Some(seen) = self.seen.get_mut(local as usize) else { return false };
+        std::mem::replace(seen, self.blocks) != self.blocks
+    }
+
     fn count_branch(&mut self, depth: u32) {
         let place = self.open.len().checked_sub(1 + depth as usize);
         let target = place.and_then(|place| self.open.get(place)).map_or(0, |(construct, _)| *construct);
@@ -251,12 +285,16 @@ impl Weigher {
     }
 
     pub(crate) fn finish(self) -> Weighed {
-        let edges = Backwards::new(&self).walk();
+        let (edges, on_stack) = Backwards::new(&self).walk();
+        let competing = (u128::from(on_stack) * u128::from(self.far_reads) * u128::from(COMPETING) / 1_000)
+            .try_into()
+            .unwrap_or(u64::MAX);
         let square = |count: u64| count.saturating_mul(count);
         let branch_pairs = self.branches.iter().map(|count| square(u64::from(*count))).sum::<u64>();
         let weight = self
             .weight
             .saturating_add(edges)
+            .saturating_add(competing)
             .saturating_add(square(self.kept).saturating_mul(KEPT_PAIR))
             .saturating_add(self.kept.saturating_mul(self.blocks).saturating_mul(KEPT_BLOCK))
             .saturating_add(square(self.blocks).saturating_mul(BLOCK_PAIR))
@@ -282,26 +320,36 @@ struct Backwards<'a> {
     needed: Vec<u64>,
     around: Vec<Around>,
     weight: u64,
+    /// The values that pass a block on the stack, summed over the blocks.
+    on_stack: u64,
 }
 
 impl<'a> Backwards<'a> {
     fn new(weigher: &'a Weigher) -> Self {
-        Self { weigher, needed: vec![0; weigher.words], around: Vec::new(), weight: 0 }
+        Self { weigher, needed: vec![0; weigher.words], around: Vec::new(), weight: 0, on_stack: 0 }
     }
 
     /// Adds an edge to where these locals are needed, out of a construct or back to its head.
     fn edge(&mut self, needed: &[u64], construct: usize, values: u32) {
         let writes = slice(&self.weigher.writes, construct, self.weigher.words);
-        let passing: u32 = needed.iter().map(|word| word.count_ones()).sum();
         let assigned: u32 = needed.iter().zip(writes).map(|(needed, writes)| (needed & writes).count_ones()).sum();
-        self.weight += EDGE + PASSING * (u64::from(passing) + u64::from(values)) + ASSIGNED * u64::from(assigned);
+        self.weight += EDGE + ASSIGNED * u64::from(assigned);
+        self.pass(needed, values);
     }
 
-    fn walk(mut self) -> u64 {
+    /// Adds what passes from one block to the next.
+    fn pass(&mut self, needed: &[u64], values: u32) {
+        let passing = needed.iter().map(|word| u64::from(word.count_ones())).sum::<u64>() + u64::from(values);
+        self.weight += PASSING * passing;
+        self.on_stack += passing.saturating_sub(REGISTERS);
+    }
+
+    /// The weight of all edges, and the values that pass blocks on the stack.
+    fn walk(mut self) -> (u64, u64) {
         for step in self.weigher.steps.iter().rev() {
             self.step(*step);
         }
-        self.weight
+        (self.weight, self.on_stack)
     }
 
     fn step(&mut self, step: Step) {
@@ -344,6 +392,8 @@ impl<'a> Backwards<'a> {
                 let (label, construct) = (target.label.clone(), target.construct);
                 if conditional {
                     merge(&mut self.needed, &label);
+                    let onwards = self.needed.clone();
+                    self.pass(&onwards, values);
                 } else {
                     self.needed.clone_from(&label);
                 }

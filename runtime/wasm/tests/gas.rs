@@ -10,10 +10,38 @@ const I: u64 = SCHEDULE_1.instruction;
 const M: u64 = SCHEDULE_1.memory_access;
 const F: u64 = SCHEDULE_1.function_call;
 
+/// What a body costs beside the instance it runs in.
 fn used(declarations: &str, body: &str) -> u64 {
-    let (_, outcome) = run(&engine(), &with_body(declarations, body), &[], GAS);
-    assert_eq!(outcome.status, FrameStatus::Success, "{body}");
-    GAS - outcome.gas_left
+    let whole = |body: &str| {
+        let (_, outcome) = run(&engine(), &with_body(declarations, body), &[], GAS);
+        assert_eq!(outcome.status, FrameStatus::Success, "{body}");
+        GAS - outcome.gas_left
+    };
+    whole(body) - (whole("(i32.const 0)") - I)
+}
+
+#[test]
+fn each_frame_pays_for_its_instance() {
+    let cost = |text: &str| {
+        let text = format!(
+            r#"(module (func (export "deploy") (result i32) i32.const 0)
+                (func $call (export "call") (result i32) i32.const 0) {text})"#
+        );
+        let (engine, module) = (engine(), wat(&text));
+        // Whether the instance is new or kept does not show.
+        let [first, second] = [0, 1].map(|_| GAS - run(&engine, &module, &[], GAS).1.gas_left - I);
+        assert_eq!(first, second, "{text}");
+        first
+    };
+    let (page, byte) = (SCHEDULE_1.memory_page, SCHEDULE_1.bulk_byte);
+    assert_eq!(cost(r#"(memory (export "memory") 1)"#), page);
+    assert_eq!(cost(r#"(memory (export "memory") 256)"#), 256 * page);
+    let data = r#"(memory (export "memory") 2) (data (i32.const 0) "abc") (data (i32.const 1) "de")"#;
+    assert_eq!(cost(data), 2 * page + 5 * byte);
+    let globals = r#"(memory (export "memory") 1) (global i32 (i32.const 0)) (global (mut i64) (i64.const 0))"#;
+    assert_eq!(cost(globals), page + SCHEDULE_1.instance_global);
+    let table = r#"(memory (export "memory") 1) (table 9 funcref) (elem (i32.const 2) $call $call $call)"#;
+    assert_eq!(cost(table), page + 3 * SCHEDULE_1.instance_element);
 }
 
 #[test]
@@ -84,7 +112,7 @@ fn gas_is_exactly_the_models() {
 #[test]
 fn the_last_unit_is_enough_and_one_less_is_not() {
     let module = with_body("", "(drop (i32.add (i32.const 1) (i32.const 2))) (i32.const 0)");
-    let cost = 5 * I;
+    let cost = 5 * I + SCHEDULE_1.memory_page;
     let engine = engine();
     let (_, outcome) = run(&engine, &module, &[], cost);
     assert_eq!((outcome.status, outcome.gas_left), (FrameStatus::Success, 0));
@@ -186,7 +214,9 @@ fn fragmented(values: usize, locals: usize) -> Vec<u8> {
 
 #[test]
 fn lives_that_overlap_in_many_ways_fit_the_model() {
-    for (values, locals) in [(500, 10), (2000, 30), (3000, 100), (1000, 500), (2000, 300), (3500, 4), (3500, 8), (3500, 60)] {
+    for (values, locals) in
+        [(500, 10), (2000, 30), (3000, 100), (1000, 500), (2000, 300), (3500, 4), (3500, 8), (3500, 60)]
+    {
         let (_, outcome) = run(&engine(), &fragmented(values, locals), &[], GAS);
         assert_eq!(
             outcome.status,

@@ -9,7 +9,7 @@ use entente_host::{ContractFault, FrameStatus, Outcome};
 use entente_wasm::Entry;
 use proptest::prelude::*;
 
-const GAS: u64 = 500_000_000;
+const GAS: u64 = 1_000_000_000;
 /// Three pages: no power of two, so that the bitmap's last chunks lie beyond the memory.
 const MEMORY_BYTES: u32 = 3 << 16;
 

@@ -54,12 +54,18 @@ impl Recipe {
             mix[random.below(KINDS as u32) as usize] = 1 + random.below(20) as u8;
         }
         Self {
-            locals: { let most = up_to(random, 11); 3 + random.below(most) },
+            locals: {
+                let most = up_to(random, 11);
+                3 + random.below(most)
+            },
             bytes: 200 + random.below(bytes_max as u32) as usize,
             mix,
             constants: up_to(random, 16),
             depth: 1 + random.below(240),
-            targets: { let most = up_to(random, 11); 1 + random.below(most) },
+            targets: {
+                let most = up_to(random, 11);
+                1 + random.below(most)
+            },
             all_alive: random.below(2) == 0,
             seed: random.next(),
         }
@@ -156,22 +162,7 @@ impl Maker<'_> {
     }
 
     fn piece(&mut self, kind: usize) {
-        let (from, other, to) = (self.local(), self.local(), self.local());
-        let constant = self.constant();
-        let offset = constant as u64 % 65_000;
         match kind {
-            0 => drop(self.body.add(&[I::LocalGet(from), I::LocalSet(to)])),
-            1 => drop(self.body.add(&[I::LocalGet(from), I::I64Const(constant), I::I64Mul, I::LocalSet(to)])),
-            2 => drop(self.body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64Add, I::LocalSet(to)])),
-            3 => drop(self.body.add(&[I::I32Const(0), I::I64Load(place(offset)), I::LocalSet(to)])),
-            4 => drop(self.body.add(&[I::LocalGet(0), I::LocalGet(from), I::I64Store(place(offset))])),
-            5 => drop(self.body.add(&[
-                I::I32Const(0),
-                I::LocalGet(1),
-                I::I64Const(constant),
-                I::I64Mul,
-                I::I64Store(place(0)),
-            ])),
             6 => {
                 self.body.add(&[I::LocalGet(0)]);
                 self.begin(I::If(BlockType::Empty), true);
@@ -190,7 +181,7 @@ impl Maker<'_> {
                 }
             }
             11 => {
-                let label = self.label();
+                let (from, label) = (self.local(), self.label());
                 self.body.add(&[I::LocalGet(from), I::I32WrapI64, I::BrIf(label)]);
             }
             12 => {
@@ -198,16 +189,31 @@ impl Maker<'_> {
                 let targets: Vec<u32> = (0..count).map(|_| 1 + self.label()).collect();
                 self.body.add(&[I::Block(BlockType::Empty), I::LocalGet(0), I::BrTable((&targets).into(), 0), I::End]);
             }
-            13 => drop(self.body.add(&[I::Call(0), I::LocalSet(0)])),
-            14 => {
-                let call = I::CallIndirect { type_index: 1, table_index: 0 };
-                self.body.add(&[I::LocalGet(0), call]);
-            }
-            15 => drop(self.body.add(&[I::LocalGet(from), I::LocalGet(to), I::LocalGet(0), I::Select, I::LocalSet(to)])),
-            16 => drop(self.body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64DivU, I::LocalSet(to)])),
-            17 => drop(self.body.add(&[I::LocalGet(0), I::LocalGet(0), I::LocalGet(0), I::MemoryFill(0)])),
-            18 => drop(self.body.add(&[I::GlobalGet(constant as u32 % 100), I::LocalSet(to)])),
-            _ => drop(self.body.add(&[I::I64Const(constant), I::LocalSet(to)])),
+            _ => self.straight(kind),
         }
+    }
+
+    fn straight(&mut self, kind: usize) {
+        let (from, other, to) = (self.local(), self.local(), self.local());
+        let constant = self.constant();
+        let offset = constant as u64 % 65_000;
+        let body = &mut self.body;
+        match kind {
+            0 => body.add(&[I::LocalGet(from), I::LocalSet(to)]),
+            1 => body.add(&[I::LocalGet(from), I::I64Const(constant), I::I64Mul, I::LocalSet(to)]),
+            2 => body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64Add, I::LocalSet(to)]),
+            3 => body.add(&[I::I32Const(0), I::I64Load(place(offset)), I::LocalSet(to)]),
+            4 => body.add(&[I::LocalGet(0), I::LocalGet(from), I::I64Store(place(offset))]),
+            5 => body
+                .add(&[I::I32Const(0), I::LocalGet(1), I::I64Const(constant), I::I64Mul])
+                .add(&[I::I64Store(place(0))]),
+            13 => body.add(&[I::Call(0), I::LocalSet(0)]),
+            14 => body.add(&[I::LocalGet(0), I::CallIndirect { type_index: 1, table_index: 0 }]),
+            15 => body.add(&[I::LocalGet(from), I::LocalGet(to), I::LocalGet(0), I::Select, I::LocalSet(to)]),
+            16 => body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64DivU, I::LocalSet(to)]),
+            17 => body.add(&[I::LocalGet(0), I::LocalGet(0), I::LocalGet(0), I::MemoryFill(0)]),
+            18 => body.add(&[I::GlobalGet(constant as u32 % 100), I::LocalSet(to)]),
+            _ => body.add(&[I::I64Const(constant), I::LocalSet(to)]),
+        };
     }
 }
