@@ -30,7 +30,7 @@ pub enum PeerError {
 }
 
 #[entente::contract]
-mod peer {
+pub mod peer {
     use entente::prelude::*;
 
     #[storage]
@@ -124,7 +124,7 @@ mod peer {
 }
 
 #[entente::contract]
-mod hub {
+pub mod hub {
     use entente::call::CallError;
     use entente::prelude::*;
 

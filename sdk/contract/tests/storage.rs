@@ -1,4 +1,5 @@
 //! Storage: what rows fields have, that no two values share one, and that lists and nested maps are what they seem.
+#![expect(missing_docs, reason = "an example")]
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use entente::testing::Chain;
 use proptest::prelude::*;
 
 #[entente::contract]
-mod deep {
+pub mod deep {
     use entente::prelude::*;
 
     #[storage]
@@ -43,7 +44,9 @@ mod deep {
         pub fn new(&mut self) {}
 
         #[message]
-        pub fn nothing(&self) {}
+        pub fn number(&self) -> u64 {
+            self.number.get()
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use entente_client::{
     client::{CallRequest, DeployError, Group},
     keystore::{Account, Keystore},
 };
-use entente_types::{Address, BlockNumber, Hash, Log, hex_bytes, limits::INPUT_BYTES_MAX};
+use entente_types::{Address, BlockNumber, Hash, Log, Status, hex_bytes, limits::INPUT_BYTES_MAX};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,6 +21,13 @@ use crate::{
 
 /// How long a commit is waited for.
 const COMMIT_WAIT: Duration = Duration::from_mins(1);
+
+/// The receipt's status for gas that does not cover the transaction itself.
+const OUT_OF_GAS_INTRINSIC: u32 = Status::OutOfGasIntrinsic.code();
+/// The receipt's status for gas that came to its end.
+const OUT_OF_GAS: u32 = Status::OutOfGas.code();
+/// The receipt's status for a call of nothing.
+const NO_CODE: u32 = Status::CallAddressError.code();
 
 #[derive(Serialize)]
 struct DeployedLine {
@@ -82,14 +89,14 @@ pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result
     let group = connect(&node).await?;
     let input = deployment(&module, &constructor);
     let deployed = group.deploy(&account, input, node.gas, COMMIT_WAIT).await.map_err(|error| match error {
-        DeployError::Failed(receipt) if abi.decode_revert(&receipt.output).is_some() => {
-            let reason = abi.decode_revert(&receipt.output).unwrap_or_default();
-            Failure::new(format!(
-                "transaction {} was committed in block {} but the deployment failed: {reason} (status {})",
-                receipt.transaction, receipt.block, receipt.status
-            ))
+        DeployError::Failed(receipt) => {
+            let reason = reason(&abi, receipt.status, &receipt.output, || receipt.reason(), &node);
+            let (transaction, block) = (receipt.transaction, receipt.block);
+            at(Failure::new(format!(
+                "the deployment is in block {block} but failed: {reason}; transaction {transaction}"
+            )))
         }
-        other => other.into(),
+        other @ DeployError::Execute(_) => other.into(),
     })?;
     let (address, receipt) = (deployed.address, deployed.receipt);
     if let Err(failure) = deployments::remember(&group.genesis_hash(), address, receipt.transaction, &file, &module) {
@@ -114,8 +121,7 @@ pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(),
     let (decoded, reason) = if receipt.succeeded() {
         (method.decode(&receipt.output)?, None)
     } else {
-        let known = abi.decode_revert(&receipt.output).map(|reason| format!("{reason} (status {})", receipt.status));
-        (Vec::new(), Some(known.unwrap_or_else(|| receipt.reason())))
+        (Vec::new(), Some(reason(&abi, receipt.status, &receipt.output, || receipt.reason(), &node)))
     };
     let line = SentLine {
         transaction: receipt.transaction,
@@ -133,6 +139,21 @@ pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(),
             let (signature, block) = (method.signature(), line.block);
             Err(Failure::new(format!("{signature} of {address} is in block {block} but failed: {reason}")))
         }
+    }
+}
+
+/// Why a call failed, in the contract's own words where it gave some, and what to do about it where something can be
+/// done.
+fn reason(abi: &Abi, status: u32, output: &[u8], plain: impl FnOnce() -> String, node: &NodeArguments) -> String {
+    let reason = match abi.decode_revert(output) {
+        Some(reason) => format!("{reason} (status {status})"),
+        None => plain(),
+    };
+    let NodeArguments { rpc, group, gas } = node;
+    match status {
+        OUT_OF_GAS_INTRINSIC | OUT_OF_GAS => format!("{reason}; it may use {gas} gas: give more with --gas"),
+        NO_CODE => format!("{reason}; is it another address, or is it not in {group} at {rpc}?"),
+        _ => reason,
     }
 }
 
@@ -168,9 +189,8 @@ pub(super) async fn call(arguments: CallArguments, output: Output) -> Result<(),
     let request = CallRequest { from, to: address, input: method.encode(&arguments)?, gas: Some(node.gas) };
     let answer = group.call(&request).await?;
     if !answer.succeeded() {
-        let known = abi.decode_revert(&answer.output).map(|reason| format!("{reason} (status {})", answer.status));
-        let (signature, reason) = (method.signature(), known.unwrap_or_else(|| answer.reason()));
-        return Err(Failure::new(format!("{signature} of {address} failed: {reason}")));
+        let reason = reason(&abi, answer.status, &answer.output, || answer.reason(), &node);
+        return Err(Failure::new(format!("{} of {address} failed: {reason}", method.signature())));
     }
     let line = CalledLine { output: method.decode(&answer.output)?, gas_used: answer.gas_used };
     output.show(&line, || line.output.iter().map(|value| plain(value) + "\n").collect())

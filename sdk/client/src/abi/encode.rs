@@ -10,10 +10,12 @@ use crate::limits::{FOUND_CHARACTERS_MAX, shown};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// There is no such method.
-    #[error("the contract has no method {name:?}; it has: {known}")]
+    #[error("the contract has no method {name:?}; {}it has: {known}", did_you_mean(.meant.as_ref()))]
     UnknownMethod {
         /// What was asked for.
         name: String,
+        /// What was meant, if something is spelt nearly so.
+        meant: Option<String>,
         /// Some of what there is.
         known: String,
     },
@@ -26,7 +28,7 @@ pub enum EncodeError {
         signatures: String,
     },
     /// Too few arguments, or too many.
-    #[error("found {found} arguments for: {signatures}")]
+    #[error("found {found} {}; expected those of {signatures}", if *.found == 1 { "argument" } else { "arguments" })]
     Count {
         /// What could have been meant.
         signatures: String,
@@ -50,6 +52,10 @@ pub enum EncodeError {
     /// The ABI library refused what was checked before.
     #[error("the arguments cannot be encoded: {0}")]
     Library(String),
+}
+
+fn did_you_mean(meant: Option<&String>) -> String {
+    meant.map(|signature| format!("did you mean {signature}? ")).unwrap_or_default()
 }
 
 /// One value for each parameter; there must be as many texts.

@@ -7,6 +7,7 @@ mod check;
 mod decode;
 mod deployment;
 mod encode;
+mod spelling;
 mod text;
 
 use alloy_dyn_abi::JsonAbiExt;
@@ -26,8 +27,11 @@ pub const ABI_SECTION: &str = "entente:abi";
 /// Why there is no ABI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AbiError {
-    /// The bytes are no module.
-    #[error("this is no WebAssembly module: {0}")]
+    /// The bytes do not begin as a module does.
+    #[error("this is no WebAssembly module; make one with: entente contract build PATH")]
+    NoModule,
+    /// The module is damaged.
+    #[error("this WebAssembly module cannot be read: {0}; make it anew with: entente contract build PATH")]
     Module(String),
     /// The module has no ABI.
     #[error("the module has no section {ABI_SECTION}; build it with: entente contract build PATH")]
@@ -103,7 +107,8 @@ impl Abi {
         };
         if candidates.is_empty() {
             let name = shown(method, crate::limits::FOUND_CHARACTERS_MAX);
-            return Err(EncodeError::UnknownMethod { name, known: listed(self.items.functions()) });
+            let meant = spelling::nearest(method, self.items.functions()).map(Function::signature);
+            return Err(EncodeError::UnknownMethod { name, meant, known: listed(self.items.functions()) });
         }
         let fitting: Vec<&Function> =
             candidates.iter().copied().filter(|function| function.inputs.len() == argument_count).collect();
@@ -158,6 +163,9 @@ fn add_usual_values(item: &mut Map<String, Value>) {
 
 /// The JSON of the ABI that a module carries.
 pub fn abi_json(module: &[u8]) -> Result<String, AbiError> {
+    if !module.starts_with(b"\0asm") {
+        return Err(AbiError::NoModule);
+    }
     let mut found = None;
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.map_err(|error| AbiError::Module(shown(&error.to_string(), 200)))?;

@@ -87,9 +87,9 @@ fn implementation(contract: &Contract) -> TokenStream {
 /// The fields of a struct, each made at the place of its index.
 fn fields(storage: &Storage, make: impl Fn(Literal) -> TokenStream) -> Vec<TokenStream> {
     let fields = storage.fields.iter().enumerate().map(|(index, (field, rust_type))| {
-        let made = make(Literal::u8_suffixed(index as u8));
+        let call = make(Literal::u8_suffixed(index as u8));
         // With the type's span, so that a type that is no field is what the compiler points at.
-        let value = quote_spanned!(rust_type.span()=> <#rust_type as ::entente::Field>::#made);
+        let value = quote_spanned!(rust_type.span()=> <#rust_type as ::entente::Field>::#call);
         quote!(#field: #value)
     });
     fields.collect()

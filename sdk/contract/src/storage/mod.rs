@@ -69,10 +69,10 @@ pub trait Field {
 }
 
 #[inline]
-fn decode<T: Decode>(value: &[u8]) -> Option<T> {
+fn decode<T: Decode>(value: &[u8]) -> T {
     let mut rest = Rest(value);
     match T::decode(&mut rest) {
-        Ok(value) if rest.0.is_empty() => Some(value),
+        Ok(value) if rest.0.is_empty() => value,
         // Rows are written by this contract alone: this means that the field's type was changed under its data.
         _ => panic!("storage: a row is not of its field's type"),
     }

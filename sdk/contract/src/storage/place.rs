@@ -51,7 +51,7 @@ impl Place for Root {
 
     #[inline]
     fn read<T: Decode>(key: &[u8]) -> Option<T> {
-        super::decode(Buffer::read_row(key)?.as_slice())
+        Some(super::decode(Buffer::read_row(key)?.as_slice()))
     }
 }
 
@@ -125,7 +125,7 @@ impl Place for Path {
     }
 
     fn read<T: Decode>(key: &[u8]) -> Option<T> {
-        super::decode(row(key)?.as_slice())
+        Some(super::decode(row(key)?.as_slice()))
     }
 }
 

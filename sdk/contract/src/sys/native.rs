@@ -67,8 +67,8 @@ known! {
     value -> [u8; 32]: |chain| chain.frame().value.to_le_bytes();
     transaction_hash -> [u8; 32]: |chain| chain.transaction().hash.0;
     block_number -> u64: |chain| chain.block().number;
-    block_timestamp -> u64: |chain| chain.block().timestamp_ms;
-    chain_id -> u64: |chain| chain.block().ethereum_chain_id;
+    block_timestamp -> u64: |chain| chain.block().timestamp;
+    chain_id -> u64: |chain| chain.block().chain_id;
 }
 
 pub(crate) fn gas_left() -> u64 {

@@ -7,14 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use entente_crypto::Suite;
 use entente_host::gas::{UNITS_PER_GAS, to_gas};
-use entente_host::{
-    BlockContext, CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, Outcome, TransactionContext,
-};
+use entente_host::{CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, Outcome, TransactionContext};
 use entente_types::{Address as HostAddress, Amount, Hash, Limits, Status};
 
 use super::host::SCHEDULE;
 use super::outcome::Raw;
-use super::world::{Code, Rows, World, frame};
+use super::world::{Block, Code, Rows, World, frame};
 use super::{Failure, RUNNING, Receipt, frames};
 use crate::entry::Contract;
 use crate::{Address, Bytes, ContractError, Creation, Hash32, Message, Revert, U256};
@@ -97,6 +95,7 @@ impl Chain {
     }
 
     /// Deploys a contract; the result is its address.
+    #[expect(clippy::needless_pass_by_value, reason = "a message is sent once, and reads better so")]
     pub fn deploy<C: Contract + 'static, E: ContractError>(
         &mut self,
         from: Address,
@@ -123,6 +122,7 @@ impl Chain {
     }
 
     /// Sends a message in a transaction.
+    #[expect(clippy::needless_pass_by_value, reason = "a message is sent once, and reads better so")]
     pub fn send<R, E: ContractError>(&mut self, from: Address, to: Address, message: Message<R, E>) -> Receipt<R, E> {
         let gas = message.gas.unwrap_or(self.gas_limit);
         let (input, value) = (message.input(), message.value);
@@ -143,6 +143,7 @@ impl Chain {
     }
 
     /// Asks a message without a transaction: whatever it does is forgotten.
+    #[expect(clippy::needless_pass_by_value, reason = "a message is sent once, and reads better so")]
     pub fn call<R, E: ContractError>(
         &mut self,
         from: Address,
@@ -195,7 +196,7 @@ impl Chain {
 
     /// Gives an account coin, in a group that has one: from the first of these calls on, this one does.
     pub fn fund(&mut self, account: Address, amount: U256) {
-        self.world.block.balances = true;
+        self.world.coin = true;
         self.world.balances.insert(account, amount);
     }
 
@@ -221,7 +222,7 @@ impl Chain {
         let outcome = self.running(context, || {
             let Some(to) = to else {
                 let value = Amount::from_le_bytes(value.to_le_bytes());
-                return frames::construct(sender, CreateRequest { container: input.to_vec(), value, gas });
+                return frames::construct(sender, &CreateRequest { container: input.to_vec(), value, gas });
             };
             if value.is_zero() && !super::world(|world| world.codes.contains_key(&to)) {
                 return Outcome::fault(ContractFault::NoCode);
@@ -242,14 +243,11 @@ impl Chain {
 
     /// Runs something while this chain is the one that host functions ask. The world moves there and comes back.
     fn running<T>(&mut self, transaction: TransactionContext, run: impl FnOnce() -> T) -> T {
-        let block = BlockContext {
+        let block = Block {
             suite: self.suite,
             number: self.block_number,
-            timestamp_ms: self.block_timestamp,
-            proposer: HostAddress::ZERO,
-            gas_limit: Limits::default().block_gas,
-            ethereum_chain_id: self.chain_id,
-            balances: self.world.block.balances,
+            timestamp: self.block_timestamp,
+            chain_id: self.chain_id,
         };
         let mut world = core::mem::replace(&mut self.world, World::new());
         world.begin(block, transaction);

@@ -74,7 +74,7 @@ pub(crate) fn enter(caller: HostAddress, request: CallRequest) -> Outcome {
 }
 
 /// Creates a contract from outside or from the running frame.
-pub(crate) fn construct(creator: HostAddress, request: CreateRequest) -> Outcome {
+pub(crate) fn construct(creator: HostAddress, request: &CreateRequest) -> Outcome {
     if world(|world| world.frames.last().is_some_and(|running| running.frame.read_only)) {
         return Outcome::fault(ContractFault::ReadOnly("create a contract"));
     }
@@ -100,7 +100,7 @@ impl World {
     fn prepare_creation(
         &mut self,
         creator: HostAddress,
-        request: CreateRequest,
+        request: &CreateRequest,
     ) -> Result<(Frame, Export), ContractFault> {
         let (module, arguments) = parse_container(&request.container)?;
         let cost = SCHEDULE.code_byte.saturating_mul(module.len() as u64);
@@ -261,7 +261,7 @@ pub(crate) fn create(input: &[u8], value: [u8; 32]) -> (u32, [u8; 20]) {
         let request = world.begin_create(input, value)?;
         Ok((world.frame().storage_address, request))
     });
-    let outcome = construct(creator, request);
+    let outcome = construct(creator, &request);
     let (status, created) = (status_of(&outcome), outcome.created);
     world(|world| world.end_nested(outcome));
     (status, created.map_or([0; 20], |address| address.0))

@@ -9,13 +9,13 @@ use entente_host::limits::{
     CALL_DATA_BYTES_MAX, HASH_BYTES_MAX, LOG_DATA_BYTES_MAX, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX,
 };
 use entente_host::{
-    BlockContext, CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, Frame,
-    Outcome, TransactionContext,
+    CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, Frame, Outcome,
+    TransactionContext,
 };
 use entente_types::limits::TOPICS_MAX;
 use entente_types::{Address as HostAddress, Amount};
 
-use super::world::Running;
+use super::world::{Block, Running};
 use super::{Log, World};
 use crate::{Address, Hash32};
 
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// The block that the transaction is in.
-    pub(crate) const fn block(&self) -> &BlockContext {
+    pub(crate) const fn block(&self) -> &Block {
         &self.block
     }
 

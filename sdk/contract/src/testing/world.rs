@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use entente_crypto::Suite;
-use entente_host::{BlockContext, ContractFault, Frame, TransactionContext};
+use entente_host::{ContractFault, Frame, TransactionContext};
 use entente_types::{Amount, Hash};
 
 use super::Log;
@@ -51,9 +51,21 @@ pub(super) struct Checkpoint {
     logs: usize,
 }
 
+/// What contracts can learn of the block.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    pub(crate) suite: Suite,
+    pub(crate) number: u64,
+    /// Milliseconds since 1970.
+    pub(crate) timestamp: u64,
+    pub(crate) chain_id: u64,
+}
+
 /// The state of a chain in memory.
 pub(crate) struct World {
-    pub(super) block: BlockContext,
+    pub(super) block: Block,
+    /// Whether there is a coin.
+    pub(super) coin: bool,
     pub(super) transaction: TransactionContext,
     pub(super) codes: BTreeMap<Address, Code>,
     /// The native contract that each module is known to be.
@@ -69,17 +81,9 @@ pub(crate) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let block = BlockContext {
-            suite: Suite::Standard,
-            number: 0,
-            timestamp_ms: 0,
-            proposer: entente_types::Address::ZERO,
-            gas_limit: 0,
-            ethereum_chain_id: 0,
-            balances: false,
-        };
         Self {
-            block,
+            block: Block { suite: Suite::Standard, number: 0, timestamp: 0, chain_id: 0 },
+            coin: false,
             transaction: TransactionContext { hash: Hash::ZERO, origin: entente_types::Address::ZERO },
             codes: BTreeMap::new(),
             modules: BTreeMap::new(),
@@ -93,7 +97,7 @@ impl World {
     }
 
     /// Prepares for a transaction.
-    pub(super) fn begin(&mut self, block: BlockContext, transaction: TransactionContext) {
+    pub(super) fn begin(&mut self, block: Block, transaction: TransactionContext) {
         (self.block, self.transaction, self.created) = (block, transaction, 0);
         self.logs.clear();
         self.frames.clear();
@@ -148,7 +152,7 @@ impl World {
         if value.is_zero() {
             return Ok(());
         }
-        if !self.block.balances {
+        if !self.coin {
             return Err(ContractFault::ValueWithoutBalances);
         }
         let (from, to) = (Address(frame.caller.0), Address(frame.storage_address.0));
