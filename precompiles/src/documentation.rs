@@ -16,7 +16,8 @@ A native module is called like a contract, at FISCO BCOS's address and with its 
 contracts, and without a transaction. `entente contract call` and `send` know the ABI of each; `entente_abi` gives it. In
 a group of the Guomi suite SM3 selectors are answered beside Keccak ones. A function that writes is refused in a delegate
 call and in a frame that may change nothing. Gas is Ethereum's unit; it is what the function takes beside what every
-transaction or call costs. Arguments that are not ABI-encoded, and selectors that are unknown, fail with status 21.
+transaction, call and byte of output costs. Arguments that are not ABI-encoded, and selectors that are unknown, fail with
+status 21.
 
 ";
 

@@ -25,18 +25,16 @@ const SET_EVENT_SIGNATURE: &str = "ConfigurationSet(address,string,string,uint25
 const ENTRY_BYTES: u64 = 512;
 const EVENT_BYTES: u64 = 256;
 
-/// Two entries read, one written, one event told.
+/// Two entries read, one written, one event told. Outputs are charged for by whoever runs the frame.
 const SET_GAS: u64 = 2 * (SCHEDULE_1.storage_read + ENTRY_BYTES * SCHEDULE_1.storage_read_byte)
     + SCHEDULE_1.storage_write
     + ENTRY_BYTES * SCHEDULE_1.storage_write_byte
     + SCHEDULE_1.log
     + 2 * SCHEDULE_1.log_topic
-    + EVENT_BYTES * SCHEDULE_1.log_byte
-    + 32 * SCHEDULE_1.output_byte;
+    + EVENT_BYTES * SCHEDULE_1.log_byte;
 
-/// One entry read, a text and a number given back.
-const GET_GAS: u64 =
-    SCHEDULE_1.storage_read + ENTRY_BYTES * SCHEDULE_1.storage_read_byte + 4 * 32 * SCHEDULE_1.output_byte;
+/// One entry read.
+const GET_GAS: u64 = SCHEDULE_1.storage_read + ENTRY_BYTES * SCHEDULE_1.storage_read_byte;
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     address: ADDRESS,
@@ -175,7 +173,7 @@ mod tests {
     fn the_least_gas_limit_is_enough_to_raise_it_again() {
         let arguments = encode(&[Value::Text("block_gas_limit"), Value::Text(&u64::MAX.to_string())]);
         let intrinsic = SCHEDULE_1.intrinsic(&arguments, false).unwrap();
-        let native = SET_GAS + 2 * SCHEDULE_1.host_byte * arguments.len() as u64;
+        let native = SET_GAS + 2 * SCHEDULE_1.host_byte * arguments.len() as u64 + 32 * SCHEDULE_1.output_byte;
         assert!(to_gas(intrinsic + native) + 1_000 < ConfigurationKey::TransactionGas.describe().minimum);
     }
 }

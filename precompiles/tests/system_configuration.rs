@@ -324,8 +324,7 @@ fn a_change_is_told_and_costs_what_the_table_says() {
     let units = entente_host::gas::SCHEDULE_1.intrinsic(&input, false).unwrap()
         + set.gas
         + set.gas_byte * (input.len() as u64 - 4)
-        // An output of one word is paid for as every frame's is.
-        + entente_host::gas::SCHEDULE_1.output_byte * 32;
+        + 32 * entente_host::gas::SCHEDULE_1.output_byte;
     let gas = entente_host::gas::to_gas(units);
     let enough = chain.sign(1, Some(SYSTEM_CONFIGURATION), input.clone(), gas);
     let little = chain.sign(1, Some(SYSTEM_CONFIGURATION), input, gas - 1);
