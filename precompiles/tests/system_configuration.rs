@@ -134,7 +134,7 @@ impl Chain {
 
     fn call(&self, input: Vec<u8>) -> Receipt {
         let call = CallInput { from: Address::ZERO, to: SYSTEM_CONFIGURATION, input, gas: GAS };
-        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node")
+        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node").receipt
     }
 
     /// What the module says of a key: its value and the height.

@@ -1,5 +1,7 @@
 //! The commands, and who does them.
 
+use std::fmt;
+
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use entente_client::client::{Client, Group};
@@ -72,6 +74,12 @@ pub(crate) struct GroupArguments {
     /// The group.
     #[arg(long, default_value = "group1")]
     group: String,
+}
+
+impl fmt::Display for GroupArguments {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} at {}", self.group, self.rpc)
+    }
 }
 
 impl GroupArguments {

@@ -106,7 +106,7 @@ impl Run {
     async fn count(&self, to: Address) -> u64 {
         let call = CallInput { from: Address::ZERO, to, input: vec![], gas: 10_000_000 };
         let receipt = self.group.call(call, None).await.expect("answers");
-        u64::from_le_bytes(receipt.output.try_into().expect("eight bytes"))
+        u64::from_le_bytes(receipt.receipt.output.try_into().expect("eight bytes"))
     }
 
     fn compilations(&self) -> u64 {

@@ -106,12 +106,7 @@ impl Executor {
 
     /// The same with other versions of the rules, and a choice of how code is compiled and kept, on which no result
     /// depends. It stops at the first height that is ruled by a version that is not among these.
-    pub fn with(
-        genesis: &Genesis,
-        natives: NativeRegistry,
-        versions: &[ProtocolVersion],
-        code: CodeOptions,
-    ) -> Self {
+    pub fn with(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion], code: CodeOptions) -> Self {
         let sealers = genesis.sealers.iter().map(|member| member.key.address()).collect();
         Self { machine: Arc::new(Machine::new(natives, versions, &code)), genesis: genesis.clone(), sealers }
     }

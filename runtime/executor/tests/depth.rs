@@ -88,7 +88,8 @@ fn sixty_four_frames_of_a_mebibyte_fit_and_not_a_page_more() {
 #[test]
 fn a_memory_that_does_not_fit_fails_its_frame_and_no_other() {
     let mut chain = chain();
-    let wide = nesting("", "", "(call $next)", "").replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 200)");
+    let wide = nesting("", "", "(call $next)", "")
+        .replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 200)");
     let wide = chain.deploy_wat(&wide);
     // Five of 200 pages fit; the sixth is refused, which its caller is told: 2 is a frame that failed.
     assert_eq!(answer(&mut chain, wide, 4), [0, 0]);
@@ -128,7 +129,8 @@ fn sixty_four_frames_that_each_use_their_whole_stack_fit_the_real_one() {
             let fits = |chain: &mut Chain, depth: u32| {
                 let contract = contract(chain, depth);
                 let call = CallInput { from: account(1), to: contract, input: input(0, contract), gas: GAS };
-                let called = chain.executor.call(chain.state.clone(), &chain.tip.header, call).expect("no fault of the node");
+                let called =
+                    chain.executor.call(chain.state.clone(), &chain.tip.header, call).expect("no fault of the node");
                 if let Some(error) = &called.receipt.error {
                     assert_eq!(error.code, "stack_exhausted");
                 }

@@ -137,11 +137,15 @@ fn growing_in_vain_does_not_show_later() {
     let (engine, module) = (engine(), growing("1"));
     let again = |by: u32, pages: u32| {
         let host = TestHost::new(&engine).with(at(1), &module);
-        let outcome = host.enter_with(Entry::Call, at(1), &by.to_le_bytes(), GAS, pages).1.expect("no fault of the node");
+        let outcome =
+            host.enter_with(Entry::Call, at(1), &by.to_le_bytes(), GAS, pages).1.expect("no fault of the node");
         answered(&outcome)
     };
     assert_eq!(again(5, 3), (-1, 1));
     assert_eq!(again(5, 6), (1, 6));
     assert_eq!(again(5, 5), (-1, 1));
-    assert_eq!(run(&engine, &module, &0_u32.to_le_bytes(), GAS).1.output, [1_u32.to_le_bytes(), 1_u32.to_le_bytes()].concat());
+    assert_eq!(
+        run(&engine, &module, &0_u32.to_le_bytes(), GAS).1.output,
+        [1_u32.to_le_bytes(), 1_u32.to_le_bytes()].concat()
+    );
 }

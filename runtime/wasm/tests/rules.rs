@@ -219,14 +219,24 @@ fn numeric() -> Vec<Numeric> {
             |count| plain(&format!("(type (func (param {})))", "i32 ".repeat(count))),
             limits::PARAMETERS_MAX,
         ),
-        ("results", TYPES, |count| plain(&format!("(type (func (result {})))", "i32 ".repeat(count))), limits::RESULTS_MAX),
+        (
+            "results",
+            TYPES,
+            |count| plain(&format!("(type (func (result {})))", "i32 ".repeat(count))),
+            limits::RESULTS_MAX,
+        ),
         (
             "imports",
             Place::Section(2),
             |count| plain(&repeat(count, |_| r#"(import "entente" "caller" (func (param i32)))"#.into())),
             limits::IMPORTS_MAX as usize,
         ),
-        ("functions", Place::Section(3), |count| plain(&repeat(count - 2, |_| "(func)".into())), limits::FUNCTIONS_MAX as usize),
+        (
+            "functions",
+            Place::Section(3),
+            |count| plain(&repeat(count - 2, |_| "(func)".into())),
+            limits::FUNCTIONS_MAX as usize,
+        ),
         ("table", TABLES, |count| plain(&format!("(table {count} funcref)")), limits::TABLE_ELEMENTS_MAX as usize),
         (
             "elements",

@@ -3,10 +3,10 @@
 
 use entente::abi::{AbiDecodeParameters, AbiParameters};
 use entente::crypto::{Digest, Ed25519Key, Secp256k1Key, Sm2Key};
-use entente::entry::Contract;
-use entente::testing::{self, reset};
-use entente::{Address, Bytes};
+use entente::testing::{self, Chain, ContractFault, Status};
+use entente::{Address, Bytes, U256};
 use entente_crypto::{SecretKey, Suite};
+use entente_host::gas::{SCHEDULE_1, to_gas};
 
 #[entente::contract]
 pub mod notary {
@@ -45,14 +45,28 @@ pub mod notary {
 
 use notary::Notary;
 
-fn call(signature: &str, arguments: &impl AbiParameters) -> Result<Vec<u8>, Vec<u8>> {
-    Notary::call(&arguments.encode_after(&testing::keccak256(signature.as_bytes())[..4]))
+const CALLER: Address = Address([1; 20]);
+const AT: Address = Address([0xa1; 20]);
+
+fn chain() -> Chain {
+    let mut chain = Chain::new();
+    chain.place::<Notary>(AT);
+    chain
 }
 
-fn check(kind: u8, message: &[u8], signature: &[u8], key: &[u8]) -> Option<bool> {
+/// The output, unless it reverts, and the gas used.
+fn call(chain: &mut Chain, signature: &str, arguments: &impl AbiParameters) -> (Option<Vec<u8>>, u64) {
+    let input = arguments.encode_after(&testing::keccak256(signature.as_bytes())[..4]);
+    let receipt = chain.transact(CALLER, Some(AT), &input, U256::ZERO);
+    assert!(matches!(receipt.status, Status::Success | Status::Revert), "{receipt:?}");
+    ((receipt.status == Status::Success).then_some(receipt.output), receipt.gas_used)
+}
+
+fn check(chain: &mut Chain, kind: u8, message: &[u8], signature: &[u8], key: &[u8]) -> (Option<bool>, u64) {
     let arguments = (kind, Bytes::from(message), Bytes::from(signature), Bytes::from(key));
-    let output = call("check(uint8,bytes,bytes,bytes)", &arguments).ok()?;
-    Some(<(bool,)>::decode_parameters(&output).expect("a bool").0)
+    let (output, gas_used) = call(chain, "check(uint8,bytes,bytes,bytes)", &arguments);
+    let decoded = output.map(|output| <(bool,)>::decode_parameters(&output).expect("a bool").0);
+    (decoded, gas_used)
 }
 
 fn bytes(digits: &str) -> Vec<u8> {
@@ -66,25 +80,25 @@ fn secret() -> SecretKey {
 
 #[test]
 fn a_contract_learns_who_signed() {
-    reset();
+    let mut chain = chain();
     let signature = secret().sign(&entente_crypto::sha256(b"a document"));
-    let approve = |document: &[u8], signature: &[u8]| {
-        call("approve(bytes,bytes)", &(Bytes::from(document), Bytes::from(signature)))
+    let mut approve = |document: &[u8], signature: &[u8]| {
+        call(&mut chain, "approve(bytes,bytes)", &(Bytes::from(document), Bytes::from(signature))).0
     };
     let signer = Address(secret().public_key().address().0);
     for v in [0, 27] {
         let mut wallets = signature.as_bytes().to_vec();
         wallets[64] += v;
-        assert_eq!(approve(b"a document", &wallets), Ok((signer,).encode_parameters()));
+        assert_eq!(approve(b"a document", &wallets), Some((signer,).encode_parameters()));
     }
-    assert_ne!(approve(b"another", signature.as_bytes()), Ok((signer,).encode_parameters()));
-    assert!(approve(b"a document", &signature.as_bytes()[..64]).is_err());
-    assert!(approve(b"a document", &[0; 65]).is_err());
+    assert_ne!(approve(b"another", signature.as_bytes()), Some((signer,).encode_parameters()));
+    assert!(approve(b"a document", &signature.as_bytes()[..64]).is_none());
+    assert!(approve(b"a document", &[0; 65]).is_none());
 }
 
 #[test]
 fn a_contract_verifies_each_kind_of_signature() {
-    reset();
+    let mut chain = chain();
     // GB/T 32918.5-2017, appendix A.2; RFC 8032, section 7.1, test 2.
     let sm2_key = "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13";
     let sm2 = "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa";
@@ -96,23 +110,31 @@ fn a_contract_verifies_each_kind_of_signature() {
         (1, b"message digest".to_vec(), bytes(sm2), bytes(sm2_key)),
         (2, vec![0x72], bytes(ed25519), bytes(ed25519_key)),
     ];
-    for (kind, message, signature, key) in &vectors {
-        assert_eq!(check(*kind, message, signature, key), Some(true));
-        assert_eq!(check(*kind, b"else", signature, key), Some(false));
-        assert_eq!(check(*kind, message, &signature[1..], key), Some(false), "a length that no signature has");
-        assert_eq!(check(*kind, message, signature, &key[1..]), None, "a length that no key has");
+    let prices = [SCHEDULE_1.verify_secp256k1, SCHEDULE_1.verify_sm2, SCHEDULE_1.verify_ed25519];
+    for ((kind, message, signature, key), price) in vectors.iter().zip(prices) {
+        let mut check =
+            |message: &[u8], signature: &[u8], key: &[u8]| check(&mut chain, *kind, message, signature, key);
+        let (valid, gas_used) = check(message, signature, key);
+        assert_eq!(valid, Some(true));
+        assert_eq!(check(b"else", signature, key).0, Some(false));
+        assert_eq!(check(message, &signature[1..], key).0, Some(false), "a length that no signature has");
+        let (valid, gas_used_without) = check(message, signature, &key[1..]);
+        assert_eq!(valid, None, "a length that no key has");
+        assert!(gas_used >= gas_used_without + to_gas(price), "a verification is paid for: {gas_used}");
     }
 }
 
 #[test]
 fn digests_and_addresses_are_the_chains() {
-    reset();
-    assert_eq!(Digest::Keccak256.of(b"abc"), entente_crypto::keccak256(b"abc").0);
-    assert_eq!(Digest::Blake3.of(b"abc"), entente_crypto::blake3(b"abc").0);
-    assert_eq!(Digest::Sha256.of(b"abc"), entente_crypto::sha256(b"abc").0);
-    assert_eq!(Digest::Sm3.of(b"abc"), entente_crypto::sm3(b"abc").0);
+    let asked: Result<_, ContractFault> = chain().within(CALLER, AT, |_: &mut Notary| {
+        Ok([Digest::Keccak256, Digest::Blake3, Digest::Sha256, Digest::Sm3].map(|digest| digest.of(b"abc")))
+    });
+    let hashes = [entente_crypto::keccak256, entente_crypto::blake3, entente_crypto::sha256, entente_crypto::sm3];
+    assert_eq!(asked, Ok(hashes.map(|hash| hash(b"abc").0)));
     let key = *secret().public_key().as_bytes();
-    assert_eq!(Secp256k1Key(key).address().0, secret().public_key().address().0);
-    assert_eq!(Sm2Key(key).address().0, entente_crypto::sm3(&key).0[12..]);
+    let addresses: Result<_, ContractFault> =
+        chain().within(CALLER, AT, |_: &mut Notary| Ok((Secp256k1Key(key).address(), Sm2Key(key).address())));
+    let sm2 = entente_crypto::sm3(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes));
+    assert_eq!(addresses, Ok((Address(secret().public_key().address().0), sm2.expect("32 bytes"))));
     assert!(Ed25519Key::from_slice(&key).is_none(), "64 bytes are no key of Ed25519");
 }

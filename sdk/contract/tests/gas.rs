@@ -13,7 +13,7 @@ use entente_crypto::{Domain, Suite};
 use entente_host::gas::{GasSchedule, SCHEDULE_1, UNITS_PER_GAS, to_gas};
 use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Fault, Frame, FrameStatus, Host, NodeFault, Outcome,
-    TransactionContext,
+    STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
 use entente_state::Row;
 use entente_types::{Address as NodeAddress, Amount, Hash, Log};
@@ -52,8 +52,8 @@ type Ended = (Box<Node>, Result<Outcome, NodeFault>);
 impl Node {
     fn run(mut self: Box<Self>, entry: Entry, frame: Frame) -> Ended {
         let Some(module) = self.codes.get(&frame.code_address).cloned() else {
-            let done = Outcome { status: FrameStatus::Success, output: Vec::new(), gas_left: frame.gas, created: None };
-            return (self, Ok(done));
+            let (status, output, gas_left) = (FrameStatus::Success, Vec::new(), frame.gas);
+            return (self, Ok(Outcome { status, output, gas_left, created: None, function: None }));
         };
         let before = self.rows.clone();
         self.frames.push(frame);
@@ -127,6 +127,7 @@ fn frame(caller: NodeAddress, to: NodeAddress, input: &[u8], gas: u64) -> Frame 
         value: Amount::ZERO,
         input: input.into(),
         gas,
+        memory_pages: STACK_MEMORY_PAGES_MAX,
         read_only: false,
         depth: 0,
         creating: false,
@@ -151,6 +152,8 @@ impl Both {
                 gas_limit: 800_000_000,
                 ethereum_chain_id: 1,
                 balances: false,
+                pipeline_depth: 1,
+                sealers: [].into(),
             }),
             transaction: Some(TransactionContext { hash: Hash::ZERO, origin: NodeAddress::ZERO }),
             ..Node::default()

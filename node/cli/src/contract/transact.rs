@@ -149,10 +149,10 @@ fn reason(abi: &Abi, status: u32, output: &[u8], plain: impl FnOnce() -> String,
         Some(reason) => format!("{reason} (status {status})"),
         None => plain(),
     };
-    let NodeArguments { rpc, group, gas } = node;
+    let NodeArguments { place, gas } = node;
     match status {
         OUT_OF_GAS_INTRINSIC | OUT_OF_GAS => format!("{reason}; it may use {gas} gas: give more with --gas"),
-        NO_CODE => format!("{reason}; is it another address, or is it not in {group} at {rpc}?"),
+        NO_CODE => format!("{reason}; is it another address, or is it not in {place}?"),
         _ => reason,
     }
 }

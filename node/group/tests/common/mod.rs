@@ -89,7 +89,17 @@ impl Rig {
         let group = Group::new(&ledger, &executor, key_of(genesis.suite, 9), options)?;
         // Nonces of two runs must differ.
         let nonce = ledger.tip().number * 1000;
-        Ok(Self { suite: genesis.suite, ledger, executor, group, now: 0, nonce, told: vec![], answers: vec![], halted: None })
+        Ok(Self {
+            suite: genesis.suite,
+            ledger,
+            executor,
+            group,
+            now: 0,
+            nonce,
+            told: vec![],
+            answers: vec![],
+            halted: None,
+        })
     }
 
     pub fn sign(&mut self, to: Option<Address>, input: Vec<u8>) -> Transaction {
@@ -100,13 +110,7 @@ impl Rig {
         self.sign_with(&key_of(self.suite, signer), to, input, gas_limit)
     }
 
-    pub fn sign_with(
-        &mut self,
-        key: &SecretKey,
-        to: Option<Address>,
-        input: Vec<u8>,
-        gas_limit: u64,
-    ) -> Transaction {
+    pub fn sign_with(&mut self, key: &SecretKey, to: Option<Address>, input: Vec<u8>, gas_limit: u64) -> Transaction {
         self.nonce += 1;
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
@@ -188,7 +192,8 @@ impl Rig {
 /// Executes every block again on a fresh ledger, which must come to the same headers.
 pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) {
     let (fresh, executor) =
-        open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, CodeOptions::default()).expect("opens");
+        open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, CodeOptions::default())
+            .expect("opens");
     for number in 1..=stored.tip().number {
         let block = stored.block(number).expect("reads").expect("there");
         let parent = fresh.header(number - 1).expect("reads").expect("there");
@@ -196,10 +201,8 @@ pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) 
         if block.left_out.is_empty() {
             assert_eq!(proposal.digest(genesis.suite), block.header.proposal);
         }
-        let input = |one: &Transaction| InputTransaction {
-            hash: one.hash(genesis.suite),
-            transaction: Arc::new(one.clone()),
-        };
+        let input =
+            |one: &Transaction| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()) };
         let transactions: Vec<_> = block.transactions.iter().map(input).collect();
         let commitment = fresh.commitment();
         let executed = executor

@@ -113,27 +113,13 @@ pub(crate) fn hash(data: &[u8]) -> [u8; 32] {
 }
 
 pub(crate) fn digest(algorithm: u32, data: &[u8]) -> [u8; 32] {
-    on_chain!(|_chain| match algorithm {
-        super::DIGEST_KECCAK256 => entente_crypto::keccak256(data).0,
-        super::DIGEST_BLAKE3 => entente_crypto::blake3(data).0,
-        super::DIGEST_SHA256 => entente_crypto::sha256(data).0,
-        super::DIGEST_SM3 => entente_crypto::sm3(data).0,
-        other => panic!("the algorithm of a digest has no value {other}"),
-    })
+    on_chain!(|chain| chain.digest(algorithm, data))
 }
 
 pub(crate) fn recover(algorithm: u32, digest: &[u8; 32], signature: &[u8; 65]) -> Option<[u8; 64]> {
-    on_chain!(|_chain| match algorithm {
-        super::SIGNATURE_SECP256K1 => entente_crypto::recover_secp256k1(digest, signature),
-        other => panic!("the algorithm of a signature whose key is recovered has no value {other}"),
-    })
+    on_chain!(|chain| chain.recover(algorithm, digest, signature))
 }
 
 pub(crate) fn verify(algorithm: u32, message: &[u8], signature: &[u8; 64], key: &[u8]) -> bool {
-    on_chain!(|_chain| match algorithm {
-        super::SIGNATURE_SECP256K1 => entente_crypto::verify_secp256k1(message, signature, key),
-        super::SIGNATURE_SM2 => entente_crypto::verify_sm2(message, signature, key),
-        super::SIGNATURE_ED25519 => entente_crypto::verify_ed25519(message, signature, key),
-        other => panic!("the algorithm of a signature has no value {other}"),
-    })
+    on_chain!(|chain| chain.verify(algorithm, message, signature, key))
 }

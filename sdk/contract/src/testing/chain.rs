@@ -7,7 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use entente_crypto::Suite;
 use entente_host::gas::{UNITS_PER_GAS, to_gas};
-use entente_host::{CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, Outcome, TransactionContext};
+use entente_host::{
+    CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, Outcome, STACK_MEMORY_PAGES_MAX,
+    TransactionContext,
+};
 use entente_types::{Address as HostAddress, Amount, Hash, Limits, Status};
 
 use super::host::SCHEDULE;
@@ -222,7 +225,10 @@ impl Chain {
         let outcome = self.running(context, || {
             let Some(to) = to else {
                 let value = Amount::from_le_bytes(value.to_le_bytes());
-                return frames::construct(sender, &CreateRequest { container: input.to_vec(), value, gas });
+                return frames::construct(
+                    sender,
+                    &CreateRequest { container: input.to_vec(), value, gas, memory_pages: STACK_MEMORY_PAGES_MAX },
+                );
             };
             if value.is_zero() && !super::world(|world| world.codes.contains_key(&to)) {
                 return Outcome::fault(ContractFault::NoCode);
@@ -274,5 +280,12 @@ fn host_address(address: Address) -> HostAddress {
 
 fn call_request(to: Address, value: U256, input: &[u8], gas: u64) -> CallRequest {
     let value = Amount::from_le_bytes(value.to_le_bytes());
-    CallRequest { kind: CallKind::Call, address: host_address(to), value, input: input.to_vec(), gas }
+    CallRequest {
+        kind: CallKind::Call,
+        address: host_address(to),
+        value,
+        input: input.to_vec(),
+        gas,
+        memory_pages: STACK_MEMORY_PAGES_MAX,
+    }
 }

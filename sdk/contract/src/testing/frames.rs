@@ -60,6 +60,7 @@ pub(crate) fn enter(caller: HostAddress, request: CallRequest) -> Outcome {
             value: kept.map_or(request.value, |parent| parent.value),
             input: request.input.into(),
             gas: request.gas,
+            memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
             depth: u16::try_from(world.frames.len()).unwrap_or(u16::MAX),
             creating: false,
@@ -124,6 +125,7 @@ impl World {
             value: request.value,
             input: Arc::from(arguments),
             gas,
+            memory_pages: request.memory_pages,
             read_only: false,
             depth: u16::try_from(self.frames.len()).unwrap_or(u16::MAX),
             creating: true,
@@ -144,7 +146,9 @@ impl World {
     fn finish(&mut self, success: bool) -> Outcome {
         let status = if success { FrameStatus::Success } else { FrameStatus::Revert };
         match self.frames.pop() {
-            Some(Running { gas_left, output, .. }) => Outcome { status, output, gas_left, created: None },
+            Some(Running { gas_left, output, .. }) => {
+                Outcome { status, output, gas_left, created: None, function: None }
+            }
             None => Outcome::fault(ContractFault::OutOfGas),
         }
     }

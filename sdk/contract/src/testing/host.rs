@@ -9,11 +9,12 @@ use entente_host::limits::{
     CALL_DATA_BYTES_MAX, HASH_BYTES_MAX, LOG_DATA_BYTES_MAX, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX,
 };
 use entente_host::{
-    CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, Frame, Outcome,
-    TransactionContext,
+    CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, DIGEST_BLAKE3,
+    DIGEST_KECCAK256, DIGEST_SHA256, DIGEST_SM3, Frame, Outcome, SIGNATURE_ED25519, SIGNATURE_SECP256K1, SIGNATURE_SM2,
+    STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
 use entente_types::limits::TOPICS_MAX;
-use entente_types::{Address as HostAddress, Amount};
+use entente_types::{Address as HostAddress, Amount, Hash};
 
 use super::world::{Block, Running};
 use super::{Log, World};
@@ -30,6 +31,10 @@ fn bound(what: &'static str, length: usize, limit: u32) -> Answer<()> {
         return Err(ContractFault::Limit { what, found: length as u64, limit: u64::from(limit) });
     }
     Ok(())
+}
+
+fn no_value(what: &'static str, found: u32) -> ContractFault {
+    ContractFault::Argument { what, found: found.into() }
 }
 
 impl World {
@@ -164,6 +169,44 @@ impl World {
         Ok(self.block.suite.hash(Domain::CONTRACT, &[data]).0)
     }
 
+    pub(crate) fn digest(&mut self, algorithm: u32, data: &[u8]) -> Answer<Hash32> {
+        let (hash, byte): (fn(&[u8]) -> Hash, u64) = match algorithm {
+            DIGEST_KECCAK256 => (entente_crypto::keccak256, SCHEDULE.hash_byte),
+            DIGEST_BLAKE3 => (entente_crypto::blake3, SCHEDULE.blake3_byte),
+            DIGEST_SHA256 => (entente_crypto::sha256, SCHEDULE.sha256_byte),
+            DIGEST_SM3 => (entente_crypto::sm3, SCHEDULE.sm3_byte),
+            other => return Err(no_value("the algorithm of a digest", other)),
+        };
+        self.charge_by(SCHEDULE.host_call + SCHEDULE.hash, byte, data.len())?;
+        bound("bytes to hash", data.len(), HASH_BYTES_MAX)?;
+        Ok(hash(data).0)
+    }
+
+    pub(crate) fn recover(
+        &mut self,
+        algorithm: u32,
+        digest: &Hash32,
+        signature: &[u8; 65],
+    ) -> Answer<Option<[u8; 64]>> {
+        if algorithm != SIGNATURE_SECP256K1 {
+            return Err(no_value("the algorithm of a signature whose key is recovered", algorithm));
+        }
+        self.charge(SCHEDULE.host_call + SCHEDULE.recover_secp256k1)?;
+        Ok(entente_crypto::recover_secp256k1(digest, signature))
+    }
+
+    pub(crate) fn verify(&mut self, algorithm: u32, message: &[u8], signature: &[u8; 64], key: &[u8]) -> Answer<bool> {
+        let (verify, base, byte): (fn(&[u8], &[u8], &[u8]) -> bool, u64, u64) = match algorithm {
+            SIGNATURE_SECP256K1 => (entente_crypto::verify_secp256k1, SCHEDULE.verify_secp256k1, 0),
+            SIGNATURE_SM2 => (entente_crypto::verify_sm2, SCHEDULE.verify_sm2, SCHEDULE.sm3_byte),
+            SIGNATURE_ED25519 => (entente_crypto::verify_ed25519, SCHEDULE.verify_ed25519, SCHEDULE.ed25519_byte),
+            other => return Err(no_value("the algorithm of a signature", other)),
+        };
+        self.charge_by(SCHEDULE.host_call + base, byte, message.len())?;
+        bound("a signed message", message.len(), HASH_BYTES_MAX)?;
+        Ok(verify(message, signature, key))
+    }
+
     /// Charges a call, and takes the gas that goes down with it.
     pub(crate) fn begin_call(
         &mut self,
@@ -177,13 +220,13 @@ impl World {
             CALL => CallKind::Call,
             CALL_DELEGATE => CallKind::Delegate,
             CALL_STATIC => CallKind::Static,
-            other => return Err(ContractFault::Argument { what: "the kind of a call", found: other.into() }),
+            other => return Err(no_value("the kind of a call", other)),
         };
         self.charge_by(SCHEDULE.host_call + SCHEDULE.call, SCHEDULE.host_byte, input.len())?;
         bound("the input of a call", input.len(), CALL_DATA_BYTES_MAX)?;
         let gas = self.give_down(gas)?;
         let (address, value) = (HostAddress(to), Amount::from_le_bytes(value));
-        Ok(CallRequest { kind, address, value, input: input.to_vec(), gas })
+        Ok(CallRequest { kind, address, value, input: input.to_vec(), gas, memory_pages: STACK_MEMORY_PAGES_MAX })
     }
 
     /// Charges a creation, and takes the gas that goes down with it.
@@ -191,7 +234,12 @@ impl World {
         self.charge_by(SCHEDULE.host_call + SCHEDULE.create, SCHEDULE.host_byte, container.len())?;
         bound("a deployment container", container.len(), CALL_DATA_BYTES_MAX)?;
         let gas = self.give_down(u64::MAX)?;
-        Ok(CreateRequest { container: container.to_vec(), value: Amount::from_le_bytes(value), gas })
+        Ok(CreateRequest {
+            container: container.to_vec(),
+            value: Amount::from_le_bytes(value),
+            gas,
+            memory_pages: STACK_MEMORY_PAGES_MAX,
+        })
     }
 
     fn give_down(&mut self, asked: u64) -> Answer<u64> {

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use entente_crypto::Suite;
-use entente_host::{ContractFault, Frame, TransactionContext};
+use entente_host::{ContractFault, Frame, STACK_MEMORY_PAGES_MAX, TransactionContext};
 use entente_types::{Amount, Hash};
 
 use super::Log;
@@ -182,6 +182,7 @@ pub(super) fn frame(caller: Address, to: Address, value: U256, input: &[u8], gas
         value: Amount::from_le_bytes(value.to_le_bytes()),
         input: Arc::from(input),
         gas,
+        memory_pages: STACK_MEMORY_PAGES_MAX,
         read_only: false,
         depth: 0,
         creating: false,
