@@ -152,7 +152,7 @@ fn compare(
     transactions: &[InputTransaction],
 ) -> Result<[f64; 2], WorkloadError> {
     let anew = |workload: &Workload, code: &CodeOptions| {
-        Executor::with(&workload.genesis, NativeRegistry::default(), PROTOCOL_VERSIONS, code.clone())
+        Executor::with(&workload.genesis, NativeRegistry::default(), PROTOCOL_VERSIONS, code)
     };
     let mut executors = codes.map(|code| anew(workload, code));
     let mut seconds = [Vec::new(), Vec::new()];

@@ -84,8 +84,10 @@ fn call_other(gas: &str, input: u32) -> String {
 
 pub(crate) fn classes() -> Result<Vec<Class>, WorkloadError> {
     let mut all = instructions()?;
+    all.extend(function_calls()?);
     all.extend(memory()?);
     all.extend(host_functions()?);
+    all.extend(storage()?);
     all.extend(nested()?);
     Ok(all)
 }
@@ -94,18 +96,12 @@ fn instructions() -> Result<Vec<Class>, WorkloadError> {
     let many = |name: &str, piece: &str| {
         Ok::<_, WorkloadError>(class(name, 40_000, 32, repeating(1, "", "", &piece.repeat(32))?))
     };
-    let indirect =
-        "(type $t (func (param i32) (result i32))) (table 8 funcref) (elem (i32.const 0) $f $g $f $g $g $f $g $f)
-        (func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
-        (func $g (param i32) (result i32) (i32.xor (local.get 0) (i32.const 9)))";
     let table = (0..16).fold(String::new(), |text, _| text + "(block ");
     let arms = (0..16).fold(String::new(), |mut text, arm| {
         let _ = write!(text, ") (local.set $x (i32.add (local.get $x) (i32.const {arm})))");
         text
     });
     let labels = (0..16).rev().map(|label| format!("{label} ")).collect::<String>();
-    let recursion = "(func $deep (param i32) (result i32) (if (result i32) (local.get 0)
-        (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0))))";
     Ok(vec![
         many("plain: additions one after the other", "(local.set $x (i32.add (local.get $x) (i32.const 3)))")?,
         many("plain: multiplications one after the other", "(local.set $a (i64.mul (local.get $a) (local.get $b)))")?,
@@ -154,6 +150,17 @@ fn instructions() -> Result<Vec<Class>, WorkloadError> {
                 ),
             )?,
         ),
+    ])
+}
+
+fn function_calls() -> Result<Vec<Class>, WorkloadError> {
+    let indirect =
+        "(type $t (func (param i32) (result i32))) (table 8 funcref) (elem (i32.const 0) $f $g $f $g $g $f $g $f)
+        (func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+        (func $g (param i32) (result i32) (i32.xor (local.get 0) (i32.const 9)))";
+    let recursion = "(func $deep (param i32) (result i32) (if (result i32) (local.get 0)
+        (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0))))";
+    Ok(vec![
         class(
             "call: a function that does little",
             100_000,
@@ -212,16 +219,13 @@ fn memory() -> Result<Vec<Class>, WorkloadError> {
     ])
 }
 
+/// A class with a mebibyte in memory that is not zero.
+fn one(name: &str, times: u32, body: &str) -> Result<Class, WorkloadError> {
+    let filled = "(memory.fill (i32.const 4096) (i32.const 7) (i32.const 1048576))";
+    Ok(class(name, times, 1, repeating(32, "", filled, body)?))
+}
+
 fn host_functions() -> Result<Vec<Class>, WorkloadError> {
-    let one = |name: &str, times: u32, body: &str| {
-        Ok::<_, WorkloadError>(class(
-            name,
-            times,
-            1,
-            repeating(32, "", "(memory.fill (i32.const 4096) (i32.const 7) (i32.const 1048576))", body)?,
-        ))
-    };
-    let key = "(i32.store (i32.const 5000) (local.get $i))";
     Ok(vec![
         one("host: a number", 100_000, "(drop (call $block_number))")?,
         one("host: an address", 100_000, "(call $caller (i32.const 64))")?,
@@ -259,6 +263,12 @@ fn host_functions() -> Result<Vec<Class>, WorkloadError> {
             100,
             "(call $emit (i32.const 4096) (i32.const 0) (i32.const 4096) (i32.const 131072))",
         )?,
+    ])
+}
+
+fn storage() -> Result<Vec<Class>, WorkloadError> {
+    let key = "(i32.store (i32.const 5000) (local.get $i))";
+    Ok(vec![
         one(
             "storage: read of nothing, another key each time",
             20_000,
@@ -302,6 +312,14 @@ fn host_functions() -> Result<Vec<Class>, WorkloadError> {
     ])
 }
 
+/// A body that grows memory by so many pages and touches them all.
+fn grown(pages: u32) -> String {
+    format!(
+        "(drop (memory.grow (i32.const {pages}))) (loop $all (i32.store offset=65536 (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const {})))) (i32.const 0)",
+        pages << 16
+    )
+}
+
 /// Frames: what is called, and how.
 fn nested() -> Result<Vec<Class>, WorkloadError> {
     let of = |name: &str, times: u32, others: Vec<Vec<u8>>| {
@@ -322,18 +340,11 @@ fn nested() -> Result<Vec<Class>, WorkloadError> {
         Ok::<_, WorkloadError>(Class { name: name.into(), module, others: vec![other], times, pieces: 1 })
     };
     let globals = "(global (mut i64) (i64.const 1))".repeat(400);
-    let table =
-        format!("(table 10000 funcref) (func $n) {}", format!("(elem (i32.const 0) func {})", "$n ".repeat(10_000)));
+    let table = format!("(table 10000 funcref) (func $n) (elem (i32.const 0) func {})", "$n ".repeat(10_000));
     let data = format!("(data (i32.const 65536) \"{}\")", "x".repeat(400_000));
     let read_all = "(loop $all (drop (i32.load (local.get $x))) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const 0x1000000)))) (i32.const 0)";
     let write_all = "(loop $all (i32.store (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const 0x1000000)))) (i32.const 0)";
     let deep = "(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))) (else unreachable)))";
-    let grown = |pages: u32| {
-        format!(
-            "(drop (memory.grow (i32.const {pages}))) (loop $all (i32.store offset=65536 (local.get $x) (i32.const 1)) (br_if $all (i32.lt_u (local.tee $x (i32.add (local.get $x) (i32.const 4096))) (i32.const {})))) (i32.const 0)",
-            pages << 16
-        )
-    };
     Ok(vec![
         of("frame: does nothing", 20_000, vec![little("i32.const 0")?])?,
         of(

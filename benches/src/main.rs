@@ -133,7 +133,7 @@ fn compilations_after_restart(token: &std::path::Path) -> Result<f64, Box<dyn st
         let folder = Arc::new(CodeFolder::open(files.path(), 64 << 20)?);
         let vault = Some(CodeVault::new(Arc::clone(&folder) as Arc<dyn CodeStore>, CodeKey::derive(b"bench")));
         let code = CodeOptions { vault, ..CodeOptions::default() };
-        workload.executor = Executor::with(&workload.genesis, NativeRegistry::default(), PROTOCOL_VERSIONS, code);
+        workload.executor = Executor::with(&workload.genesis, NativeRegistry::default(), PROTOCOL_VERSIONS, &code);
         workload.execute(&transfers)?;
         folder.finish();
         compilations.push(workload.executor.compilations());

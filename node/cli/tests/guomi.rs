@@ -28,8 +28,8 @@ fn a_guomi_chain_is_made_used_and_verified() {
     assert_eq!(run(&["contract", "call", address, "balanceOf", &bob])["output"], serde_json::json!(["25"]));
 
     home.json(&["account", "new", "carol"]);
-    let send = ["contract", "send", address, "transfer", &bob, "1", "--account", "carol"];
-    let line = home.failure(&[send.as_slice(), &rpc].concat());
+    let stranger = ["contract", "send", address, "transfer", &bob, "1", "--account", "carol"];
+    let line = home.failure(&[stranger.as_slice(), &rpc].concat());
     assert!(
         line.contains("of the standard suite, the group's suite is guomi")
             && line.contains("entente account new NAME --suite guomi"),

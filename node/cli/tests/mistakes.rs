@@ -177,7 +177,7 @@ fn mistakes_with_arguments_are_told_kindly() {
         ),
         (
             &["contract", "call", &nowhere, "symbol"],
-            "ADDRESS: it was not deployed from here, so its ABI is not known; name one with --abi FILE (the module, or \
+            "ADDRESS: neither this user nor the node knows an ABI of it; name one with --abi FILE (the module, or \
              JSON)",
         ),
         (

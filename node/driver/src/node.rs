@@ -123,7 +123,7 @@ impl Node {
         let code = open_code(folder, storage);
         let vault = code.clone().map(|code| CodeVault::new(code, CodeKey::derive(&key.to_bytes())));
         let code_options = CodeOptions { vault, ..Default::default() };
-        let (ledger, executor) = open_with(engine, &genesis, storage.ledger(), PROTOCOL_VERSIONS, code_options)
+        let (ledger, executor) = open_with(engine, &genesis, storage.ledger(), PROTOCOL_VERSIONS, &code_options)
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
         let options = config.group();
         let group = Group::new(&ledger, &executor, key, options)

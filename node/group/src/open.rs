@@ -65,7 +65,7 @@ pub fn open(
     genesis: &Genesis,
     options: LedgerOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
-    open_with(engine, genesis, options, PROTOCOL_VERSIONS, CodeOptions::default())
+    open_with(engine, genesis, options, PROTOCOL_VERSIONS, &CodeOptions::default())
 }
 
 /// The same with other versions of the rules than those of this release, and with a choice of how contracts are
@@ -78,7 +78,7 @@ pub fn open_with(
     genesis: &Genesis,
     options: LedgerOptions,
     versions: &[ProtocolVersion],
-    code: CodeOptions,
+    code: &CodeOptions,
 ) -> Result<(Arc<Ledger>, Arc<Executor>), OpenGroupError> {
     genesis.validate()?;
     let ledger = match Ledger::open_with(Arc::clone(&engine), genesis, options) {

@@ -101,14 +101,14 @@ impl Executor {
     /// The executor of the group with this genesis, which knows the versions of this release. What it compiles is gone
     /// with it.
     pub fn new(genesis: &Genesis, natives: NativeRegistry) -> Self {
-        Self::with(genesis, natives, PROTOCOL_VERSIONS, CodeOptions::default())
+        Self::with(genesis, natives, PROTOCOL_VERSIONS, &CodeOptions::default())
     }
 
     /// The same with other versions of the rules, and a choice of how code is compiled and kept, on which no result
     /// depends. It stops at the first height that is ruled by a version that is not among these.
-    pub fn with(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion], code: CodeOptions) -> Self {
+    pub fn with(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion], code: &CodeOptions) -> Self {
         let sealers = genesis.sealers.iter().map(|member| member.key.address()).collect();
-        Self { machine: Arc::new(Machine::new(natives, versions, &code)), genesis: genesis.clone(), sealers }
+        Self { machine: Arc::new(Machine::new(natives, versions, code)), genesis: genesis.clone(), sealers }
     }
 
     pub(crate) fn natives(&self) -> &NativeRegistry {

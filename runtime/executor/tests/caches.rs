@@ -169,7 +169,7 @@ fn history(seed: u64) -> History {
 }
 
 impl History {
-    fn executor(&self, code: CodeOptions) -> Executor {
+    fn executor(&self, code: &CodeOptions) -> Executor {
         Executor::with(&self.chain.genesis, NativeRegistry::default(), PROTOCOL_VERSIONS, code)
     }
 
@@ -232,7 +232,7 @@ fn caches_never_change_a_root() {
             .all(|code| receipts().any(|one| one.error.as_ref().is_some_and(|error| error.code.starts_with(code))))
     );
 
-    let anew = |options: CodeOptions| Arc::new(history.executor(options));
+    let anew = |options: CodeOptions| Arc::new(history.executor(&options));
     let plain = CodeOptions { compiler: Compiler::Plain, ..CodeOptions::default() };
     let forgetful = CodeOptions { compiled_bytes_max: 1, ..CodeOptions::default() };
     history.check_all("cold", |_| anew(CodeOptions::default()));
@@ -260,11 +260,11 @@ fn caches_never_change_a_root() {
     history.check_all("files, damaged at random", |_| anew(damaged.clone()));
 
     // Each block in one of four threads in turn, and all blocks in four threads at once.
-    let turns = history.executor(CodeOptions::default());
+    let turns = history.executor(&CodeOptions::default());
     for number in 0..history.steps.len() {
         in_threads(1, |_| history.check("a thread of its own", &turns, number));
     }
-    let shared = history.executor(damaged);
+    let shared = history.executor(&damaged);
     in_threads(4, |thread| {
         let mut numbers = Numbers(thread as u64);
         for place in 0..history.steps.len() {

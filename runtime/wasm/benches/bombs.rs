@@ -136,7 +136,7 @@ fn table(only: Option<&str>) {
             if std::env::var_os("ALL").is_some() {
                 line(&format!("{name} {locals} {bytes}"), &function, &figures);
             }
-            if worst.as_ref().is_none_or(|(_, function, worst)| whole(function, worst) < whole(&function, &figures)) {
+            if worst.as_ref().is_none_or(|(_, function, worst)| whole(function, worst) < whole(function, &figures)) {
                 worst = Some((format!("{name}, {locals}, {bytes} KiB"), function, figures));
             }
         }
@@ -153,7 +153,7 @@ fn search(seconds: u64, seed: u64) {
     let mut climb = 0_u32;
     while started.elapsed().as_secs() < seconds {
         climb += 1;
-        let by_frame = climb % 3 == 0;
+        let by_frame = climb.is_multiple_of(3);
         let score = |recipe: &Recipe| {
             let function = recipe.function();
             let figures = measure(&module_of(&function, recipe.locals, 1))?;

@@ -339,11 +339,11 @@ impl Inspected {
             at_most("nesting", u64::from(validator.control_stack_height()), NESTING_MAX as u64, offset)?;
         }
         reader.finish().map_err(|error| invalid(&error))?;
-        let weighed = weigher.finish();
-        at_most("weight", weighed.weight, FUNCTION_WEIGHT_MAX, start)?;
-        self.weight = self.weight.saturating_add(weighed.weight);
+        let work = weigher.finish();
+        at_most("weight", work.weight, FUNCTION_WEIGHT_MAX, start)?;
+        self.weight = self.weight.saturating_add(work.weight);
         at_most("weight", self.weight, WEIGHT_MAX, start)?;
-        self.functions.push(FunctionShape { stack_weight: stack_weight(locals, operands, weighed.kept), locals });
+        self.functions.push(FunctionShape { stack_weight: stack_weight(locals, operands, work.kept), locals });
         Ok(validator.into_allocations())
     }
 

@@ -62,15 +62,11 @@ fn instruction(operator: &Operator<'_>) -> (u64, u64) {
         O::Loop { .. } | O::If { .. } | O::Else | O::End | O::Br { .. } | O::BrIf { .. } | O::Return => (500, 0),
         O::BrTable { targets } => (5_000 + 40 * u64::from(targets.len()), 0),
         O::Unreachable => (3_000, 0),
-        O::Call { .. } => (6_500, 0),
+        O::Call { .. } | O::MemoryGrow { .. } => (6_500, 0),
         O::CallIndirect { .. } => (32_000, 2),
         O::MemoryCopy { .. } | O::MemoryFill { .. } => (42_000, 8),
-        O::MemoryGrow { .. } => (6_500, 0),
         O::GlobalGet { .. } => (1_500, 1),
         O::GlobalSet { .. } => (1_500, 0),
-        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU | O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => {
-            (6_000, 1)
-        }
         O::I32Store { .. }
         | O::I32Store8 { .. }
         | O::I32Store16 { .. }
@@ -78,7 +74,15 @@ fn instruction(operator: &Operator<'_>) -> (u64, u64) {
         | O::I64Store8 { .. }
         | O::I64Store16 { .. }
         | O::I64Store32 { .. } => (8_000, 3),
-        O::I32Load { .. }
+        O::I32DivS
+        | O::I32DivU
+        | O::I32RemS
+        | O::I32RemU
+        | O::I64DivS
+        | O::I64DivU
+        | O::I64RemS
+        | O::I64RemU
+        | O::I32Load { .. }
         | O::I32Load8S { .. }
         | O::I32Load8U { .. }
         | O::I32Load16S { .. }

@@ -73,6 +73,13 @@ fn empty_bombs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// A function of a shape, which may become longer than it was asked to be, with what it was asked to be.
+fn inside_a_body(make: fn(u32, usize) -> Function, locals: u32, bytes: usize) -> (Function, usize) {
+    let smaller = std::iter::successors(Some(bytes), |bytes| Some(bytes / 10 * 9));
+    let mut all = smaller.map(|bytes| (make(locals, bytes), bytes));
+    all.find(|(function, _)| function.byte_len() <= limits::BODY_BYTES_MAX).expect("one of no bytes")
+}
+
 /// One test, so that nothing else of this program adds to the CPU's time.
 #[test]
 fn the_worst_modules_inside_the_limits_compile_in_time() {
@@ -81,8 +88,8 @@ fn the_worst_modules_inside_the_limits_compile_in_time() {
         compiles_in_time(name, &module);
     }
     for shape in shapes() {
-        for (locals, bytes) in [(30, 2 << 10), (100, 30 << 10), (800, limits::BODY_BYTES_MAX - 200)] {
-            let function = (shape.make)(locals, bytes);
+        for (locals, bytes) in [(30, 2 << 10), (100, 30 << 10), (800, limits::BODY_BYTES_MAX)] {
+            let (function, bytes) = inside_a_body(shape.make, locals, bytes);
             let name = format!("{}, {locals} locals, {bytes} bytes", shape.name);
             let (inside, outside) = largest(&function, locals);
             let refused = check(&outside);
@@ -125,7 +132,7 @@ fn functions_that_keep_many_values_fit_the_stack_of_the_model() {
         function.instruction(&I::LocalGet(0)).instruction(&I::I32WrapI64).instruction(&I::LocalGet(0));
         function.instruction(&I::I64Store(memarg(u64::from(round) * 8)));
     };
-    for count in [10, 100, 1_000, 2_000] {
+    for count in [10, 100, 500, 900] {
         for piece in [&product as &dyn Fn(&mut Function, u32), &load, &mark] {
             let module = Bomb { entered: true, ..Bomb::of(vec![twice(count, piece)]) }.module();
             let (_, outcome) = run(&engine(), &module, &[], common::GAS);

@@ -182,7 +182,9 @@ fn an_unknown_algorithm_is_the_contracts_fault_and_is_named() {
 
 #[test]
 fn each_call_costs_what_the_schedule_says() {
-    let (gas, fixed) = (&SCHEDULE_1, SCHEDULE_1.function_call + SCHEDULE_1.host_call);
+    let gas = &SCHEDULE_1;
+    // The frame's page of memory, its function and the host's.
+    let fixed = gas.memory_page + gas.function_call + gas.host_call;
     let used = |body: &str| {
         let outcome = alone(body, GAS);
         assert_eq!(outcome.status, FrameStatus::Success, "{body}");

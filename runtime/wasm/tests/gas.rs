@@ -215,7 +215,7 @@ fn fragmented(values: usize, locals: usize) -> Vec<u8> {
 #[test]
 fn lives_that_overlap_in_many_ways_fit_the_model() {
     for (values, locals) in
-        [(500, 10), (2000, 30), (3000, 100), (1000, 500), (2000, 300), (3500, 4), (3500, 8), (3500, 60)]
+        [(500, 10), (1000, 30), (1500, 100), (300, 500), (600, 300), (3500, 4), (3500, 8), (1500, 60)]
     {
         let (_, outcome) = run(&engine(), &fragmented(values, locals), &[], GAS);
         assert_eq!(

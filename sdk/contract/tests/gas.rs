@@ -30,6 +30,8 @@ static HOST_ALONE: GasSchedule = GasSchedule {
     bulk_byte: 0,
     memory_grow: 0,
     memory_page: 0,
+    instance_global: 0,
+    instance_element: 0,
     ..SCHEDULE_1
 };
 

@@ -84,7 +84,7 @@ impl Rig {
         versions: &[ProtocolVersion],
     ) -> Result<Self, GroupError> {
         let (ledger, executor) =
-            open_with(engine, genesis, LedgerOptions::default(), versions, CodeOptions::default()).expect("opens");
+            open_with(engine, genesis, LedgerOptions::default(), versions, &CodeOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
         let group = Group::new(&ledger, &executor, key_of(genesis.suite, 9), options)?;
         // Nonces of two runs must differ.
@@ -192,7 +192,7 @@ impl Rig {
 /// Executes every block again on a fresh ledger, which must come to the same headers.
 pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) {
     let (fresh, executor) =
-        open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, CodeOptions::default())
+        open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, &CodeOptions::default())
             .expect("opens");
     for number in 1..=stored.tip().number {
         let block = stored.block(number).expect("reads").expect("there");

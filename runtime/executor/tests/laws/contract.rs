@@ -37,11 +37,14 @@ pub fn module(seed: u8) -> Vec<u8> {
     let imports: Vec<String> =
         imports.iter().map(|(name, kind)| format!(r#"(import "entente" "{name}" (func ${name} {kind}))"#)).collect();
     wat::parse_str(format!(
-        r#"(module {} (memory (export "memory") 16) (data (i32.const 64) "\{seed:02x}") {CODE})"#,
+        r#"(module {} (memory (export "memory") {PAGES}) (data (i32.const 64) "\{seed:02x}") {CODE})"#,
         imports.join(" ")
     ))
     .unwrap_or_else(|error| panic!("{error}"))
 }
+
+/// The pages that a script's contract begins with.
+pub const PAGES: u64 = 16;
 
 /// Memory: the address created last at 0, the input from 65536 on, the trace from 524288 on. Every reading of the gas
 /// beside a call or creation stands with it in one straight run: between them only host functions charge.
@@ -193,8 +196,8 @@ pub enum Input {
 #[derive(Debug, Clone)]
 pub struct Container {
     pub bytes: Vec<u8>,
-    /// The module's hash and length and the constructor's script, or the fault's code.
-    pub made: Result<(Hash, usize, Script), &'static str>,
+    /// The module's hash, what its code costs, and the constructor's script, or the fault's code.
+    pub made: Result<(Hash, u64, Script), &'static str>,
 }
 
 /// Steps with their bytes and what running them can come to.
@@ -236,7 +239,9 @@ impl Container {
     pub fn of(seed: u8, script: Script) -> Self {
         let module = module(seed);
         let hash = Suite::Standard.hash(Domain::CODE, &[&module]);
-        Self { bytes: container(&module, &script.bytes), made: Ok((hash, module.len(), script)) }
+        let weight = entente_wasm::weigh(&module).expect("a valid module");
+        let code = SCHEDULE_1.code_byte * module.len() as u64 + SCHEDULE_1.code_weight * weight;
+        Self { bytes: container(&module, &script.bytes), made: Ok((hash, code, script)) }
     }
 }
 
@@ -267,7 +272,7 @@ impl Script {
             _ => 0,
         };
         let trace_max = HEADER_BYTES as u64 + 8 + steps.iter().map(traced).sum::<u64>();
-        let beginning = 1_500_000 + 60 * bytes.len() as u128;
+        let beginning = u128::from(PAGES * SCHEDULE_1.memory_page) + 1_500_000 + 60 * bytes.len() as u128;
         let mut need = 1_000_000 + u128::from(SCHEDULE_1.output_byte * trace_max);
         for step in steps.iter().rev() {
             need = need_before(step, need, largest);
@@ -286,8 +291,9 @@ fn need_before(step: &Step, rest: u128, largest: u64) -> u128 {
         Step::Call { ask: u64::MAX, input, .. } => all_that_may_be(input.need()),
         Step::Call { ask, .. } => rest.saturating_add(u128::from(*ask)).max(u128::from(*ask) * 64 / 63 + 64),
         Step::Create { container, .. } => match &container.made {
-            Ok((_, length, script)) => all_that_may_be(script.need.saturating_add(gas.code_byte * *length as u64))
-                .saturating_add(u128::from(gas.create)),
+            Ok((_, code, script)) => {
+                all_that_may_be(script.need.saturating_add(*code)).saturating_add(u128::from(gas.create))
+            }
             Err(_) => rest.saturating_mul(64).saturating_add(u128::from(gas.create)),
         },
         Step::Write(..) | Step::Remove(_) => rest.saturating_add(3_500_000),

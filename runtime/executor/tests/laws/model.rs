@@ -11,7 +11,7 @@ use entente_host::gas::SCHEDULE_1;
 use entente_types::{Address, Amount, Hash, Log};
 
 use crate::{
-    contract::{Container, Input, Script, Step, Target},
+    contract::{Container, Input, PAGES, Script, Step, Target},
     native::{self, Asked, NATIVE},
     walk::{Trace, Walk},
 };
@@ -343,14 +343,13 @@ impl Model {
         if parent.read_only {
             return failed("read_only");
         }
-        let (hash, length, script) = match &container.made {
+        let (hash, code_cost, script) = match &container.made {
             Ok(made) => made,
             Err(code) => return failed(code),
         };
-        let code_cost = SCHEDULE_1.code_byte * *length as u64;
         let left = match given.units {
             None => None,
-            Some(units) => match units.checked_sub(code_cost) {
+            Some(units) => match units.checked_sub(*code_cost) {
                 None => return failed("out_of_gas"),
                 left => left,
             },
@@ -426,7 +425,8 @@ impl Model {
         if let (Some(start), Some(units)) = (start, given.units) {
             let prologue = units.checked_sub(start);
             let expected = *self.prologue.get_or_insert(prologue.unwrap_or_default());
-            ensure(prologue == Some(expected) && expected < 100_000, || {
+            let instance = PAGES * SCHEDULE_1.memory_page;
+            ensure(prologue == Some(expected) && (instance..instance + 100_000).contains(&expected), || {
                 format!("a frame given {units} began with {start}; others spent {expected} before")
             })?;
         }

@@ -42,22 +42,7 @@ impl Bomb {
         }
     }
 
-    pub fn module(self) -> Vec<u8> {
-        let mut types = TypeSection::new();
-        types.ty().function([], [ValType::I32]);
-        types.ty().function([], []);
-        for (takes, gives) in self.types {
-            types.ty().function(takes, gives);
-        }
-        let mut imports = ImportSection::new();
-        let mut own = FIRST_OWN_TYPE;
-        if self.imports > 0 {
-            own = types.len();
-            types.ty().function([ValType::I32], []);
-        }
-        for _ in 0..self.imports {
-            imports.import("entente", "caller", EntityType::Function(own));
-        }
+    fn code(&self) -> (FunctionSection, CodeSection) {
         let mut functions = FunctionSection::new();
         let mut code = CodeSection::new();
         for is_call in [false, true] {
@@ -73,6 +58,10 @@ impl Bomb {
             functions.function(*kind);
             code.function(function);
         }
+        (functions, code)
+    }
+
+    fn room(&self) -> (TableSection, MemorySection) {
         let mut tables = TableSection::new();
         let table = TableType {
             element_type: RefType::FUNCREF,
@@ -91,6 +80,27 @@ impl Bomb {
             page_size_log2: None,
         };
         memories.memory(memory);
+        (tables, memories)
+    }
+
+    pub fn module(&self) -> Vec<u8> {
+        let mut types = TypeSection::new();
+        types.ty().function([], [ValType::I32]);
+        types.ty().function([], []);
+        for (takes, gives) in &self.types {
+            types.ty().function(takes.clone(), gives.clone());
+        }
+        let mut imports = ImportSection::new();
+        let mut own = FIRST_OWN_TYPE;
+        if self.imports > 0 {
+            own = types.len();
+            types.ty().function([ValType::I32], []);
+        }
+        for _ in 0..self.imports {
+            imports.import("entente", "caller", EntityType::Function(own));
+        }
+        let (functions, code) = self.code();
+        let (tables, memories) = self.room();
         let mut globals = GlobalSection::new();
         for _ in 0..self.globals {
             let wide = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
@@ -106,8 +116,8 @@ impl Bomb {
             elements.active(None, &ConstExpr::i32_const(0), Elements::Functions(all.into()));
         }
         let mut data = DataSection::new();
-        for (offset, length) in self.data {
-            data.active(0, &ConstExpr::i32_const(offset), vec![0x5a; length]);
+        for (offset, length) in &self.data {
+            data.active(0, &ConstExpr::i32_const(*offset), vec![0x5a; *length]);
         }
         let mut module = Module::new();
         module.section(&types).section(&imports).section(&functions).section(&tables).section(&memories);

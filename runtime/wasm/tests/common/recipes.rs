@@ -50,7 +50,7 @@ impl Recipe {
     pub fn random(random: &mut Random, bytes_max: usize) -> Self {
         let up_to = |random: &mut Random, bits: u32| 1 << random.below(bits);
         let mut mix = [0; KINDS];
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..=random.below(6) {
             mix[random.below(KINDS as u32) as usize] = 1 + random.below(20) as u8;
         }
         Self {
@@ -74,7 +74,7 @@ impl Recipe {
     /// The same with something changed.
     pub fn changed(&self, random: &mut Random, bytes_max: usize) -> Self {
         let mut changed = self.clone();
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..=random.below(3) {
             let scaled = |random: &mut Random, value: u32, low: u32, high: u32| {
                 (value.saturating_mul(50 + random.below(150)) / 100 + random.below(3)).clamp(low, high)
             };
@@ -196,7 +196,7 @@ impl Maker<'_> {
     fn straight(&mut self, kind: usize) {
         let (from, other, to) = (self.local(), self.local(), self.local());
         let constant = self.constant();
-        let offset = constant as u64 % 65_000;
+        let offset = constant.cast_unsigned() % 65_000;
         let body = &mut self.body;
         match kind {
             0 => body.add(&[I::LocalGet(from), I::LocalSet(to)]),
@@ -212,7 +212,7 @@ impl Maker<'_> {
             15 => body.add(&[I::LocalGet(from), I::LocalGet(to), I::LocalGet(0), I::Select, I::LocalSet(to)]),
             16 => body.add(&[I::LocalGet(from), I::LocalGet(other), I::I64DivU, I::LocalSet(to)]),
             17 => body.add(&[I::LocalGet(0), I::LocalGet(0), I::LocalGet(0), I::MemoryFill(0)]),
-            18 => body.add(&[I::GlobalGet(constant as u32 % 100), I::LocalSet(to)]),
+            18 => body.add(&[I::GlobalGet(constant.cast_unsigned() as u32 % 100), I::LocalSet(to)]),
             _ => body.add(&[I::I64Const(constant), I::LocalSet(to)]),
         };
     }

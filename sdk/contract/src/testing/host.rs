@@ -23,6 +23,9 @@ use crate::{Address, Hash32};
 /// What the node charges.
 pub(super) const SCHEDULE: &GasSchedule = &SCHEDULE_1;
 
+/// Verifies a message's signature under a key.
+type Verify = fn(&[u8], &[u8], &[u8]) -> bool;
+
 type Answer<T> = Result<T, ContractFault>;
 
 /// Refuses what is longer than a limit.
@@ -196,7 +199,7 @@ impl World {
     }
 
     pub(crate) fn verify(&mut self, algorithm: u32, message: &[u8], signature: &[u8; 64], key: &[u8]) -> Answer<bool> {
-        let (verify, base, byte): (fn(&[u8], &[u8], &[u8]) -> bool, u64, u64) = match algorithm {
+        let (verify, base, byte): (Verify, u64, u64) = match algorithm {
             SIGNATURE_SECP256K1 => (entente_crypto::verify_secp256k1, SCHEDULE.verify_secp256k1, 0),
             SIGNATURE_SM2 => (entente_crypto::verify_sm2, SCHEDULE.verify_sm2, SCHEDULE.sm3_byte),
             SIGNATURE_ED25519 => (entente_crypto::verify_ed25519, SCHEDULE.verify_ed25519, SCHEDULE.ed25519_byte),
