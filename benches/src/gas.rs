@@ -39,18 +39,19 @@ fn thread_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Seconds and gas of one call of a contract that repeats its piece so often.
-fn run(workload: &Workload, contract: Address, times: u32, input: &[u8]) -> Result<(f64, u64), WorkloadError> {
+/// Seconds and gas of one call of a contract that repeats its piece so often, unless that takes too much gas.
+fn run(workload: &Workload, contract: Address, times: u32, input: &[u8]) -> Result<Option<(f64, u64)>, WorkloadError> {
     let state: Arc<dyn StateReader> = Arc::clone(&workload.state) as _;
     let input = [&times.to_le_bytes(), input].concat();
     let call = CallInput { from: Address::ZERO, to: contract, input, gas: GAS };
     let started = thread_seconds();
     let called = workload.executor.call(state, &workload.parent, call)?;
     let seconds = thread_seconds() - started;
-    if called.receipt.status != Status::Success {
-        return Err(WorkloadError::Wrong(format!("{:?} in {:?}", called.receipt, called.function)));
+    match called.receipt.status {
+        Status::Success => Ok(Some((seconds, called.receipt.gas_used))),
+        Status::OutOfGas => Ok(None),
+        _ => Err(WorkloadError::Wrong(format!("{:?} in {:?}", called.receipt, called.function))),
     }
-    Ok((seconds, called.receipt.gas_used))
 }
 
 fn measure(workload: &mut Workload, class: &Class, rounds: usize) -> Result<GasFigure, WorkloadError> {
@@ -59,17 +60,24 @@ fn measure(workload: &mut Workload, class: &Class, rounds: usize) -> Result<GasF
         input.extend_from_slice(workload.deploy(module)?.as_ref());
     }
     let contract = workload.deploy(&class.module)?;
-    let few = class.times.div_ceil(10);
-    let (mut times, mut units) = (Vec::new(), 0);
-    for round in 0..=rounds {
-        let (short, gas_short) = run(workload, contract, few, &input)?;
-        let (long, gas_long) = run(workload, contract, class.times, &input)?;
-        units = gas_long.saturating_sub(gas_short);
-        if round > 0 {
-            times.push(long - short);
+    let mut many = class.times;
+    while run(workload, contract, many, &input)?.is_none() {
+        many /= 2;
+        if many < 10 {
+            return Err(WorkloadError::Wrong(format!("{}: {GAS} gas are not enough for ten rounds", class.name)));
         }
     }
-    let pieces = f64::from((class.times - few) * class.pieces);
+    let few = many.div_ceil(10);
+    let (mut times, mut units) = (Vec::new(), 0);
+    for _ in 0..rounds {
+        let (short, long) = (run(workload, contract, few, &input)?, run(workload, contract, many, &input)?);
+        let (Some((short, gas_short)), Some((long, gas_long))) = (short, long) else {
+            return Err(WorkloadError::Wrong(format!("{}: the same call took more gas later", class.name)));
+        };
+        units = gas_long.saturating_sub(gas_short);
+        times.push(long - short);
+    }
+    let pieces = f64::from((many - few) * class.pieces);
     let nanoseconds = median(&mut times) * 1e9 / pieces;
     let units = units as f64 * 1000.0 / pieces;
     Ok(GasFigure { name: class.name.clone(), nanoseconds, units, ratio: nanoseconds / (units * REFERENCE) })

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use entente_host::{Declaration, DeclarationError, DeclaredParameter, NativeAccess, NativeModule, gas::to_gas};
+use entente_host::{
+    Declaration, DeclarationError, DeclaredParameter, NativeAccess, NativeModule,
+    gas::{SCHEDULE_1, to_gas},
+};
 use entente_types::ConfigurationKey;
 
 use crate::{MODULES, SYSTEM_CONFIGURATION, code::CODES};
@@ -58,14 +61,15 @@ fn section(page: &mut String, module: &NativeModule) -> Result<(), DeclarationEr
     page.push_str("| function | gives | gas | for each byte of arguments | writes | what it does |\n");
     page.push_str("| --- | --- | ---: | ---: | --- | --- |\n");
     for function in module.functions {
+        let gas = (function.gas)(&SCHEDULE_1);
         let writes = if function.access == NativeAccess::Write { "yes" } else { "no" };
         let _ = writeln!(
             page,
             "| `{}` | `{}` | {} | {} | {writes} | {} |",
             function.signature,
             function.outputs,
-            to_gas(function.gas),
-            thousandths(function.gas_byte),
+            to_gas(gas.base),
+            thousandths(gas.byte),
             function.doc
         );
     }

@@ -3,8 +3,8 @@
 
 use entente_crypto::keccak256;
 use entente_host::{
-    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeModule, NativeResult, configuration_entry,
-    configuration_row, damaged_configuration, gas::SCHEDULE_1,
+    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeResult,
+    configuration_entry, configuration_row, damaged_configuration, gas::GasSchedule,
 };
 use entente_types::{Address, ConfigurationEntry, ConfigurationKey, Hash, Log, Setting};
 use parity_scale_codec::Encode;
@@ -25,16 +25,22 @@ const SET_EVENT_SIGNATURE: &str = "ConfigurationSet(address,string,string,uint25
 const ENTRY_BYTES: u64 = 512;
 const EVENT_BYTES: u64 = 256;
 
-/// Two entries read, one written, one event told. Outputs are charged for by whoever runs the frame.
-const SET_GAS: u64 = 2 * (SCHEDULE_1.storage_read + ENTRY_BYTES * SCHEDULE_1.storage_read_byte)
-    + SCHEDULE_1.storage_write
-    + ENTRY_BYTES * SCHEDULE_1.storage_write_byte
-    + SCHEDULE_1.log
-    + 2 * SCHEDULE_1.log_topic
-    + EVENT_BYTES * SCHEDULE_1.log_byte;
+/// Two entries read, one written, one event told.
+const fn set_gas(schedule: &GasSchedule) -> NativeGas {
+    let base = 2 * get_gas(schedule).base
+        + schedule.storage_write
+        + ENTRY_BYTES * schedule.storage_write_byte
+        + schedule.log
+        + 2 * schedule.log_topic
+        + EVENT_BYTES * schedule.log_byte;
+    NativeGas { base, byte: 2 * schedule.host_byte }
+}
 
 /// One entry read.
-const GET_GAS: u64 = SCHEDULE_1.storage_read + ENTRY_BYTES * SCHEDULE_1.storage_read_byte;
+const fn get_gas(schedule: &GasSchedule) -> NativeGas {
+    let base = schedule.storage_read + ENTRY_BYTES * schedule.storage_read_byte;
+    NativeGas { base, byte: 2 * schedule.host_byte }
+}
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     address: ADDRESS,
@@ -44,8 +50,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         NativeFunction {
             signature: "setValueByKey(string key, string value)",
             outputs: "(int256)",
-            gas: SET_GAS,
-            gas_byte: 2 * SCHEDULE_1.host_byte,
+            gas: set_gas,
             access: NativeAccess::Write,
             doc: "Decides a key's value, a decimal number without sign or leading zeros; gives back 1, or a negative \
                   code and changes nothing.",
@@ -54,8 +59,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         NativeFunction {
             signature: "getValueByKey(string key)",
             outputs: "(string value, uint256 from)",
-            gas: GET_GAS,
-            gas_byte: 2 * SCHEDULE_1.host_byte,
+            gas: get_gas,
             access: NativeAccess::Read,
             doc: "Gives the value that was decided last, with the height from which it rules; fails for a key that is \
                   not there.",
@@ -160,7 +164,10 @@ fn address_topic(address: &Address) -> Hash {
 
 #[cfg(test)]
 mod tests {
-    use entente_host::{Declaration, gas::to_gas};
+    use entente_host::{
+        Declaration,
+        gas::{SCHEDULE_1, to_gas},
+    };
 
     use super::*;
 
@@ -173,7 +180,7 @@ mod tests {
     fn the_least_gas_limit_is_enough_to_raise_it_again() {
         let arguments = encode(&[Value::Text("block_gas_limit"), Value::Text(&u64::MAX.to_string())]);
         let intrinsic = SCHEDULE_1.intrinsic(&arguments, false).unwrap();
-        let native = SET_GAS + 2 * SCHEDULE_1.host_byte * arguments.len() as u64 + 32 * SCHEDULE_1.output_byte;
+        let native = set_gas(&SCHEDULE_1).units(arguments.len()) + 32 * SCHEDULE_1.output_byte;
         assert!(to_gas(intrinsic + native) + 1_000 < ConfigurationKey::TransactionGas.describe().minimum);
     }
 }

@@ -322,8 +322,7 @@ fn a_change_is_told_and_costs_what_the_table_says() {
     let set = module.functions[0];
     let input = set_input("tx_count_limit", "56");
     let units = entente_host::gas::SCHEDULE_1.intrinsic(&input, false).unwrap()
-        + set.gas
-        + set.gas_byte * (input.len() as u64 - 4)
+        + (set.gas)(&entente_host::gas::SCHEDULE_1).units(input.len() - 4)
         + 32 * entente_host::gas::SCHEDULE_1.output_byte;
     let gas = entente_host::gas::to_gas(units);
     let enough = chain.sign(1, Some(SYSTEM_CONFIGURATION), input.clone(), gas);

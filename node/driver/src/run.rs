@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, mpsc},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -11,7 +12,7 @@ use std::{
 use entente_executor::EXECUTION_STACK_BYTES;
 use entente_group::{Effect, Event, ExecuteTask, Group, Now, WriteTask};
 use entente_pool::{AdmissionError, Checked};
-use entente_types::Hash;
+use entente_types::{BlockNumber, Hash};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{GroupHandle, handle::Shown};
@@ -83,27 +84,46 @@ impl Running {
     }
 }
 
+/// Does a group's work on a height, and sends what it came to: a group halts at a defect, and never waits for a thread
+/// that is gone.
+fn work(handle: &GroupHandle, height: BlockNumber, task: impl FnOnce() -> Event) {
+    handle.send(event_of(height, task));
+}
+
+fn event_of(height: BlockNumber, task: impl FnOnce() -> Event) -> Event {
+    // What a task leaves half done is its own: it changes the ledger in one batch, and caches at their ends.
+    catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&'static str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Event::Panicked { height, message: text.unwrap_or("it says nothing").to_owned() }
+    })
+}
+
 fn run_execute(handle: &GroupHandle, task: &ExecuteTask) {
     let started = Instant::now();
     let height = task.height();
-    let result = task.run(&handle.shared.ledger, &handle.shared.executor);
-    tracing::debug!(group = %handle.id(), height, elapsed_us = started.elapsed().as_micros() as u64, "executed");
-    handle.send(Event::Executed { height, result });
+    work(handle, height, || {
+        let result = task.run(&handle.shared.ledger, &handle.shared.executor);
+        tracing::debug!(group = %handle.id(), height, elapsed_us = started.elapsed().as_micros() as u64, "executed");
+        Event::Executed { height, result }
+    });
 }
 
 fn run_write(handle: &GroupHandle, task: WriteTask) {
     let started = Instant::now();
     let height = task.height();
-    let result = task.run(&handle.shared.ledger).map(|block| {
-        let transactions = block.record.transaction_hashes.len();
-        tracing::info!(
-            group = %handle.id(), height, transactions, hash = %block.hash,
-            elapsed_us = started.elapsed().as_micros() as u64, "block_written"
-        );
-        // Nobody listens: that is no fault.
-        let _ = handle.shared.blocks.send(block);
+    work(handle, height, || {
+        let result = task.run(&handle.shared.ledger).map(|block| {
+            let transactions = block.record.transaction_hashes.len();
+            tracing::info!(
+                group = %handle.id(), height, transactions, hash = %block.hash,
+                elapsed_us = started.elapsed().as_micros() as u64, "block_written"
+            );
+            // Nobody listens: that is no fault.
+            let _ = handle.shared.blocks.send(block);
+        });
+        Event::Written { height, result }
     });
-    handle.send(Event::Written { height, result });
 }
 
 /// The thread that steps a group.
@@ -207,4 +227,22 @@ pub(crate) fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 pub(crate) fn shown(group: &Group) -> Shown {
     let pool = group.pool();
     Shown { pool_transactions: pool.len(), pool_bytes: pool.bytes(), rules: Arc::clone(pool.rules()), halted: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_panics_is_told_with_its_words() {
+        for (task, words) in [
+            ((|| panic!("no row")) as fn() -> Event, "no row"),
+            (|| panic!("row {}", std::hint::black_box(7)), "row 7"),
+            (|| std::panic::panic_any(7), "it says nothing"),
+        ] {
+            let Event::Panicked { height: 5, message } = event_of(5, task) else { panic!("it is told") };
+            assert_eq!(message, words);
+        }
+        assert!(matches!(event_of(5, || Event::Tick), Event::Tick));
+    }
 }

@@ -70,6 +70,13 @@ pub enum Event {
         /// What went wrong.
         result: Result<(), AppendError>,
     },
+    /// A task ended in a panic, which is a defect of this release. What it was doing did not happen.
+    Panicked {
+        /// The height that it was at work on.
+        height: BlockNumber,
+        /// What the panic says.
+        message: String,
+    },
 }
 
 /// What is to be done. Effects are carried out in their order.
@@ -110,6 +117,17 @@ pub enum Halt {
         height: BlockNumber,
         /// What went wrong.
         error: AppendError,
+    },
+    /// This release is defective.
+    #[error(
+        "the work on block {height} ended in a panic: {message}; this is a defect of this release: keep the log, install \
+         another release and start the node again; nothing that was told is lost"
+    )]
+    Panicked {
+        /// The height.
+        height: BlockNumber,
+        /// What the panic says.
+        message: String,
     },
 }
 
@@ -231,6 +249,7 @@ impl Group {
                 self.halt(Halt::Execute { height, fault }, &mut effects);
             }
             Event::Written { height, result: Err(error) } => self.halt(Halt::Write { height, error }, &mut effects),
+            Event::Panicked { height, message } => self.halt(Halt::Panicked { height, message }, &mut effects),
         }
         effects
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::{Rig, genesis, genesis_of, key, key_of, replay};
 use entente_crypto::Suite;
 use entente_executor::container;
-use entente_group::{Group, GroupOptions, Halt, open};
+use entente_group::{Event, Group, GroupOptions, Halt, open};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_ledger::LedgerOptions;
 use entente_pool::AdmissionError;
@@ -114,6 +114,23 @@ fn a_disk_that_fails_halts_the_group_and_tells_nobody() {
     assert!(rig.submit(vec![transaction]).remove(0).is_ok());
     assert!(matches!(rig.halted, Some(Halt::Write { .. })), "{:?}", rig.halted);
     assert_eq!(rig.told.len(), told);
+}
+
+#[test]
+fn a_panic_halts_the_group_which_writes_nothing_more() {
+    let mut rig = Rig::on(Arc::new(Memory::new()), &genesis(Limits::default()));
+    rig.count(3);
+    let told = rig.told.len();
+    let height = rig.ledger.tip().number + 1;
+    rig.drive(Event::Panicked { height, message: "no row".into() });
+    let why = rig.halted.as_ref().expect("it halts").to_string();
+    assert!(
+        why.starts_with(&format!("the work on block {height} ended in a panic: no row; this is a defect")),
+        "{why}"
+    );
+    let transaction = rig.sign(Some(Address([7; 20])), vec![]);
+    rig.submit(vec![transaction]);
+    assert_eq!((rig.told.len(), rig.ledger.tip().number), (told, height - 1));
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl Context {
         let Some((function, arguments)) = machine.natives.resolve(&frame.code_address, &frame.input) else {
             return Ok(Outcome::fault(ContractFault::Native("the native module has no such function".into())));
         };
-        let cost = function.gas_byte.saturating_mul(arguments.len() as u64).saturating_add(function.gas);
+        let cost = (function.gas)(self.rules.gas).units(arguments.len());
         let Some(gas_left) = frame.gas.checked_sub(cost) else {
             return Ok(Outcome::fault(ContractFault::OutOfGas));
         };

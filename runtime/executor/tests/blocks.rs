@@ -10,7 +10,8 @@ use std::sync::{
 use common::{Chain, GAS, abi_call, account, address_word, genesis, script::*, selector, token, word};
 use entente_executor::{BlockInput, ExecutedBlock, InputTransaction, container};
 use entente_host::{
-    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeResult, NodeFault,
+    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeResult,
+    NodeFault,
     gas::{SCHEDULE_1, to_gas},
 };
 use entente_state::{Row, StateReadError, StateReader, Table};
@@ -40,7 +41,14 @@ const fn function(
     access: NativeAccess,
     run: fn(&mut dyn Host, &[u8]) -> NativeResult,
 ) -> NativeFunction {
-    NativeFunction { signature, outputs: "()", gas: 5_000_000, gas_byte: 1_000, access, doc: "For tests.", run }
+    NativeFunction {
+        signature,
+        outputs: "()",
+        gas: |_| NativeGas { base: 5_000_000, byte: 1_000 },
+        access,
+        doc: "For tests.",
+        run,
+    }
 }
 
 const FUNCTIONS: &[NativeFunction] = &[

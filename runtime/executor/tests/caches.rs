@@ -9,7 +9,8 @@ use std::{
     thread,
 };
 
-use common::{Chain, GAS, abi_call, account, address_word, genesis, script::*, token, word};
+use common::{Chain, GAS, abi_call, account, address_word, genesis_of, script::*, token, word};
+use entente_crypto::Suite;
 use entente_executor::{
     BlockInput, CallInput, CodeKey, CodeOptions, CodeStore, CodeVault, Compiler, EXECUTION_STACK_BYTES, ExecutedBlock,
     Executor, InputTransaction, container,
@@ -139,9 +140,9 @@ fn some_call(numbers: &mut Numbers, contracts: &[Address]) -> (Address, Vec<u8>)
 }
 
 /// The blocks that everything is compared with, executed by one executor that stays warm.
-fn history(seed: u64) -> History {
+fn history(suite: Suite, seed: u64) -> History {
     let mut numbers = Numbers(seed);
-    let mut chain = Chain::new(genesis(), NativeRegistry::default());
+    let mut chain = Chain::new(genesis_of(suite), NativeRegistry::default());
     let coin = chain.deploy(&token(), &[]).contract.expect("a token");
     let contracts = vec![coin, chain.deploy_wat(SCRIPT), chain.deploy_wat(TROUBLE)];
     let mut steps = Vec::new();
@@ -220,7 +221,16 @@ fn in_threads(count: usize, work: impl Fn(usize) + Send + Sync) {
 
 #[test]
 fn caches_never_change_a_root() {
-    let history = history(0x00e7_7e27_e5ee_d001);
+    nothing_changes_a_root(Suite::Standard);
+}
+
+#[test]
+fn caches_never_change_a_root_of_a_guomi_group() {
+    nothing_changes_a_root(Suite::Guomi);
+}
+
+fn nothing_changes_a_root(suite: Suite) {
+    let history = history(suite, 0x00e7_7e27_e5ee_d001);
     let receipts = || history.steps.iter().flat_map(|step| &step.expected.receipts);
     for status in [Status::Success, Status::Revert, Status::OutOfGas] {
         assert!(receipts().any(|receipt| receipt.status == status), "no receipt shows {status:?}");

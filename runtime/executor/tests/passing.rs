@@ -6,7 +6,7 @@ use common::{Chain, GAS, account, genesis, script::*, selector};
 use entente_crypto::Suite;
 use entente_executor::Account;
 use entente_host::{
-    Host, NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeResult,
+    Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeResult,
     gas::{SCHEDULE_1, to_gas},
 };
 use entente_state::StateReader;
@@ -32,8 +32,7 @@ const fn function(signature: &'static str, run: fn(&mut dyn Host, &[u8]) -> Nati
     NativeFunction {
         signature,
         outputs: "(bytes)",
-        gas: 1_000_000,
-        gas_byte: 1_000,
+        gas: |_| NativeGas { base: 1_000_000, byte: 1_000 },
         access: NativeAccess::Read,
         doc: "For tests.",
         run,

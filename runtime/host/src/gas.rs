@@ -1,9 +1,9 @@
 //! The gas schedule: one table of constants per protocol version.
 //!
 //! The unit is a thousandth of Ethereum's gas. The reference is 2.5 picoseconds of one core a unit: a block of
-//! 800,000,000 gas then takes at most two seconds. The benches `executor::transfer` and `path` stand behind it, and
-//! `wasm::crypto` behind the costs of hashes and signatures, which are at least twice what was measured; a bench for
-//! each class of instruction and for the other host functions is still to come.
+//! 800,000,000 gas then takes two seconds. `benches/benches/gas.rs` holds every class of instruction, host function and
+//! frame against it, none of which may be more than ten times too cheap; `runtime/wasm/benches/crypto.rs` holds hashes
+//! and signatures, which cost at least twice what was measured. See `docs/decisions/010-gas.md`.
 
 /// Units in one of Ethereum's gas.
 pub const UNITS_PER_GAS: u64 = 1000;

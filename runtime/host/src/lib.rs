@@ -46,7 +46,9 @@ pub use frame::{
 };
 pub use limits::{DEPTH_MAX, NATIVE_DEPTH_MAX};
 #[cfg(feature = "std")]
-pub use native::{NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeRegistryError, NativeResult};
+pub use native::{
+    NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeRegistryError, NativeResult,
+};
 #[cfg(feature = "std")]
 pub use signature::{Declaration, DeclarationError, DeclaredParameter};
 pub use table::{

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, string::String, vec::Vec};
 use entente_crypto::{keccak256, sm3};
 use entente_types::{Address, Suite};
 
-use crate::{Declaration, DeclarationError, Fault, Host};
+use crate::{Declaration, DeclarationError, Fault, Host, gas::GasSchedule};
 
 /// Whether a function changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,30 @@ pub struct NativeFunction {
     pub signature: &'static str,
     /// The Solidity types it gives back, such as `(int256)` or `(string value, uint256 from)`.
     pub outputs: &'static str,
-    /// What it costs at least, in units.
-    pub gas: u64,
-    /// What it costs for each byte of its input, in units.
-    pub gas_byte: u64,
+    /// What it costs under a gas schedule: the table is one, the schedules are one for each protocol version.
+    pub gas: fn(&GasSchedule) -> NativeGas,
     /// Whether it writes.
     pub access: NativeAccess,
     /// What it does, in one sentence.
     pub doc: &'static str,
     /// Runs it over the input behind the selector.
     pub run: fn(&mut dyn Host, &[u8]) -> NativeResult,
+}
+
+/// What a native function costs, in units. Its output is charged for beside it, as every frame's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NativeGas {
+    /// At least.
+    pub base: u64,
+    /// For each byte of its input behind the selector.
+    pub byte: u64,
+}
+
+impl NativeGas {
+    /// The units for an input of so many bytes; the most that there can be where they do not fit.
+    pub const fn units(self, bytes: usize) -> u64 {
+        self.byte.saturating_mul(bytes as u64).saturating_add(self.base)
+    }
 }
 
 /// A native module: what is called at one address.
@@ -175,8 +189,7 @@ mod tests {
     const FUNCTION: NativeFunction = NativeFunction {
         signature: "transfer(address to, uint256 amount)",
         outputs: "(bool)",
-        gas: 1,
-        gas_byte: 0,
+        gas: |_| NativeGas { base: 1, byte: 0 },
         access: NativeAccess::Write,
         doc: "Does nothing.",
         run: nothing,

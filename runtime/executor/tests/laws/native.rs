@@ -2,7 +2,7 @@
 
 use entente_crypto::Suite;
 use entente_host::{
-    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeModule, NativeRegistry, NativeResult,
+    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeResult,
 };
 use entente_types::{Address, Log};
 
@@ -46,8 +46,7 @@ const FUNCTIONS: &[NativeFunction] = &[
     NativeFunction {
         signature: PEEK,
         outputs: "(bytes)",
-        gas: GAS,
-        gas_byte: GAS_BYTE,
+        gas: |_| NativeGas { base: GAS, byte: GAS_BYTE },
         access: NativeAccess::Read,
         doc: "Reads.",
         run: peek,
@@ -55,8 +54,7 @@ const FUNCTIONS: &[NativeFunction] = &[
     NativeFunction {
         signature: POKE,
         outputs: "()",
-        gas: GAS,
-        gas_byte: GAS_BYTE,
+        gas: |_| NativeGas { base: GAS, byte: GAS_BYTE },
         access: NativeAccess::Write,
         doc: "Writes.",
         run: poke,
@@ -64,8 +62,7 @@ const FUNCTIONS: &[NativeFunction] = &[
     NativeFunction {
         signature: REFUSE,
         outputs: "()",
-        gas: GAS,
-        gas_byte: GAS_BYTE,
+        gas: |_| NativeGas { base: GAS, byte: GAS_BYTE },
         access: NativeAccess::Read,
         doc: "Refuses.",
         run: refuse,
