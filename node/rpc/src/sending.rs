@@ -56,7 +56,7 @@ fn decode(texts: &[&str]) -> (Decoded, Undecoded) {
     for (index, text) in texts.iter().enumerate() {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         bytes.resize(digits.len() / 2, 0);
-        let decoded = hex::decode_to_slice(digits, &mut bytes)
+        let decoded = const_hex::decode_to_slice(digits, &mut bytes)
             .map_err(|_| {
                 let expected = Kind::Transaction.expected();
                 let found = shown(text);
