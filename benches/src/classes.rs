@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use entente_crypto::keccak256;
+use entente_executor::container;
+use entente_types::Address;
+
 use crate::WorkloadError;
 
 /// Something that a contract repeats.
@@ -89,6 +93,7 @@ pub(crate) fn classes() -> Result<Vec<Class>, WorkloadError> {
     all.extend(host_functions()?);
     all.extend(storage()?);
     all.extend(nested()?);
+    all.extend(native_and_created()?);
     Ok(all)
 }
 
@@ -386,4 +391,61 @@ fn nested() -> Result<Vec<Class>, WorkloadError> {
         of("frame: memory grown by 1 page, all of it touched", 1_000, vec![little(&grown(1))?])?,
         of("frame: memory grown by 255 pages, all of it touched", 60, vec![little(&grown(255))?])?,
     ])
+}
+
+/// Calls of a native module, and creations. The bytes that they take stand in memory.
+fn native_and_created() -> Result<Vec<Class>, WorkloadError> {
+    let text = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
+    let one = |name: &str, times: u32, bytes: &[u8], body: &str| {
+        let address = text(Address(NATIVE).as_ref());
+        let data = format!("(data (i32.const 40000) \"{address}\") (data (i32.const 40100) \"{}\")", text(bytes));
+        Ok::<_, WorkloadError>(class(name, times, 1, repeating(1, &data, "", body)?))
+    };
+    let native = |name: &str, times: u32, signature: &str, texts: &[&str]| {
+        let input = [&keccak256(signature.as_bytes()).0[..4], &abi_texts(texts)].concat();
+        let length = input.len();
+        one(
+            name,
+            times,
+            &input,
+            &format!(
+                "(if (call $call (i32.const 0) (i32.const 40000) (i64.const -1) (i32.const 60000) (i32.const 40100) (i32.const {length})) (then unreachable))"
+            ),
+        )
+    };
+    let created = container(&called("", 1, "i32.const 0")?, &[]);
+    let create = format!(
+        "(if (call $create (i32.const 40100) (i32.const {}) (i32.const 60000) (i32.const 64)) (then unreachable))",
+        created.len()
+    );
+    Ok(vec![
+        native("native: a key of the configuration read", 10_000, "getValueByKey(string)", &["tx_count_limit"])?,
+        native(
+            "native: a key of the configuration set",
+            5_000,
+            "setValueByKey(string,string)",
+            &["tx_count_limit", "5"],
+        )?,
+        one("create: code that is there already", 150, &created, &create)?,
+    ])
+}
+
+/// The address of the system configuration, 0x1000.
+const NATIVE: [u8; 20] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0];
+
+/// Texts of at most 32 bytes as arguments of the Solidity ABI.
+fn abi_texts(texts: &[&str]) -> Vec<u8> {
+    let word = |number: usize| {
+        let mut word = [0; 32];
+        word[24..].copy_from_slice(&(number as u64).to_be_bytes());
+        word
+    };
+    let mut bytes: Vec<u8> = (0..texts.len()).flat_map(|place| word(32 * texts.len() + 64 * place)).collect();
+    for text in texts {
+        let mut padded = [0; 32];
+        padded[..text.len()].copy_from_slice(text.as_bytes());
+        bytes.extend(word(text.len()));
+        bytes.extend(padded);
+    }
+    bytes
 }

@@ -1,8 +1,8 @@
 //! The gas schedule: one table of constants per protocol version.
 //!
 //! The unit is a thousandth of Ethereum's gas. The reference is 2.5 picoseconds of one core a unit: a block of
-//! 800,000,000 gas then takes two seconds. `benches/benches/gas.rs` holds every class of instruction, host function and
-//! frame against it, none of which may be more than ten times too cheap; `runtime/wasm/benches/crypto.rs` holds hashes
+//! 800,000,000 gas then takes two seconds. `benches/benches/gas.rs` holds classes of instructions, host functions,
+//! frames and native functions against it, none of which may be more than ten times too cheap; `runtime/wasm/benches/crypto.rs` holds hashes
 //! and signatures, which cost at least twice what was measured. See `docs/decisions/010-gas.md`.
 
 /// Units in one of Ethereum's gas.
