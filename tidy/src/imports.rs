@@ -51,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tidy", &[]),
     // Tests may import it; no room may.
     ("testing", &["crypto", "types", "state"]),
+    ("disk", &[]),
 ];
 
 /// The rooms that may name tokio: all others are without a clock and threads of their own.

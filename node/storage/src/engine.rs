@@ -15,7 +15,8 @@ pub type Cursor<'a> = Box<dyn Iterator<Item = Result<Entry, StorageError>> + Sen
 pub enum Durability {
     /// On disk when the call returns, with all that was buffered before it.
     Synced,
-    /// Survives the process, but not the machine, until a later synced write returns.
+    /// Survives the process, but not the machine, until a later synced write returns. Of several such batches any
+    /// may then be missing, each as a whole: one that relies on an earlier one is synced.
     Buffered,
 }
 
@@ -49,6 +50,15 @@ pub trait Engine: Reader {
     /// After [`StorageError::Write`] it is unknown whether the batch survives: the caller must open the store anew
     /// before it believes anything.
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StorageError>;
+
+    /// Moves what the log holds into sorted files and waits for it, so that the next opening has little to read
+    /// again. Nothing needs it for durability.
+    ///
+    /// # Errors
+    /// The disk refuses; nothing is lost by that.
+    fn flush(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// Counters since the store was opened.
     fn metrics(&self) -> Metrics;

@@ -31,6 +31,19 @@ pub enum StorageError {
         /// What the engine says.
         message: String,
     },
+    /// Something that was synced is not there.
+    #[error(
+        "the store {path} ends with write {found}, but write {synced} was synced: a file of it was removed, cut short or \
+         replaced by an older one; bring the file back, or put the folder aside and fetch the chain from peers"
+    )]
+    Missing {
+        /// The store's folder.
+        path: PathBuf,
+        /// The number of the last write that is there.
+        found: u64,
+        /// The number of the last write that was synced.
+        synced: u64,
+    },
     /// The store could not be opened for any other reason.
     #[error("the store {path} cannot be opened: {message}; check that the folder exists, is writable and has space")]
     Open {

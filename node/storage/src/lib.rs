@@ -29,6 +29,7 @@ mod engine;
 mod error;
 mod memory;
 mod rocks;
+mod synced;
 
 pub use batch::{Batch, Operation};
 pub use column::Column;

@@ -7,12 +7,16 @@ use std::{
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, DataBlockIndexType, Options, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions, properties,
+    DBRecoveryMode, DataBlockIndexType, Env, Options, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions,
+    properties,
     statistics::{StatsLevel, Ticker},
 };
 use self_cell::self_cell;
 
-use crate::{Batch, Column, Cursor, Durability, Engine, Entry, Metrics, Reader, Snapshot, StorageError};
+use crate::{
+    Batch, Column, Cursor, Durability, Engine, Entry, Metrics, Reader, Snapshot, StorageError,
+    synced::{SYNCED_FILE_NAME, SyncedMark},
+};
 
 /// The bytes of one column's write buffer; when full, it is written out.
 const WRITE_BUFFER_BYTES: usize = 64 << 20;
@@ -75,6 +79,8 @@ struct Shared {
     options: Options,
     path: PathBuf,
     batches: std::sync::atomic::AtomicU64,
+    mark: SyncedMark,
+    repaired: bool,
 }
 
 self_cell!(
@@ -90,32 +96,73 @@ type PinnedSnapshot<'a> = rocksdb::Snapshot<'a>;
 impl RocksDb {
     /// Opens the store in this folder, or makes it.
     ///
+    /// What a loss of power left half written at the end of the log is cut off, as long as it was never reported
+    /// synced; see [`RocksDb::repaired`].
+    ///
     /// # Errors
-    /// Another process has it open, it is damaged, it has columns of a later version, or the disk refuses.
+    /// Another process has it open, it is damaged, something is missing that was synced, it has columns of a later
+    /// version, or the disk refuses.
     pub fn open(path: &Path, resources: &SharedResources) -> Result<Self, StorageError> {
-        let options = database_options(resources);
+        Self::open_on(path, resources, None)
+    }
+
+    /// The same on another environment of RocksDB than the operating system's files.
+    pub fn open_on(path: &Path, resources: &SharedResources, env: Option<&Env>) -> Result<Self, StorageError> {
+        let options = database_options(resources, env);
         refuse_unknown_columns(path, &options)?;
-        let families = Column::ALL
-            .iter()
-            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(*column, resources)));
-        let database = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
-        let shared = Shared { database, options, path: path.to_owned(), batches: 0.into() };
+        let (database, repaired) = match DB::open_cf_descriptors(&options, path, families(resources)) {
+            Ok(database) => (database, false),
+            Err(error) => (open_cut(path, resources, env, &error)?, true),
+        };
+        let mark = SyncedMark::open(path)?;
+        let found = database.latest_sequence_number();
+        if found < mark.synced() {
+            return Err(StorageError::Missing { path: path.to_owned(), found, synced: mark.synced() });
+        }
+        let shared = Shared { database, options, path: path.to_owned(), batches: 0.into(), mark, repaired };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Writes all write buffers out to sorted files and waits for it. Nothing needs it for durability.
-    pub fn flush(&self) -> Result<(), StorageError> {
-        for column in Column::ALL {
-            let family = self.shared.family(*column)?;
-            self.shared.database.flush_cf(family).map_err(|error| self.shared.write_error(&error))?;
-        }
-        Ok(())
+    /// Whether opening cut off what a loss of power left half written.
+    pub fn repaired(&self) -> bool {
+        self.shared.repaired
     }
 }
 
+/// Every column with its options.
+fn families(resources: &SharedResources) -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    Column::ALL.iter().map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(*column, resources)))
+}
+
+/// Opens a store whose log has a damaged record, if that record and all after it were never reported synced: a disk
+/// may write the sectors of an unfinished write in any order. Nothing on disk is changed where they were.
+fn open_cut(
+    path: &Path,
+    resources: &SharedResources,
+    env: Option<&Env>,
+    refused: &rocksdb::Error,
+) -> Result<DB, StorageError> {
+    let error = || open_error(path, refused);
+    if refused.kind() != rocksdb::ErrorKind::Corruption {
+        return Err(error());
+    }
+    let mut options = database_options(resources, env);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    let synced = SyncedMark::read(path).ok_or_else(error)?;
+    let probe = DB::open_cf_descriptors_read_only(&options, path, families(resources), false);
+    let found = probe.map_err(|_| error())?.latest_sequence_number();
+    if found < synced {
+        return Err(error());
+    }
+    DB::open_cf_descriptors(&options, path, families(resources)).map_err(|_| error())
+}
+
 /// Options of the whole database.
-fn database_options(resources: &SharedResources) -> Options {
+fn database_options(resources: &SharedResources, env: Option<&Env>) -> Options {
     let mut options = Options::default();
+    if let Some(env) = env {
+        options.set_env(env);
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
@@ -125,6 +172,8 @@ fn database_options(resources: &SharedResources) -> Options {
     options.set_max_total_wal_size(LOG_BYTES_MAX);
     // A torn record at the end is a write that was never reported done; damage before it is damage.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // A log that was closed and is missing or short is told when the store is opened.
+    options.set_track_and_verify_wals_in_manifest(true);
     // Background writes go to disk in steps, so that they do not delay the sync of a block.
     options.set_bytes_per_sync(1 << 20);
     // One block is written at a time: without the locks for many writers each insertion is cheaper.
@@ -173,7 +222,7 @@ fn column_options(column: Column, resources: &SharedResources) -> Options {
 /// less.
 fn refuse_unknown_columns(path: &Path, options: &Options) -> Result<(), StorageError> {
     if !path.join("CURRENT").exists() {
-        return Ok(());
+        return refuse_headless(path);
     }
     let families = DB::list_cf(options, path).map_err(|error| open_error(path, &error))?;
     let known = |name: &String| name == DEFAULT_FAMILY || Column::ALL.iter().any(|column| column.name() == name);
@@ -182,6 +231,22 @@ fn refuse_unknown_columns(path: &Path, options: &Options) -> Result<(), StorageE
         return Ok(());
     }
     Err(StorageError::UnknownColumns { path: path.to_owned(), columns: unknown.join(", ") })
+}
+
+/// A folder with files of a store but without the one that leads to them: RocksDB would begin a new store there and
+/// remove them.
+fn refuse_headless(path: &Path) -> Result<(), StorageError> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_data = |name: &String| damaged_file(name).is_some() || name == SYNCED_FILE_NAME;
+    match names.filter(is_data).min() {
+        None => Ok(()),
+        Some(name) => Err(StorageError::Corruption {
+            path: path.to_owned(),
+            place: "CURRENT".to_owned(),
+            message: format!("the file is missing, but {name} is there"),
+        }),
+    }
 }
 
 fn open_error(path: &Path, error: &rocksdb::Error) -> StorageError {
@@ -365,8 +430,21 @@ impl Engine for RocksDb {
         drop(batch);
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
+        // Each write of a batch takes one number. Others may write meanwhile: this is the least that was synced.
+        let synced = self.shared.database.latest_sequence_number().saturating_add(writes.len() as u64);
         self.shared.database.write_opt(writes, &options).map_err(|error| self.shared.write_error(&error))?;
+        if durability == Durability::Synced {
+            self.shared.mark.set(synced)?;
+        }
         self.shared.batches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), StorageError> {
+        for column in Column::ALL {
+            let family = self.shared.family(*column)?;
+            self.shared.database.flush_cf(family).map_err(|error| self.shared.write_error(&error))?;
+        }
         Ok(())
     }
 
