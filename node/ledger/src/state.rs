@@ -133,17 +133,22 @@ impl Ledger {
         if height <= floor {
             return Err(WritesError::Pruned { height, floor });
         }
-        let key = history_list_key(height);
-        let damaged = |message: String| ReadError::damaged(Column::History, &key, message);
-        let list = published.snapshot.get(Column::History, &key).map_err(ReadError::from)?;
-        let list = list.ok_or_else(|| damaged(format!("the list of what block {height} overwrote is missing")))?;
-        let rows = decode::<Stored<Vec<Vec<u8>>>>(Column::History, &key, &list)?.value;
-        let after = PastState { published, height };
-        let write = |bytes: Vec<u8>| -> Result<RowWrite, WritesError> {
-            let row = Row::from_bytes(&bytes).map_err(|error| damaged(error.to_string()))?;
-            let value = after.value(&row)?;
-            Ok(RowWrite { row, value })
-        };
-        rows.into_iter().map(write).collect()
+        Ok(writes_at(&published, height)?)
     }
+}
+
+/// What the block at a height above the floor and not above the tip wrote.
+pub(crate) fn writes_at(published: &Arc<Published>, height: BlockNumber) -> Result<Vec<RowWrite>, ReadError> {
+    let key = history_list_key(height);
+    let damaged = |message: String| ReadError::damaged(Column::History, &key, message);
+    let list = published.snapshot.get(Column::History, &key)?;
+    let list = list.ok_or_else(|| damaged(format!("the list of what block {height} overwrote is missing")))?;
+    let rows = decode::<Stored<Vec<Vec<u8>>>>(Column::History, &key, &list)?.value;
+    let after = PastState { published: Arc::clone(published), height };
+    let write = |bytes: Vec<u8>| -> Result<RowWrite, ReadError> {
+        let row = Row::from_bytes(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let value = after.value(&row)?;
+        Ok(RowWrite { row, value })
+    };
+    rows.into_iter().map(write).collect()
 }

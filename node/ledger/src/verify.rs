@@ -1,16 +1,20 @@
 //! Checking a whole ledger against itself.
 
-use entente_crypto::{Hash, LtHash, Suite};
-use entente_state::Row;
-use entente_storage::{Column, Snapshot};
-use entente_types::{Block, BlockNumber, Header, sealers_hash};
+use std::sync::Arc;
+
+use entente_crypto::{Hash, LtHash, Suite, merkle_root};
+use entente_state::{Row, write_leaf};
+use entente_storage::{Batch, Column, Snapshot};
+use entente_types::{Block, BlockNumber, Header, limits::VALIDITY_BLOCKS_MAX, sealers_hash};
 use rayon::prelude::*;
 
 use crate::{
     Ledger, ReadError,
-    format::{Named, decode_row},
+    format::{Named, decode_row, number_key},
     ledger::Published,
     read::{look_up, read_block, read_receipts},
+    replay::put_replay,
+    state::writes_at,
 };
 
 /// The rows taken at a time: enough to keep every thread busy, few enough to hold in memory.
@@ -30,6 +34,13 @@ pub enum VerificationProgress {
         /// Those checked.
         checked: u64,
         /// All.
+        total: u64,
+    },
+    /// What so many blocks wrote was made again from the history.
+    History {
+        /// Those made again.
+        checked: u64,
+        /// All whose history is kept.
         total: u64,
     },
 }
@@ -63,7 +74,9 @@ pub struct Verification {
 impl Ledger {
     /// Makes the state root anew from all rows and checks every block: that headers follow one another, that a
     /// quorum of the sealers signed them, that transactions and receipts have their roots and can be found by their
-    /// names. It works on a snapshot; blocks may be added meanwhile.
+    /// names. Then what else is on disk: that nothing but them can be found, that the nonces of the last blocks are
+    /// remembered, and that the history of each height that is kept gives the change root of its block. It works on a
+    /// snapshot; blocks may be added meanwhile.
     ///
     /// # Errors
     /// Only where the engine fails. A value that is damaged is a [`Fault`].
@@ -79,7 +92,10 @@ impl Ledger {
                 format!("all rows together have the state root {recomputed_root}, the tip's header says {state_root}");
             (recomputed_root != state_root).then_some(Fault { block: None, message })
         };
-        let first_fault = block_fault.or(row_fault).or_else(root_fault);
+        let mut first_fault = block_fault.or(row_fault).or_else(root_fault);
+        if first_fault.is_none() {
+            first_fault = self.verify_beside(&published, progress)?;
+        }
         Ok(Verification {
             height: published.tip.number,
             state_root,
@@ -178,6 +194,93 @@ impl Ledger {
         expect("proposal", header.proposal, proposal)?;
         Ok(block)
     }
+}
+
+impl Ledger {
+    /// What lies beside blocks and rows, once these are known to be whole.
+    fn verify_beside(
+        &self,
+        published: &Arc<Published>,
+        progress: &mut dyn FnMut(VerificationProgress),
+    ) -> Result<Option<Fault>, ReadError> {
+        let parts: [&mut dyn FnMut() -> Result<(), Failure>; 3] = [
+            &mut || verify_names(published),
+            &mut || self.verify_replay(published),
+            &mut || self.verify_history(published, progress),
+        ];
+        for part in parts {
+            match part() {
+                Ok(()) => {}
+                Err(Failure::Engine(error)) => return Err(error),
+                Err(Failure::Fault(message)) => return Ok(Some(Fault { block: None, message })),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The nonces of the last blocks are remembered, and no others.
+    fn verify_replay(&self, published: &Published) -> Result<(), Failure> {
+        let tip = published.tip.number;
+        let first = tip.saturating_sub(VALIDITY_BLOCKS_MAX - 1).max(1);
+        let mut found = 0;
+        for entry in published.snapshot.range(Column::Replay, &[], &[], usize::MAX).map_err(ReadError::from)? {
+            entry.map_err(ReadError::from)?;
+            found += 1;
+        }
+        expect("number of blocks whose nonces are remembered", found, (first..=tip).count())?;
+        (first..=tip).into_par_iter().try_for_each(|number| {
+            let key = number_key(number);
+            let found = published.snapshot.get(Column::Replay, &key).map_err(ReadError::from)?;
+            let block = read_block(&*published.snapshot, number)?.ok_or_else(|| fault("the block is missing"))?;
+            let mut batch = Batch::new();
+            put_replay(&mut batch, &block);
+            let made = batch.iter().next().and_then(|operation| operation.value.map(<[u8]>::to_vec));
+            if found == made { Ok(()) } else { Err(fault(format!("the nonces of block {number} are not remembered"))) }
+        })
+    }
+
+    /// What each block wrote, made again from the history, has the change root of its header.
+    fn verify_history(
+        &self,
+        published: &Arc<Published>,
+        progress: &mut dyn FnMut(VerificationProgress),
+    ) -> Result<(), Failure> {
+        let suite = self.suite();
+        let (first, tip) = (published.history_floor.saturating_add(1), published.tip.number);
+        let total = (first..=tip).count() as u64;
+        let mut checked = 0;
+        while checked < total {
+            let heights = first + checked..first + total.min(checked + BLOCKS_AT_ONCE);
+            checked = total.min(checked + BLOCKS_AT_ONCE);
+            heights.into_par_iter().try_for_each(|height| -> Result<(), Failure> {
+                let header = self.header(height)?.ok_or_else(|| fault("the block is missing"))?;
+                let leaves: Vec<Vec<u8>> = writes_at(published, height)?
+                    .iter()
+                    .map(|write| write_leaf(&write.row, write.value.as_deref()))
+                    .collect();
+                let what = format!("change root, made again from the history of block {height},");
+                expect(&what, merkle_root(suite, &leaves), header.change_root)
+            })?;
+            progress(VerificationProgress::History { checked, total });
+        }
+        Ok(())
+    }
+}
+
+/// Each name leads to a block or transaction that there is: those were found by their names, so that it is enough to
+/// count.
+fn verify_names(published: &Published) -> Result<(), Failure> {
+    let count = |prefix: &[u8]| -> Result<u64, ReadError> {
+        let mut count = 0;
+        for entry in published.snapshot.range(Column::Lookup, prefix, &[], usize::MAX)? {
+            entry?;
+            count += 1;
+        }
+        Ok(count)
+    };
+    let tip = &published.tip;
+    expect("number of names of transactions", count(b"t")?, tip.total_transactions)?;
+    expect("number of names of blocks", count(b"b")?, tip.number.saturating_add(1))
 }
 
 /// Why a block is not found whole.

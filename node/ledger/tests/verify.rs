@@ -34,6 +34,8 @@ fn a_whole_ledger_is_found_whole_and_progress_is_told() {
             VerificationProgress::Blocks { checked: 64, total: 71 },
             VerificationProgress::Blocks { checked: 71, total: 71 },
             VerificationProgress::Rows(rows),
+            VerificationProgress::History { checked: 64, total: 70 },
+            VerificationProgress::History { checked: 70, total: 70 },
         ]
     );
 }
@@ -67,6 +69,11 @@ fn each_kind_of_damage_is_found_and_named() {
     let chunk = [&number[..], &[0; 4]].concat();
     let lookup = [b"t", &record.transaction_hashes[1].0[..]].concat();
     let row_key = row(3).as_bytes().to_vec();
+    let list = [&[1], &number[..]].concat();
+    // What block 70 overwrote is what block 69 wrote.
+    let every = row(1);
+    let length = u16::try_from(every.as_bytes().len()).unwrap().to_be_bytes();
+    let overwritten = [&[0], &length[..], every.as_bytes(), &70_u64.to_be_bytes()].concat();
     for (column, key, change, block, expected) in [
         (
             Column::Blocks,
@@ -92,6 +99,13 @@ fn each_kind_of_damage_is_found_and_named() {
         (Column::State, &row_key, &|value| value.clear(), None, "all rows together"),
         (Column::State, &row_key, &|value| value.push(0), None, "column state"),
         (Column::State, &[9, 9], &|value| value.extend([1, 0]), None, "name no row"),
+        (Column::Lookup, &[b't'; 33], &|value| value.push(1), None, "names of transactions is 141, expected 140"),
+        (Column::Lookup, &[b'b'; 33], &|value| value.push(1), None, "names of blocks is 72, expected 71"),
+        (Column::Replay, &number, &|value| value[9] ^= 1, None, "the nonces of block 5"),
+        (Column::Replay, &number, &|value| value.clear(), None, "whose nonces are remembered is 69, expected 70"),
+        (Column::History, &list, &|value| value.clear(), None, "the list of what block 5 overwrote is missing"),
+        (Column::History, &overwritten, &|value| value.clear(), None, "made again from the history of block 69,"),
+        (Column::History, &overwritten, &|value| value[3] ^= 1, None, "made again from the history of block 69,"),
     ] {
         let (found, message) = fault(column, key, change);
         assert_eq!(found, block, "{column:?} {message}");

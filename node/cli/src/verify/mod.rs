@@ -114,6 +114,9 @@ pub(crate) fn verify(opened: &Opened, progress: &Progress) -> Result<Verified, F
     let found = opened.ledger.verify(&mut |step| match step {
         VerificationProgress::Blocks { checked, total } => progress.set("checking blocks", checked, Some(total)),
         VerificationProgress::Rows(rows) => progress.set("adding up all rows", rows, None),
+        VerificationProgress::History { checked, total } => {
+            progress.set("making the change roots from the history", checked, Some(total));
+        }
     })?;
     let fault = found.first_fault.map(|fault| match fault.block {
         Some(block) => format!("block {block}: {}", fault.message),
