@@ -11,6 +11,9 @@ use crate::{
     chain::ChainCommand,
     contract::ContractCommand,
     demo::{self, DemoArguments},
+    doctor::{self, DoctorArguments},
+    export::{self, ExportArguments},
+    import::{self, ImportArguments},
     load::{self, LoadArguments},
     node::NodeCommand,
     output::{Failure, Output, write_out},
@@ -54,6 +57,12 @@ enum Command {
     Load(LoadArguments),
     /// Check a stopped node's store: every block, and the state root made anew from all rows.
     Verify(VerifyArguments),
+    /// Say what is wrong with a node, or will be, and what to do about it.
+    Doctor(DoctorArguments),
+    /// Write the blocks of a stopped node to a file.
+    Export(ExportArguments),
+    /// Take blocks into a stopped node, from a file or from another node's folder; each is checked and executed.
+    Import(ImportArguments),
     /// Show the whole path: a chain, a contract, tens of thousands of signed transfers, and the proof that nothing is
     /// lost.
     Demo(DemoArguments),
@@ -101,6 +110,9 @@ impl Arguments {
             Command::Proof(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
+            Command::Doctor(arguments) => doctor::run(&arguments, output),
+            Command::Export(arguments) => export::run(&arguments, output),
+            Command::Import(arguments) => import::run(&arguments, output),
             Command::Demo(arguments) => demo::run(&arguments, output),
             Command::Completions { shell } => {
                 let mut script = Vec::new();

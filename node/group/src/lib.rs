@@ -28,9 +28,11 @@
 
 mod group;
 mod open;
+mod replay;
 mod task;
 
 pub use entente_precompiles::registry as native_modules;
 pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
 pub use open::{GroupError, OpenGroupError, open, open_with};
+pub use replay::{Replay, ReplayError};
 pub use task::{CommittedBlock, ExecuteTask, WriteTask};

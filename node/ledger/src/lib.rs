@@ -54,6 +54,7 @@
 mod append;
 mod cache;
 mod error;
+mod export;
 mod format;
 mod ledger;
 mod open;
@@ -64,6 +65,7 @@ mod state;
 mod verify;
 
 pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
+pub use export::{EXPORT_RECORD_BYTES_MAX, ExportError, ExportHead, ExportReader, ExportWriter};
 pub use ledger::Ledger;
 pub use read::{ReceiptAt, TransactionAt};
 pub use record::{BlockRecord, GenesisRecord, HistoryRetention, LedgerOptions, Tip};

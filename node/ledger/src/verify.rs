@@ -203,11 +203,10 @@ impl Ledger {
         published: &Arc<Published>,
         progress: &mut dyn FnMut(VerificationProgress),
     ) -> Result<Option<Fault>, ReadError> {
-        let parts: [&mut dyn FnMut() -> Result<(), Failure>; 3] = [
-            &mut || verify_names(published),
-            &mut || self.verify_replay(published),
-            &mut || self.verify_history(published, progress),
-        ];
+        let parts: [&mut dyn FnMut() -> Result<(), Failure>; 3] =
+            [&mut || verify_names(published), &mut || verify_replay(published), &mut || {
+                self.verify_history(published, progress)
+            }];
         for part in parts {
             match part() {
                 Ok(()) => {}
@@ -216,27 +215,6 @@ impl Ledger {
             }
         }
         Ok(None)
-    }
-
-    /// The nonces of the last blocks are remembered, and no others.
-    fn verify_replay(&self, published: &Published) -> Result<(), Failure> {
-        let tip = published.tip.number;
-        let first = tip.saturating_sub(VALIDITY_BLOCKS_MAX - 1).max(1);
-        let mut found = 0;
-        for entry in published.snapshot.range(Column::Replay, &[], &[], usize::MAX).map_err(ReadError::from)? {
-            entry.map_err(ReadError::from)?;
-            found += 1;
-        }
-        expect("number of blocks whose nonces are remembered", found, (first..=tip).count())?;
-        (first..=tip).into_par_iter().try_for_each(|number| {
-            let key = number_key(number);
-            let found = published.snapshot.get(Column::Replay, &key).map_err(ReadError::from)?;
-            let block = read_block(&*published.snapshot, number)?.ok_or_else(|| fault("the block is missing"))?;
-            let mut batch = Batch::new();
-            put_replay(&mut batch, &block);
-            let made = batch.iter().next().and_then(|operation| operation.value.map(<[u8]>::to_vec));
-            if found == made { Ok(()) } else { Err(fault(format!("the nonces of block {number} are not remembered"))) }
-        })
     }
 
     /// What each block wrote, made again from the history, has the change root of its header.
@@ -281,6 +259,27 @@ fn verify_names(published: &Published) -> Result<(), Failure> {
     let tip = &published.tip;
     expect("number of names of transactions", count(b"t")?, tip.total_transactions)?;
     expect("number of names of blocks", count(b"b")?, tip.number.saturating_add(1))
+}
+
+/// The nonces of the last blocks are remembered, and no others.
+fn verify_replay(published: &Published) -> Result<(), Failure> {
+    let tip = published.tip.number;
+    let first = tip.saturating_sub(VALIDITY_BLOCKS_MAX - 1).max(1);
+    let mut found = 0;
+    for entry in published.snapshot.range(Column::Replay, &[], &[], usize::MAX).map_err(ReadError::from)? {
+        entry.map_err(ReadError::from)?;
+        found += 1;
+    }
+    expect("number of blocks whose nonces are remembered", found, (first..=tip).count())?;
+    (first..=tip).into_par_iter().try_for_each(|number| {
+        let key = number_key(number);
+        let found = published.snapshot.get(Column::Replay, &key).map_err(ReadError::from)?;
+        let block = read_block(&*published.snapshot, number)?.ok_or_else(|| fault("the block is missing"))?;
+        let mut batch = Batch::new();
+        put_replay(&mut batch, &block);
+        let made = batch.iter().next().and_then(|operation| operation.value.map(<[u8]>::to_vec));
+        if found == made { Ok(()) } else { Err(fault(format!("the nonces of block {number} are not remembered"))) }
+    })
 }
 
 /// Why a block is not found whole.

@@ -135,6 +135,16 @@ impl Checked {
     pub const fn hash(&self) -> Hash {
         self.hash
     }
+
+    /// The transaction.
+    pub const fn transaction(&self) -> &Arc<Transaction> {
+        &self.transaction
+    }
+
+    /// What makes it unique.
+    pub const fn key(&self) -> ReplayKey {
+        self.key
+    }
 }
 
 impl PoolRules {

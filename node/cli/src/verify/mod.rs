@@ -84,9 +84,7 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, Failure> {
     let genesis = read_genesis(folder)?;
     let place = folder.display();
     if config.storage.engine == StorageEngine::Memory {
-        return Err(Failure::new(format!(
-            "{place}: the node keeps its ledger in memory, so there is nothing to verify"
-        )));
+        return Err(Failure::new(format!("{place}: the node keeps its ledger in memory: there is nothing on disk")));
     }
     let data = folder.join("data").join(genesis.group_id.as_str());
     if !data.is_dir() {

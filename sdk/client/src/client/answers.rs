@@ -56,6 +56,9 @@ pub struct PoolStatus {
     /// Their bytes.
     #[serde(default)]
     pub bytes: u64,
+    /// How many may wait.
+    #[serde(default)]
+    pub transactions_max: u64,
 }
 
 /// The answer of `entente_receipt`.
