@@ -12,6 +12,7 @@
 
 mod classes;
 mod gas;
+mod growth;
 mod measure;
 mod node;
 mod picture;
@@ -20,9 +21,10 @@ mod steps;
 mod workload;
 
 pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
+pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};
 pub use node::{LoadFigures, NodeRun};
-pub use picture::draw;
+pub use picture::{draw, draw_growth};
 pub use report::{Report, Row};
 pub use steps::{Steps, measure_steps};
 pub use workload::{Workload, WorkloadError};

@@ -3,8 +3,8 @@
 use std::{env, path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use entente_benches::{
-    LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, gas_table, measure_gas, measure_steps,
-    median, recoveries_per_second,
+    Growth, LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, draw_growth, gas_table,
+    measure_gas, measure_growth, measure_steps, median, recoveries_per_second,
 };
 use entente_crypto::Suite;
 use entente_driver::CodeFolder;
@@ -36,6 +36,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    if env::args().nth(1).as_deref() == Some("growth") {
+        measure_and_draw_growth(&target)?;
+        return Ok(());
+    }
     let token = target.join("contracts/token.wasm");
     let cores = thread::available_parallelism()?.get();
     let mut workload = Workload::new(&token, ACCOUNTS_MEASURED)?;
@@ -66,6 +70,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         "<= 0",
     ));
 
+    let growth = measure_and_draw_growth(&target)?;
+    report.results.push(Row::new(
+        "[1] open a ledger of a million blocks / open one of a thousand",
+        growth.open_ratio(),
+        "<= 1.5",
+    ));
+
     let classes = measure_gas(&mut workload, ROUNDS, None)?;
     print!("{}", gas_table(&classes));
     let worst = classes.iter().map(|figure| figure.ratio).fold(0.0, f64::max);
@@ -88,8 +99,17 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     println!("V = {:.0} recoveries a second on one core, all {cores} busy ({})", report.v, report.cpu);
     report.write(&target.join("bench/report.json"))?;
     draw(&report, &target.join("bench/report.svg"))?;
-    println!("written: target/bench/report.json and target/bench/report.svg");
+    println!("written: target/bench/report.json, target/bench/report.svg and target/bench/growth.svg");
     Ok(())
+}
+
+/// Costs by size, which are the longest part: `entente-bench growth` measures them alone.
+fn measure_and_draw_growth(target: &std::path::Path) -> Result<Growth, Box<dyn std::error::Error>> {
+    let growth = measure_growth(tempfile::tempdir_in(target)?.path())?;
+    print!("{}", growth.table());
+    std::fs::create_dir_all(target.join("bench"))?;
+    draw_growth(&growth, &target.join("bench/growth.svg"))?;
+    Ok(growth)
 }
 
 struct Loads {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::Report;
+use crate::{Growth, GrowthPoint, Report};
 
 /// How many times the threshold a bar shows at most.
 const SHOWN_MAX: f64 = 3.0;
@@ -31,5 +31,56 @@ pub fn draw(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Erro
     }
     area.draw(&PathElement::new(vec![(scale(1.0), 50), (scale(1.0), height - 10)], BLACK))?;
     area.present()?;
+    Ok(())
+}
+
+/// Draws what a ledger's size costs: one panel for blocks and one for rows, each cost as a multiple of what it is at the
+/// smallest size. A flat line is a cost that size does not change.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn draw_growth(growth: &Growth, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let area = SVGBackend::new(path, (1000, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let (left, right) = area.split_horizontally(500);
+    growth_panel(&left, "blocks of the ledger", "read a receipt", &growth.blocks)?;
+    growth_panel(&right, "rows of the state", "read a row", &growth.rows)?;
+    area.present()?;
+    Ok(())
+}
+
+fn growth_panel(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    title: &str,
+    read: &str,
+    points: &[GrowthPoint],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(()) };
+    let series = |cost: fn(&GrowthPoint) -> f64| -> Vec<(f64, f64)> {
+        points.iter().map(|point| (point.size as f64, cost(point) / cost(first))).collect()
+    };
+    let lines = [
+        ("open", series(|point| point.open), RGBColor(60, 100, 170)),
+        ("write a block, synced", series(|point| point.write), RGBColor(60, 140, 90)),
+        (read, series(|point| point.read), RGBColor(190, 110, 40)),
+    ];
+    let highest = lines.iter().flat_map(|(_, line, _)| line).map(|(_, times)| *times).fold(2.0, f64::max);
+    let sizes = (first.size as f64 / 1.5..last.size as f64 * 1.5).log_scale();
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("Cost by {title}, as a multiple of the first"), ("sans-serif", 17))
+        .margin(14)
+        .x_label_area_size(36)
+        .y_label_area_size(44)
+        .build_cartesian_2d(sizes, 0.0..highest * 1.15)?;
+    chart.configure_mesh().x_desc(title).y_desc("times").x_label_formatter(&|size| format!("{size:.0e}")).draw()?;
+    for (name, line, color) in lines {
+        let dots = line.clone();
+        chart
+            .draw_series(LineSeries::new(line, color.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], color.stroke_width(2)));
+        chart.draw_series(dots.into_iter().map(|dot| Circle::new(dot, 4, color.filled())))?;
+    }
+    chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8)).draw()?;
     Ok(())
 }

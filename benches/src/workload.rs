@@ -32,6 +32,9 @@ pub enum WorkloadError {
     /// A key could not be made.
     #[error(transparent)]
     Key(#[from] SignatureError),
+    /// A file or folder is refused.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
     /// The workload itself went wrong.
     #[error("the workload went wrong: {0}")]
     Wrong(String),

@@ -1,8 +1,8 @@
 //! A node on real threads and a real store: started, fed, stopped, started again.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use entente_driver::{GroupHandle, Node, NodeConfig, StartError};
+use entente_driver::{GroupHandle, Node, NodeConfig, StartError, open_engine};
 use entente_executor::CallInput;
 use entente_pool::AdmissionError;
 use entente_testing::{genesis, key, node_folder, unsigned};
@@ -67,6 +67,33 @@ async fn what_was_told_is_there_after_a_restart_and_cannot_come_again() {
     let future = group.call(call, Some(tip.number + 1)).await.expect_err("no such height").to_string();
     assert!(future.contains("there is no block"), "{future}");
     drop(group);
+    node.stop();
+}
+
+#[tokio::test]
+async fn the_log_is_synced_before_a_block_is_told() {
+    let folder = folder(ConsensusKind::Solo, 9);
+    let config = NodeConfig::read(folder.path()).expect("a configuration");
+    let mut store = None;
+    let node = Node::start_with(folder.path(), &config, |group, resources| {
+        let engine = open_engine(folder.path(), group, &config.storage, resources)?;
+        store = Some(Arc::clone(&engine));
+        Ok(engine)
+    });
+    let (node, store) = (node.expect("starts"), store.expect("opened"));
+    let group = node.handle().groups()[0].clone();
+    let mut blocks = group.blocks();
+    let before = store.metrics().log_syncs;
+    for nonce in 0..30 {
+        group.submit(vec![payment(&group, nonce)]).await.expect("looked at").remove(0).expect("admitted");
+        let told = tokio::time::timeout(Duration::from_secs(20), blocks.recv()).await.expect("in time");
+        let height = told.expect("a block").record.block.header.number;
+        // One block at a time: the next sync is the next block's.
+        let syncs = store.metrics().log_syncs - before;
+        assert!(syncs >= height, "block {height} was told of after {syncs} syncs");
+    }
+    assert_eq!(store.metrics().log_syncs - before, group.status().height, "a sync for each block, and no more");
+    drop((group, store));
     node.stop();
 }
 
