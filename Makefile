@@ -13,7 +13,7 @@ ENTENTE := $(CARGO_TARGET_DIR)/release/entente
 MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
-.PHONY: setup build contracts demo test bench serve fuzz clean-link
+.PHONY: setup build contracts demo test bench soak serve fuzz clean-link
 
 setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
@@ -58,6 +58,11 @@ test: contracts
 bench: contracts
 	cargo bench --profile release --workspace --locked --benches
 	$(CARGO_TARGET_DIR)/release/entente-bench
+
+# A node under half its load for MINUTES: memory, files and disk, drawn into target/bench/soak.svg.
+MINUTES ?= 60
+soak: contracts
+	$(CARGO_TARGET_DIR)/release/entente-bench soak $(MINUTES)
 
 # The long form of the tests named `fuzzed`: SECONDS for each target, or for the TARGET alone.
 SECONDS ?= 60

@@ -14,7 +14,7 @@ use entente_types::{
     Member, NativeTransaction, Receipt, Signature, Status, Transaction, UnsignedTransaction, Version,
 };
 
-use crate::{WorkloadError, median, time};
+use crate::{WorkloadError, median, soak::folder_bytes, time};
 
 /// Blocks of the ledgers that are compared.
 const BLOCKS: [u64; 3] = [1_000, 100_000, 1_000_000];
@@ -146,14 +146,6 @@ fn measure(
     Ok(GrowthPoint { size, open, write, read, bytes: folder_bytes(folder)? })
 }
 
-fn folder_bytes(folder: &Path) -> Result<u64, WorkloadError> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
-        bytes += entry?.metadata()?.len();
-    }
-    Ok(bytes)
-}
-
 /// An engine that syncs nothing: a store is filled faster so, and is the same afterwards.
 struct Unsynced(RocksDb);
 
@@ -269,14 +261,17 @@ impl Maker {
         let changes: Arc<ChangeSet> = Arc::new(overlay.finish());
         changes.apply_to(suite, &mut self.commitment);
         let transaction = self.transaction(number)?;
+        let (hashes, receipts) = (vec![transaction.hash(suite)], vec![receipt()]);
         let mut header = first_header(&self.genesis);
+        header.transaction_root = Header::transaction_root(suite, &hashes);
+        header.receipt_root = Header::receipt_root(suite, &receipts);
         header.number = number;
         header.parent = tip.header_hash;
         header.state_root = self.commitment.root(suite);
         header.ethereum_hash = suite.hash(Domain::CODE, &[&number.to_le_bytes()]);
         Ok(BlockRecord {
-            transaction_hashes: vec![transaction.hash(suite)],
-            receipts: vec![receipt()],
+            transaction_hashes: hashes,
+            receipts,
             block: block(header, vec![transaction]),
             changes,
             commitment: self.commitment.clone(),

@@ -17,6 +17,7 @@ mod measure;
 mod node;
 mod picture;
 mod report;
+mod soak;
 mod steps;
 mod workload;
 
@@ -24,7 +25,8 @@ pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};
 pub use node::{LoadFigures, NodeRun};
-pub use picture::{draw, draw_growth};
+pub use picture::{draw, draw_growth, draw_soak};
 pub use report::{Report, Row};
+pub use soak::{Soak, SoakSample};
 pub use steps::{Steps, measure_steps};
 pub use workload::{Workload, WorkloadError};

@@ -3,8 +3,8 @@
 use std::{env, path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use entente_benches::{
-    Growth, LoadFigures, NodeRun, Report, Row, Steps, Workload, WorkloadError, draw, draw_growth, gas_table,
-    measure_gas, measure_growth, measure_steps, median, recoveries_per_second,
+    Growth, LoadFigures, NodeRun, Report, Row, Soak, Steps, Workload, WorkloadError, draw, draw_growth, draw_soak,
+    gas_table, measure_gas, measure_growth, measure_steps, median, recoveries_per_second,
 };
 use entente_crypto::Suite;
 use entente_driver::CodeFolder;
@@ -36,11 +36,12 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    if env::args().nth(1).as_deref() == Some("growth") {
-        measure_and_draw_growth(&target)?;
-        return Ok(());
-    }
     let token = target.join("contracts/token.wasm");
+    match env::args().nth(1).as_deref() {
+        Some("growth") => return measure_and_draw_growth(&target).map(drop),
+        Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
+        _ => {}
+    }
     let cores = thread::available_parallelism()?.get();
     let mut workload = Workload::new(&token, ACCOUNTS_MEASURED)?;
     let mut report = Report::new(cores, recoveries_per_second(cores, Duration::from_secs(2)));
@@ -110,6 +111,23 @@ fn measure_and_draw_growth(target: &std::path::Path) -> Result<Growth, Box<dyn s
     std::fs::create_dir_all(target.join("bench"))?;
     draw_growth(&growth, &target.join("bench/growth.svg"))?;
     Ok(growth)
+}
+
+/// A node under half its load for so many minutes.
+fn soak(
+    target: &std::path::Path,
+    token: &std::path::Path,
+    minutes: Option<&str>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let minutes = minutes.map_or(Ok(60), str::parse)?;
+    let soak = Soak::run(&target.join("release/entente"), token, minutes)?;
+    print!("{}", soak.summary());
+    let folder = target.join("bench");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("soak.json"), serde_json::to_vec_pretty(&soak)?)?;
+    draw_soak(&soak, &folder.join("soak.svg"))?;
+    println!("written: target/bench/soak.json and target/bench/soak.svg");
+    Ok(())
 }
 
 struct Loads {

@@ -93,12 +93,39 @@ impl NodeRun {
 
     /// Sends as many transfers as the node takes, for so many seconds between so many accounts.
     pub fn load(&self, token: &Path, seconds: u32, accounts: u32) -> Result<LoadFigures, WorkloadError> {
+        self.load_at(token, None, seconds, accounts)
+    }
+
+    /// The node's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The node's process.
+    pub(crate) fn pid(&self) -> Result<u32, WorkloadError> {
+        self.status()?.pid.ok_or_else(|| wrong(&"the node does not run"))
+    }
+
+    /// The node's folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("chain").join("node0")
+    }
+
+    /// Sends transfers at a rate, or as many as the node takes.
+    pub fn load_at(
+        &self,
+        token: &Path,
+        rate: Option<u32>,
+        seconds: u32,
+        accounts: u32,
+    ) -> Result<LoadFigures, WorkloadError> {
         let pid = self.status()?.pid;
         let before = cpu_seconds(pid);
         let funded = u64::from(accounts);
         let (seconds, accounts) = (seconds.to_string(), accounts.to_string());
         let token = token.display().to_string();
-        let output = self.entente(&[
+        let rate = rate.map(|rate| rate.to_string());
+        let mut arguments = vec![
             "--json",
             "load",
             "--rpc",
@@ -111,7 +138,9 @@ impl NodeRun {
             &accounts,
             "--contract",
             &token,
-        ])?;
+        ];
+        arguments.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
+        let output = self.entente(&arguments)?;
         let mut figures: LoadFigures = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
         figures.node_cpu_seconds = cpu_seconds(pid) - before;
         figures.funded = funded;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::{Growth, GrowthPoint, Report};
+use crate::{Growth, GrowthPoint, Report, Soak, soak::SERIES};
 
 /// How many times the threshold a bar shows at most.
 const SHOWN_MAX: f64 = 3.0;
@@ -82,5 +82,31 @@ fn growth_panel(
         chart.draw_series(dots.into_iter().map(|dot| Circle::new(dot, 4, color.filled())))?;
     }
     chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8)).draw()?;
+    Ok(())
+}
+
+/// Draws a node over time: memory, open files, and disk by transaction.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn draw_soak(soak: &Soak, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let area = SVGBackend::new(path, (1000, 780)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let panels = area.split_evenly((3, 1));
+    for (panel, (name, value)) in panels.iter().zip(SERIES) {
+        let points: Vec<(f64, f64)> =
+            soak.samples.iter().map(|sample| (sample.seconds / 60.0, value(sample))).collect();
+        let last = points.last().map_or(1.0, |point| point.0);
+        let highest = points.iter().map(|point| point.1).fold(1.0, f64::max);
+        let mut chart = ChartBuilder::on(panel)
+            .caption(format!("{name} ({} transfers a second)", soak.rate), ("sans-serif", 17))
+            .margin(10)
+            .x_label_area_size(34)
+            .y_label_area_size(60)
+            .build_cartesian_2d(0.0..last, 0.0..highest * 1.15)?;
+        chart.configure_mesh().x_desc("minutes").draw()?;
+        chart.draw_series(LineSeries::new(points, RGBColor(60, 100, 170).stroke_width(2)))?;
+    }
+    area.present()?;
     Ok(())
 }
