@@ -4,15 +4,15 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
-use entente_executor::{BlockInput, CodeOptions, Executor, InputTransaction, container};
-use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, open_with};
+use entente_executor::{CodeOptions, Executor, container};
+use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, Replay, open_with};
 use entente_host::gas::{PROTOCOL_VERSIONS, ProtocolVersion};
-use entente_ledger::{BlockRecord, Ledger, LedgerOptions};
+use entente_ledger::{Ledger, LedgerOptions};
 use entente_pool::{AdmissionError, check};
 use entente_storage::{Engine, Memory};
 use entente_types::{
-    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Proposal,
-    Receipt, Transaction, UnsignedTransaction, Version,
+    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Receipt,
+    Transaction, UnsignedTransaction, Version,
 };
 
 /// Counts its calls in its storage and gives the count back.
@@ -189,42 +189,15 @@ impl Rig {
     }
 }
 
-/// Executes every block again on a fresh ledger, which must come to the same headers.
+/// Takes every block in again on a fresh ledger, which must come to the same headers.
 pub fn replay(stored: &Ledger, genesis: &Genesis, versions: &[ProtocolVersion]) {
     let (fresh, executor) =
         open_with(Arc::new(Memory::new()), genesis, LedgerOptions::default(), versions, &CodeOptions::default())
             .expect("opens");
+    let mut replay = Replay::new(&fresh, &executor).expect("begins");
     for number in 1..=stored.tip().number {
         let block = stored.block(number).expect("reads").expect("there");
-        let parent = fresh.header(number - 1).expect("reads").expect("there");
-        let proposal: Proposal = block.proposal(genesis.suite, fresh.genesis_hash(), parent.proposal);
-        if block.left_out.is_empty() {
-            assert_eq!(proposal.digest(genesis.suite), block.header.proposal);
-        }
-        let input =
-            |one: &Transaction| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()) };
-        let transactions: Vec<_> = block.transactions.iter().map(input).collect();
-        let commitment = fresh.commitment();
-        let executed = executor
-            .execute(&BlockInput {
-                parent: &parent,
-                proposal: &proposal,
-                transactions: &transactions,
-                state: fresh.state(),
-                commitment: &commitment,
-                record_accesses: false,
-            })
-            .expect("executes");
-        assert_eq!(executed.header, block.header);
-        let record = BlockRecord {
-            transaction_hashes: transactions.iter().map(|one| one.hash).collect(),
-            block,
-            receipts: executed.receipts,
-            changes: executed.changes,
-            commitment: executed.commitment,
-            access: None,
-        };
-        fresh.append(&record).expect("appends");
+        replay.take(block).expect("takes it in");
     }
     assert_eq!(fresh.tip(), stored.tip());
 }
