@@ -6,19 +6,19 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use entente_client::keystore::{Account, Keystore, KeystoreEntry};
+use entente_client::{
+    keystore::{Account, ForeignKey, Keystore, KeystoreEntry},
+    limits::KEYSTORE_BYTES_MAX,
+};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
     chain::new::SuiteName,
     output::{Failure, Output, read_bounded},
-    password::{PasswordArguments, ask},
+    password::{PasswordArguments, ask, from_file},
     table::Table,
 };
-
-/// The bytes of a file that holds a secret key as text.
-const SECRET_BYTES_MAX: u64 = 256;
 
 /// What can be done with keystores.
 #[derive(Debug, Subcommand)]
@@ -37,9 +37,13 @@ pub(crate) enum AccountCommand {
         /// Its name.
         name: String,
     },
-    /// Keep a secret key that you have: 64 hexadecimal digits, from a file or from standard input.
+    /// Keep a secret key that you have: 64 hexadecimal digits, a keystore of Ethereum's, or a PEM file.
+    ///
+    /// A keystore is the JSON of version 3 that geth, wallets and this program write, with scrypt or PBKDF2. A PEM file
+    /// is PKCS#8 or SEC 1 on secp256k1 or SM2, as FISCO BCOS's get_account.sh and openssl write it; it says itself of
+    /// which suite its key is. PKCS#12 (.p12) is not read.
     #[command(
-        after_help = "Example:\n  entente account import carol < secret.txt\n  entente account import carol --file secret.txt"
+        after_help = "Example:\n  entente account import carol < secret.txt\n  entente account import carol --file carol.pem\n  entente account import carol --file UTC--2026-01-31T08-00-00Z--carol --file-password-file old.txt"
     )]
     Import(ImportArguments),
 }
@@ -59,11 +63,20 @@ pub(crate) struct NewArguments {
 /// A key from elsewhere.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
+    /// A name for it: 1 to 64 of a-z, 0-9, _ and -.
+    name: String,
+    /// The algorithms. A keystore and a PEM file say them; 64 digits are standard unless this says otherwise.
+    #[arg(long, value_enum)]
+    suite: Option<SuiteName>,
     #[command(flatten)]
-    new: NewArguments,
+    password: PasswordArguments,
     /// The file with the secret; else it is read from standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// A file whose first line is the password of the keystore that is imported; else the terminal is asked, else it
+    /// is the same as the new one's.
+    #[arg(long, value_name = "FILE")]
+    file_password_file: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -92,13 +105,7 @@ impl AccountCommand {
                 let account = keystore.create(&arguments.name, arguments.suite.into(), &password)?;
                 show_made(&keystore, &arguments.name, &account, output)
             }
-            Self::Import(ImportArguments { new, file }) => {
-                refuse_taken(&keystore, &new.name)?;
-                let secret = secret(file.as_deref())?;
-                let password = new.password.new_one(&new.name)?;
-                let account = keystore.import(&new.name, new.suite.into(), &secret, &password)?;
-                show_made(&keystore, &new.name, &account, output)
-            }
+            Self::Import(arguments) => import(&keystore, &arguments, output),
             Self::List => list(&keystore, output),
             Self::Show { name } => {
                 let entry = keystore.show(&name)?;
@@ -123,27 +130,48 @@ fn refuse_taken(keystore: &Keystore, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn secret(file: Option<&Path>) -> Result<Zeroizing<[u8; 32]>, Failure> {
-    let (text, place) = match file {
-        Some(path) => (Zeroizing::new(read_bounded(path, SECRET_BYTES_MAX)?), path.display().to_string()),
+fn import(keystore: &Keystore, arguments: &ImportArguments, output: Output) -> Result<(), Failure> {
+    let ImportArguments { name, suite, password, file, file_password_file } = arguments;
+    refuse_taken(keystore, name)?;
+    let (bytes, place) = found(file.as_deref())?;
+    let foreign = ForeignKey::read(&bytes).map_err(|error| Failure::from(error).at(&place))?;
+    let asked = || -> Result<Option<Zeroizing<String>>, Failure> {
+        match file_password_file {
+            Some(path) => from_file(path).map(Some),
+            None if !foreign.is_encrypted() => Ok(Some(Zeroizing::default())),
+            None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => {
+                ask(&format!("Password of {place}: ")).map(Some)
+            }
+            None => Ok(None),
+        }
+    };
+    let old = asked()?;
+    let new = password.new_one(name)?;
+    let key = foreign.open(suite.map(Into::into), old.as_ref().unwrap_or(&new));
+    let key = key.map_err(|error| Failure::from(error).at(&place))?;
+    let account = keystore.import(name, key.suite(), &key.to_bytes(), &new)?;
+    show_made(keystore, name, &account, output)
+}
+
+/// A secret in some form, and where it comes from.
+fn found(file: Option<&Path>) -> Result<(Zeroizing<Vec<u8>>, String), Failure> {
+    Ok(match file {
+        Some(path) => (Zeroizing::new(read_bounded(path, KEYSTORE_BYTES_MAX)?), path.display().to_string()),
         None if std::io::stdin().is_terminal() => {
             let typed = ask("Secret key (64 hexadecimal digits): ")?;
             (Zeroizing::new(typed.as_bytes().to_vec()), "the terminal".to_owned())
         }
         None => {
+            let place = "standard input";
             let mut bytes = Zeroizing::new(Vec::new());
-            let mut input = std::io::stdin().lock().take(SECRET_BYTES_MAX);
-            input.read_to_end(&mut bytes).map_err(|error| Failure::new(format!("standard input: {error}")))?;
-            (bytes, "standard input".to_owned())
+            let mut input = std::io::stdin().lock().take(KEYSTORE_BYTES_MAX + 1);
+            input.read_to_end(&mut bytes).map_err(|error| Failure::new(format!("{place}: {error}")))?;
+            if bytes.len() as u64 > KEYSTORE_BYTES_MAX {
+                return Err(Failure::new(format!("{place}: more than {KEYSTORE_BYTES_MAX} bytes, which is no key")));
+            }
+            (bytes, place.to_owned())
         }
-    };
-    let digits = text.trim_ascii();
-    let digits = digits.strip_prefix(b"0x").unwrap_or(digits);
-    let mut secret = Zeroizing::new([0; 32]);
-    // What was found is a secret, so it is not repeated.
-    hex::decode_to_slice(digits, &mut *secret)
-        .map_err(|_| Failure::new(format!("{place}: no secret key of 64 hexadecimal digits")))?;
-    Ok(secret)
+    })
 }
 
 fn show_made(keystore: &Keystore, name: &str, account: &Account, output: Output) -> Result<(), Failure> {
@@ -156,7 +184,7 @@ fn show_made(keystore: &Keystore, name: &str, account: &Account, output: Output)
     };
     output.show(&line, || {
         let AccountLine { address, public_key, file, .. } = &line;
-        format!("{name} is {address}\npublic key {public_key}\nkept in {}", file.display())
+        format!("{name} is {address}\npublic key {public_key}\nkept in {}", for_people(file))
     })
 }
 
@@ -186,6 +214,15 @@ fn lines(entry: &KeystoreEntry, keystore: &Keystore) -> String {
         entry.name,
         shown(entry.address.as_ref().map(ToString::to_string)),
         shown(entry.public_key.as_ref().map(|key| format!("{key:?}"))),
-        file.display()
+        for_people(&file)
     )
+}
+
+/// A path as people write it: below their home, from ~ on.
+fn for_people(path: &Path) -> String {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(below) => Path::new("~").join(below).display().to_string(),
+        None => path.display().to_string(),
+    }
 }

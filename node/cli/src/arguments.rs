@@ -16,7 +16,7 @@ use crate::{
     import::{self, ImportArguments},
     load::{self, LoadArguments},
     node::NodeCommand,
-    output::{Failure, Output, write_out},
+    output::{Failure, Output},
     proof::ProofCommand,
     verify::{self, VerifyArguments},
 };
@@ -29,7 +29,7 @@ use crate::{
     after_help = "Example:\n  entente chain new --out chain\n  entente chain up chain\n  entente chain status chain"
 )]
 pub(crate) struct Arguments {
-    /// Show the result as one JSON object, for scripts.
+    /// Show the result as one JSON object, for scripts; where there is none, {"error": "..."}.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -67,7 +67,7 @@ enum Command {
     /// lost.
     Demo(DemoArguments),
     /// Write the shell's completion script to standard output.
-    #[command(after_help = "Example:\n  entente completions bash")]
+    #[command(after_help = "Example:\n  entente completions bash\n  entente completions fish")]
     Completions {
         /// The shell.
         shell: Shell,
@@ -78,7 +78,7 @@ enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct GroupArguments {
     /// The node's address.
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8545")]
+    #[arg(long, value_name = "URL", env = "ENTENTE_RPC", default_value = "ws://127.0.0.1:8545")]
     rpc: String,
     /// The group.
     #[arg(long, default_value = "group1")]
@@ -99,9 +99,14 @@ impl GroupArguments {
 }
 
 impl Arguments {
+    /// How results are to be shown.
+    pub(crate) const fn output(&self) -> Output {
+        Output { json: self.json }
+    }
+
     /// Does what they say.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let output = Output { json: self.json };
+        let output = self.output();
         match self.command {
             Command::Chain(command) => command.run(output),
             Command::Node(command) => command.run(output),
@@ -117,7 +122,8 @@ impl Arguments {
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "entente", &mut script);
-                write_out(&script)
+                let script = String::from_utf8_lossy(&script).into_owned();
+                output.show(&serde_json::json!({ "shell": shell.to_string(), "script": script }), || script.clone())
             }
         }
     }

@@ -224,7 +224,7 @@ fn check(folder: &Path, loaded: &Loaded, status: &NodeStatus, progress: &Progres
     if replay.failed > 0 {
         return Err(Failure::new(format!("{} receipts say that their transactions failed", replay.failed)));
     }
-    let Loaded { result, supply } = loaded;
+    let Loaded { result, supply, .. } = loaded;
     Ok(Shown {
         suite: opened.genesis.suite,
         contract: result.token,

@@ -40,24 +40,32 @@ use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, output::write_out};
 
 /// Does what the process's arguments say: 0 where that succeeded, 1 with one line on standard error where it did
-/// not, 2 where the arguments are wrong.
+/// not, 2 where the arguments are wrong. With `--json` there is exactly one object on standard output, whatever happens:
+/// the result, or `{"error": line}` where there is none.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Whoever closed the pipe does not want to read it.
             let _ = error.print();
-            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if !asked_for && std::env::args_os().any(|argument| argument == "--json") {
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                let object = serde_json::json!({ "error": line.strip_prefix("error: ").unwrap_or(line) });
+                let _ = write_out(format!("{object}\n").as_bytes());
+            }
             return ExitCode::from(if asked_for { 0 } else { 2 });
         }
     };
+    let output = arguments.output();
     match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            failure.print(output);
             ExitCode::FAILURE
         }
     }

@@ -3,9 +3,13 @@
 use std::{
     error::Error,
     io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use serde::Serialize;
+
+/// Whether this process has shown its result, so that a script that reads one object finds one, and no more.
+static SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// Why a command did not succeed: one line that says what was wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +32,14 @@ impl Failure {
         lines.join(" ")
     }
 
-    /// Writes the line to standard error.
-    pub(crate) fn print(&self) {
+    /// Writes the line to standard error; and, for scripts, as an object to standard output, unless a result that
+    /// says what failed is there already.
+    pub(crate) fn print(&self, output: Output) {
         eprintln!("error: {}", self.line());
+        if output.json && !SHOWN.swap(true, Ordering::Relaxed) {
+            // Whoever closed the pipe does not want to read it.
+            let _ = write_out(format!("{}\n", serde_json::json!({ "error": self.line() })).as_bytes());
+        }
     }
 }
 
@@ -55,6 +64,7 @@ impl Output {
         if !shown.ends_with('\n') {
             shown.push('\n');
         }
+        SHOWN.store(true, Ordering::Relaxed);
         write_out(shown.as_bytes())
     }
 }

@@ -54,7 +54,8 @@ impl PasswordArguments {
     }
 }
 
-fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// The first line of a file.
+pub(crate) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes = Zeroizing::new(read_bounded(path, PASSWORD_BYTES_MAX)?);
     let text = std::str::from_utf8(&bytes).map_err(|_| Failure::new(format!("{}: not UTF-8", path.display())))?;
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))

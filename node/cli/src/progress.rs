@@ -1,4 +1,4 @@
-//! The one progress bar: on a terminal a bar that moves, elsewhere a line now and then.
+//! The one progress bar: on a terminal a bar that moves, elsewhere a line now and then, or nothing for a short wait.
 
 use std::{
     io::IsTerminal as _,
@@ -17,6 +17,8 @@ const TICK_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Progress {
     terminal: bool,
+    /// Whether it is a short wait: it leaves nothing behind, and nobody but a person at a terminal hears of it.
+    short: bool,
     current: Mutex<Option<Current>>,
 }
 
@@ -31,7 +33,15 @@ struct Current {
 impl Progress {
     /// Nothing is shown yet.
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), current: Mutex::default() }
+        Self { terminal: std::io::stderr().is_terminal(), short: false, current: Mutex::default() }
+    }
+
+    /// Shows, until it is dropped, that a moment's wait is for this.
+    pub(crate) fn waiting(what: &str) -> Self {
+        let mut progress = Self::new();
+        progress.short = true;
+        progress.set(what, 0, None);
+        progress
     }
 
     /// So much of a phase is done; a new phase ends the one before.
@@ -39,7 +49,7 @@ impl Progress {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_none_or(|current| current.phase != phase) {
             if let Some(before) = current.take() {
-                before.end();
+                before.end(self.short);
             }
             *current = Some(self.begin(phase, total));
         }
@@ -48,7 +58,7 @@ impl Progress {
             current.bar.set_length(total);
         }
         current.bar.set_position(done);
-        if !self.terminal && current.last_line.elapsed() >= LINE_INTERVAL {
+        if !self.terminal && !self.short && current.last_line.elapsed() >= LINE_INTERVAL {
             current.last_line = Instant::now();
             let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
             eprintln!("{phase}: {done}{of}");
@@ -58,7 +68,7 @@ impl Progress {
     /// The last phase is over.
     pub(crate) fn end(&self) {
         if let Some(current) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            current.end();
+            current.end(self.short);
         }
     }
 
@@ -78,7 +88,7 @@ impl Progress {
         bar.set_prefix(phase.to_owned());
         if self.terminal {
             bar.enable_steady_tick(TICK_INTERVAL);
-        } else {
+        } else if !self.short {
             eprintln!("{phase} ...");
         }
         let now = Instant::now();
@@ -93,8 +103,10 @@ impl Drop for Progress {
 }
 
 impl Current {
-    fn end(self) {
-        if self.bar.length().is_some_and(|length| length > 0 && self.bar.position() < length) {
+    fn end(self, leave_nothing: bool) {
+        if leave_nothing {
+            self.bar.finish_and_clear();
+        } else if self.bar.length().is_some_and(|length| length > 0 && self.bar.position() < length) {
             self.bar.abandon();
         } else {
             self.bar.finish();

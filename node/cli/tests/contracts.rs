@@ -3,8 +3,10 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -88,7 +90,9 @@ fn a_token_is_deployed_sent_called_and_loaded() {
     assert!(home.failure(&["contract", "call", address, "symbol", "--rpc", "127.0.0.1:1"]).contains("is it running?"));
 
     let load = ["load", "--contract", module, "--rate", "1000", "--seconds", "2", "--accounts", "50"];
-    let loaded = run(&load);
+    let loaded = run(&[&load[..], &["--conflict", "50", "--plot", "load.png"]].concat());
+    assert_eq!(loaded["plot"], "load.png");
+    shows_a_load(&home.path("load.png"));
     assert_eq!((&loaded["sent"], &loaded["committed"], &loaded["failed"]), (&2000.into(), &2000.into(), &0.into()));
     assert_eq!(loaded["supply"]["ok"], true);
     for field in ["seconds", "tps", "generator_cpu_seconds"] {
@@ -103,6 +107,78 @@ fn a_token_is_deployed_sent_called_and_loaded() {
     assert_eq!(verified["ok"], true);
     assert_eq!(verified["replay"]["state_root"], verified["state_root"]);
     assert_eq!(verified["replay"]["failed"], 1, "the transfer that reverted");
+}
+
+/// A picture of the right size, in which each of the lines is drawn.
+fn shows_a_load(file: &Path) {
+    let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(file).unwrap()));
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((info.width, info.height, info.color_type), (1400, 1080, png::ColorType::Rgb));
+    let lines: [(&str, [u8; 3]); 5] = [
+        ("committed", [37, 99, 235]),
+        ("p50", [13, 148, 136]),
+        ("p90 and gas", [217, 119, 6]),
+        ("p99", [225, 29, 72]),
+        ("fill", [124, 58, 237]),
+    ];
+    for (name, color) in lines {
+        let columns: BTreeSet<usize> = pixels
+            .chunks_exact(3)
+            .enumerate()
+            .filter(|(_, pixel)| pixel.iter().zip(color).all(|(found, wanted)| found.abs_diff(wanted) < 8))
+            .map(|(place, _)| place % 1400)
+            .collect();
+        // The legend's sample takes some thirty columns; a line goes on.
+        assert!(columns.len() > 150, "{name}: {} columns", columns.len());
+    }
+}
+
+#[test]
+fn what_a_load_cannot_do_gets_one_plain_line() {
+    let home = Home::new();
+    for workload in ["kv", "erc20", "mixed"] {
+        let told = home.failure(&["load", "--workload", workload]);
+        assert_eq!(told, format!("--workload {workload} is not there yet; use --workload transfer"));
+    }
+    let told = home.failure(&["load", "--plot", "load.svg"]);
+    assert_eq!(told, "--plot load.svg: pictures are PNG files; give a name that ends with .png");
+    let told = home.failure(&["load", "--plot", "nowhere/load.png"]);
+    assert_eq!(told, "--plot nowhere/load.png: there is no folder nowhere; make it");
+    let module = token();
+    let told = home.failure(&["load", "--contract", module.to_str().unwrap(), "--conflict", "101"]);
+    assert_eq!(told, "the load's conflict percent is 101; allowed is 0 to 100");
+}
+
+#[test]
+fn keys_of_other_tools_are_imported_with_their_suite() {
+    let home = Home::new();
+    // The first account of Hardhat and anvil, as openssl writes it.
+    let pem = "-----BEGIN PRIVATE KEY-----\n\
+        MD4CAQAwEAYHKoZIzj0CAQYFK4EEAAoEJzAlAgEBBCCsCXS+w5oX42ukprTSOP+U\n\
+        S6y0eMvtXvyueE179PL/gA==\n-----END PRIVATE KEY-----\n";
+    fs::write(home.path("key.pem"), pem).unwrap();
+    let imported = home.json(&["account", "import", "hardhat", "--file", "key.pem"]);
+    assert_eq!(imported["address"], "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+    assert_eq!(imported["suite"], "standard");
+    let told = home.failure(&["account", "import", "other", "--file", "key.pem", "--suite", "guomi"]);
+    assert_eq!(told, "key.pem: found a key of the suite standard; guomi was asked for");
+    // What this program wrote is a keystore like any other: its own password, then a new one.
+    home.json(&["account", "new", "first", "--suite", "guomi"]);
+    fs::copy(home.path(".entente/keys/first.json"), home.path("first.json")).unwrap();
+    fs::write(home.path("old.txt"), "secret\n").unwrap();
+    fs::write(home.path("new.txt"), "another\n").unwrap();
+    let passwords = ["--file-password-file", "old.txt", "--password-file", "new.txt"];
+    let arguments = [&["account", "import", "second", "--file", "first.json"], &passwords[..]].concat();
+    let imported = home.json(&arguments);
+    assert_eq!(imported["suite"], "guomi");
+    assert_eq!(imported["address"], home.json(&["account", "show", "first"])["address"]);
+    let told = home.failure(&["account", "import", "third", "--file", "first.json", "--password-file", "new.txt"]);
+    assert_eq!(told, "first.json: the password is wrong, or the file was changed");
+    fs::write(home.path("key.p12"), [0x30, 0x82, 0x05, 0x80, 0xff]).unwrap();
+    let told = home.failure(&["account", "import", "third", "--file", "key.p12"]);
+    assert!(told.starts_with("key.p12: found a PKCS#12 file (.p12), which is not read"), "{told}");
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn mistakes_with_arguments_are_told_kindly() {
     let cases: &[(&[&str], &str)] = &[
         (
             &["contract", "send", token, "transfer", bob, "many", "--account", "alice"],
-            "argument 2 (value: uint256): found \"many\"; expected a decimal or 0x number",
+            "argument 2 (value: uint256): found \"many\"; expected a number such as 25, 1_000, 1.5e18 or 0x19",
         ),
         (
             &["contract", "call", token, "balanceOf", "bob"],

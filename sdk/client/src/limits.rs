@@ -10,6 +10,8 @@ pub const KEYSTORES_MAX: usize = 10_000;
 pub const SCRYPT_MEMORY_BYTES_MAX: u64 = 256 << 20;
 /// The work that a keystore file may ask of scrypt: `n * r * p`. go-ethereum's own files ask for 2^21.
 pub const SCRYPT_WORK_MAX: u64 = 1 << 23;
+/// The rounds that a keystore file may ask of PBKDF2: some seconds. go-ethereum's own files ask for 2^18.
+pub const PBKDF2_ROUNDS_MAX: u32 = 1 << 22;
 /// The bytes of a keystore's salt.
 pub const SALT_BYTES_MAX: usize = 64;
 
@@ -56,6 +58,8 @@ pub const LOAD_PREPARED_MAX: usize = 2_000_000;
 pub const LOAD_TRANSACTIONS_MAX: u64 = 100_000_000;
 /// The transactions of a load that may be sent and not yet committed.
 pub const LOAD_WINDOW_MAX: usize = 1_000_000;
+/// The points in time that what came of a load is kept for; a longer load has longer points.
+pub const TIMELINE_POINTS_MAX: usize = 2048;
 
 /// At most so many characters of a text, with control characters escaped, so that a stranger's text can stand in one
 /// line on a terminal.

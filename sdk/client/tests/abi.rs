@@ -60,23 +60,23 @@ fn a_transfer_is_encoded_as_solidity_encodes_it() {
 fn wrong_arguments_are_named() {
     assert_eq!(
         refused("transfer", &[BOB, "abc"]),
-        "argument 2 (value: uint256): found \"abc\"; expected a decimal or 0x number"
+        "argument 2 (value: uint256): found \"abc\"; expected a number such as 25, 1_000, 1.5e18 or 0x19"
     );
     assert_eq!(
         refused("transfer", &["bob", "1"]),
         "argument 1 (to: address): found \"bob\"; expected an address: 0x and 40 hexadecimal digits"
     );
     let large = format!("0x1{}", "0".repeat(64));
-    assert!(refused("transfer", &[BOB, &large]).ends_with("expected a decimal or 0x number of at most 256 bits"));
+    assert!(refused("transfer", &[BOB, &large]).ends_with("expected a number from 0 to 2^256 - 1 (uint256)"));
     for (arguments, expected) in [
-        (["[[1,256]]", "true", "(1,x)"], "found \"256\"; expected a decimal or 0x number of at most 8 bits"),
-        (["[[1]]", "true", "(1,x)"], "found \"[1]\"; expected exactly 2 elements, such as [a,b]"),
+        (["[[1,256]]", "true", "(1,x)"], " at [0][1]: found \"256\"; expected a number from 0 to 255 (uint8)"),
+        (["[[1]]", "true", "(1,x)"], " at [0]: found \"[1]\"; expected exactly 2 elements, such as [a,b]; it has 1"),
         (["[[1,2]", "true", "(1,x)"], "found \"[[1,2]\"; expected a list in brackets, such as [a,b]"),
         (["[]", "yes", "(1,x)"], "argument 2 (flag: bool): found \"yes\"; expected true or false"),
         (["[]", "true", "(1)"], "found \"(1)\"; expected exactly 2 elements, such as (a,b)"),
         (
             ["[]", "true", "(128,x)"],
-            "argument 3 (pair: (int8,string)): found \"128\"; expected a number that fits into 8 bits",
+            "argument 3 (pair: (int8,string)) at [0]: found \"128\"; expected a number from -128 to 127 (int8)",
         ),
     ] {
         let message = refused("many", &arguments);

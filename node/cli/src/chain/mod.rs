@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     output::{Failure, Output},
+    progress::Progress,
     runtime::block_on,
 };
 
@@ -83,7 +84,10 @@ fn up(chain: &Path, output: Output) -> Result<(), Failure> {
     let mut nodes = Vec::new();
     let mut text = String::new();
     for folder in node_folders(chain)? {
-        let started = processes::start(&folder)?;
+        let waiting = Progress::waiting(&format!("starting {}", name(&folder)));
+        let started = processes::start(&folder);
+        drop(waiting);
+        let started = started?;
         let (name, rpc) = (name(&folder), format!("http://{}", started.address));
         let how = if started.was_running { "runs already" } else { "is up" };
         writeln!(text, "{name} {how} at {rpc} (process {})", started.pid)?;
@@ -93,7 +97,11 @@ fn up(chain: &Path, output: Output) -> Result<(), Failure> {
 }
 
 fn down(chain: &Path, output: Output) -> Result<(), Failure> {
-    let stopped = processes::stop(&node_folders(chain)?)?;
+    let folders = node_folders(chain)?;
+    let waiting = Progress::waiting("stopping the nodes");
+    let stopped = processes::stop(&folders);
+    drop(waiting);
+    let stopped = stopped?;
     let mut text = String::new();
     let mut nodes = Vec::new();
     for (folder, pid) in &stopped {

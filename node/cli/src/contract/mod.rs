@@ -2,6 +2,7 @@
 
 pub mod build;
 mod deployments;
+mod new;
 mod transact;
 
 use std::path::PathBuf;
@@ -25,6 +26,11 @@ const GAS_DEFAULT: u64 = 100_000_000;
 /// What can be done with contracts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
+    /// Make a project of a contract that builds, passes its tests and can be deployed as it stands.
+    #[command(
+        after_help = "Example:\n  entente contract new bakery\n  entente contract new bakery --path contracts/bakery"
+    )]
+    New(new::NewArguments),
     /// Compile a Rust contract to a module with its ABI inside.
     #[command(
         after_help = "Example:\n  entente contract build contracts/token\n  entente contract build contracts/token --out token.wasm"
@@ -91,6 +97,12 @@ pub(crate) struct DeployArguments {
     /// The module.
     file: PathBuf,
     /// The constructor's arguments: numbers decimal or 0x, addresses and bytes 0x, arrays [a,b].
+    ///
+    /// Numbers are decimal or 0x and may have _ between digits; decimal ones may have an exponent as long as they are
+    /// whole: 25, 1_000, 1.5e18. There are no units such as ether. Addresses and bytes are 0x; an address with small
+    /// and capital letters is checked by its checksum. Truth values are true and false, arrays [a,b], tuples (a,b).
+    /// A text stands as it is; inside of an array it may stand in double quotes. Before an argument that begins with -
+    /// and is no number, write -- once.
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
     #[command(flatten)]
@@ -107,6 +119,12 @@ pub(crate) struct MethodArguments {
     /// The method's name, or its full signature where there are several of the name.
     method: String,
     /// The method's arguments: numbers decimal or 0x, addresses and bytes 0x, arrays [a,b].
+    ///
+    /// Numbers are decimal or 0x and may have _ between digits; decimal ones may have an exponent as long as they are
+    /// whole: 25, 1_000, 1.5e18. There are no units such as ether. Addresses and bytes are 0x; an address with small
+    /// and capital letters is checked by its checksum. Truth values are true and false, arrays [a,b], tuples (a,b).
+    /// A text stands as it is; inside of an array it may stand in double quotes. Before an argument that begins with -
+    /// and is no number, write -- once.
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// The contract's ABI: a module or JSON; else what was remembered when it was deployed from here, or the node's.
@@ -146,6 +164,7 @@ impl ContractCommand {
     /// Does it.
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         match self {
+            Self::New(arguments) => new::run(&arguments, output),
             Self::Build(arguments) => build_contract(arguments, output),
             Self::Deploy(arguments) => block_on(transact::deploy(arguments, output)),
             Self::Send(arguments) => block_on(transact::send(arguments, output)),

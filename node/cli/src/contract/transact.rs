@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     output::{Failure, Output, read_bounded},
+    progress::Progress,
     table::thousands,
 };
 
@@ -88,7 +89,10 @@ pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result
     let account = unlock(&signer)?;
     let group = connect(&node).await?;
     let input = deployment(&module, &constructor);
-    let deployed = group.deploy(&account, input, node.gas, COMMIT_WAIT).await.map_err(|error| match error {
+    let waiting = Progress::waiting("waiting for the block");
+    let deployed = group.deploy(&account, input, node.gas, COMMIT_WAIT).await;
+    drop(waiting);
+    let deployed = deployed.map_err(|error| match error {
         DeployError::Failed(receipt) => {
             let reason = reason(&abi, receipt.status, &receipt.output, || receipt.reason(), &node);
             let (transaction, block) = (receipt.transaction, receipt.block);
@@ -117,7 +121,10 @@ pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(),
     let method = abi.method(&method, arguments.len())?;
     let input = method.encode(&arguments)?;
     let account = unlock(&signer)?;
-    let receipt = group.send_and_wait(&account, Some(address), input, node.gas, COMMIT_WAIT).await?;
+    let waiting = Progress::waiting("waiting for the block");
+    let receipt = group.send_and_wait(&account, Some(address), input, node.gas, COMMIT_WAIT).await;
+    drop(waiting);
+    let receipt = receipt?;
     let (decoded, reason) = if receipt.succeeded() {
         (method.decode(&receipt.output)?, None)
     } else {

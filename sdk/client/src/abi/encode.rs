@@ -36,14 +36,12 @@ pub enum EncodeError {
         found: usize,
     },
     /// An argument is not of its type.
-    #[error("argument {position} ({name}: {ty}): found {found:?}; expected {expected}")]
+    #[error("argument {position} {parameter}: found {found:?}; expected {expected}")]
     Argument {
         /// Its place, from 1.
         position: usize,
-        /// Its name in the ABI.
-        name: String,
-        /// Its type.
-        ty: String,
+        /// Its name and type in the ABI, and the place in it where it is of parts: such as `(pairs: uint8[2][]) at [0][1]`.
+        parameter: String,
         /// The text, or the part of it that was wrong.
         found: String,
         /// What is allowed there.
@@ -63,12 +61,15 @@ pub(super) fn values(parameters: &[Param], arguments: &[String]) -> Result<Vec<D
     let mut values = Vec::with_capacity(parameters.len());
     for (index, (parameter, argument)) in parameters.iter().zip(arguments).enumerate() {
         let ty = parameter.resolve().map_err(|error| EncodeError::Library(error.to_string()))?;
-        let value = text::value(&ty, argument).map_err(|fault| EncodeError::Argument {
-            position: index + 1,
-            name: if parameter.name.is_empty() { "unnamed".to_owned() } else { parameter.name.clone() },
-            ty: parameter.selector_type().into_owned(),
-            found: shown(&fault.found, FOUND_CHARACTERS_MAX),
-            expected: fault.expected,
+        let value = text::value(&ty, argument).map_err(|fault| {
+            let name = if parameter.name.is_empty() { "unnamed" } else { parameter.name.as_str() };
+            let place = if fault.place.is_empty() { String::new() } else { format!(" at {}", fault.place) };
+            EncodeError::Argument {
+                position: index + 1,
+                parameter: format!("({name}: {}){place}", parameter.selector_type()),
+                found: shown(&fault.found, FOUND_CHARACTERS_MAX),
+                expected: fault.expected,
+            }
         })?;
         values.push(value);
     }

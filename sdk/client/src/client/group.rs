@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     keystore::Account,
-    limits::{BATCH_CALLS_MAX, BATCH_TRANSACTIONS_MAX, MESSAGE_BYTES_MAX},
+    limits::{BATCH_CALLS_MAX, BATCH_TRANSACTIONS_MAX, FOUND_CHARACTERS_MAX, MESSAGE_BYTES_MAX, shown},
 };
 
 /// For how many blocks a transaction is valid, unless it says otherwise. The ledger allows 1,000; the rest is for
@@ -110,6 +110,16 @@ impl Group {
     /// How the node and the group are.
     pub async fn status(&self) -> Result<NodeStatus, QueryError> {
         self.client.request("entente_status", &(&self.id,)).await
+    }
+
+    /// The value of a key of the system configuration that was decided last, such as `tx_count_limit`.
+    pub async fn configuration(&self, key: &str) -> Result<u64, QueryError> {
+        let method = "getSystemConfigByKey";
+        let value: String = self.client.request(method, &(&self.id, key)).await?;
+        value.parse().map_err(|_| {
+            let reason = format!("{:?} is no number", shown(&value, FOUND_CHARACTERS_MAX));
+            QueryError::Answer { method: method.to_owned(), reason }
+        })
     }
 
     /// A transaction that calls `to`, or deploys where that is nothing; its nonce is random, and it is valid for

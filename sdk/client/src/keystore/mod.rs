@@ -6,6 +6,7 @@
 //! Guomi suite is kept in the same form under SM4 and SM3.
 
 mod file;
+mod foreign;
 mod v3;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 use entente_crypto::{Address, PublicKey, SecretKey, SignatureError, Suite};
 use zeroize::Zeroizing;
 
+pub use foreign::{ForeignKey, ForeignKeyError};
 pub use v3::V3Error;
 
 use crate::limits::{KEY_NAME_BYTES_MAX, KEYSTORES_MAX, shown};

@@ -10,10 +10,11 @@ use ctr::{
 };
 use entente_crypto::{Address, PublicKey, SecretKey, SignatureError, Suite, keccak256, sm3};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use sm4::Sm4;
 use zeroize::Zeroizing;
 
-use crate::limits::{SALT_BYTES_MAX, SCRYPT_MEMORY_BYTES_MAX, SCRYPT_WORK_MAX, shown};
+use crate::limits::{PBKDF2_ROUNDS_MAX, SALT_BYTES_MAX, SCRYPT_MEMORY_BYTES_MAX, SCRYPT_WORK_MAX, shown};
 
 /// What a keystore file contains that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,9 @@ pub enum V3Error {
         /// The parallelism.
         p: u64,
     },
+    /// The rounds would take too long, or are none.
+    #[error("the keystore's pbkdf2 parameter c is {0}; allowed is 1 to {PBKDF2_ROUNDS_MAX}")]
+    Pbkdf2(u64),
     /// The message authentication code is another.
     #[error("the password is wrong, or the file was changed")]
     Password,
@@ -79,7 +83,9 @@ pub enum V3Error {
 /// times in a script is asked for as often.
 const OURS: Scrypt = Scrypt { dklen: 32, n: 1 << 14, r: 8, p: 1, salt: String::new() };
 
-const DERIVATION: &str = "scrypt";
+const SCRYPT: &str = "scrypt";
+/// Read, never written.
+const PBKDF2: &str = "pbkdf2";
 
 /// The cipher that a suite's keys are kept under.
 const fn cipher_of(suite: Suite) -> &'static str {
@@ -126,6 +132,14 @@ struct Scrypt {
     salt: String,
 }
 
+#[derive(Deserialize)]
+struct Pbkdf2 {
+    dklen: u64,
+    c: u64,
+    prf: String,
+    salt: String,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Ours {
     suite: Suite,
@@ -140,7 +154,7 @@ pub(super) fn encrypt(key: &SecretKey, password: &str) -> Result<String, V3Error
     let (salt, rest) = random.split_at(32);
     let (iv, id) = rest.split_at(16);
     let parameters = Scrypt { salt: hex::encode(salt), ..OURS };
-    let derived = derive(&parameters, password)?;
+    let derived = scrypt(&parameters, password)?;
     let suite = key.suite();
     let mut secret = Zeroizing::new(key.to_bytes());
     apply_cipher(suite, &derived, iv, &mut *secret)?;
@@ -154,7 +168,7 @@ pub(super) fn encrypt(key: &SecretKey, password: &str) -> Result<String, V3Error
             cipher: cipher_of(suite).to_owned(),
             cipherparams: CipherParameters { iv: hex::encode(iv) },
             ciphertext: hex::encode(*secret),
-            kdf: DERIVATION.to_owned(),
+            kdf: SCRYPT.to_owned(),
             mac: hex::encode(authentication_code(suite, &derived, &*secret)),
             kdfparams: serde_json::to_value(parameters).map_err(|error| V3Error::Json(error.to_string()))?,
         },
@@ -169,12 +183,10 @@ pub(super) fn decrypt(text: &str, password: &str) -> Result<SecretKey, V3Error> 
     let crypto = &file.crypto;
     let suite = suite_of(&file);
     known("cipher", &crypto.cipher, cipher_of(suite))?;
-    known("kdf", &crypto.kdf, DERIVATION)?;
-    let parameters = Scrypt::deserialize(&crypto.kdfparams).map_err(|error| V3Error::Json(error.to_string()))?;
     let mut secret = Zeroizing::new(bytes::<32>("ciphertext", &crypto.ciphertext, "32 bytes")?);
     let iv = bytes::<16>("iv", &crypto.cipherparams.iv, "16 bytes")?;
     let expected = bytes::<32>("mac", &crypto.mac, "32 bytes")?;
-    let derived = derive(&parameters, password)?;
+    let derived = derive(crypto, password)?;
     if authentication_code(suite, &derived, &*secret) != expected {
         return Err(V3Error::Password);
     }
@@ -238,14 +250,43 @@ fn bytes<const LENGTH: usize>(
     Ok(bytes)
 }
 
-/// The derived key: its first half encrypts, its second authenticates. Parameters are judged before any memory is
-/// asked for.
-fn derive(parameters: &Scrypt, password: &str) -> Result<Zeroizing<[u8; 32]>, V3Error> {
+/// The derived key: its first half encrypts, its second authenticates. Parameters are judged before any memory or
+/// time is spent.
+fn derive(crypto: &Crypto, password: &str) -> Result<Zeroizing<[u8; 32]>, V3Error> {
+    let unreadable = |error: serde_json::Error| V3Error::Json(shown(&error.to_string(), 200));
+    match crypto.kdf.as_str() {
+        SCRYPT => scrypt(&Scrypt::deserialize(&crypto.kdfparams).map_err(unreadable)?, password),
+        PBKDF2 => pbkdf2(&Pbkdf2::deserialize(&crypto.kdfparams).map_err(unreadable)?, password),
+        other => Err(V3Error::Algorithm { field: "kdf", found: shown(other, 40), allowed: "scrypt or pbkdf2" }),
+    }
+}
+
+fn check_length(dklen: u64) -> Result<(), V3Error> {
+    known("dklen", &dklen.to_string(), "32")
+}
+
+fn salt_bytes(salt: &str) -> Result<Vec<u8>, V3Error> {
+    Some(salt.strip_prefix("0x").unwrap_or(salt))
+        .filter(|digits| digits.len() <= SALT_BYTES_MAX * 2)
+        .and_then(|digits| hex::decode(digits).ok())
+        .ok_or(V3Error::Hexadecimal { field: "salt", expected: "at most 64 bytes" })
+}
+
+fn pbkdf2(parameters: &Pbkdf2, password: &str) -> Result<Zeroizing<[u8; 32]>, V3Error> {
+    let Pbkdf2 { dklen, c, ref prf, ref salt } = *parameters;
+    check_length(dklen)?;
+    known("prf", prf, "hmac-sha256")?;
+    let rounds = u32::try_from(c).ok().filter(|rounds| (1..=PBKDF2_ROUNDS_MAX).contains(rounds));
+    let rounds = rounds.ok_or(V3Error::Pbkdf2(c))?;
+    let mut derived = Zeroizing::new([0; 32]);
+    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt_bytes(salt)?, rounds, &mut *derived);
+    Ok(derived)
+}
+
+fn scrypt(parameters: &Scrypt, password: &str) -> Result<Zeroizing<[u8; 32]>, V3Error> {
     let Scrypt { dklen, n, r, p, ref salt } = *parameters;
     let refused = || V3Error::Scrypt { n, r, p };
-    if dklen != 32 {
-        return Err(V3Error::Algorithm { field: "dklen", found: dklen.to_string(), allowed: "32" });
-    }
+    check_length(dklen)?;
     let memory = n.checked_mul(r).and_then(|blocks| blocks.checked_mul(128)).ok_or_else(refused)?;
     let work = n.checked_mul(r).and_then(|blocks| blocks.checked_mul(p)).ok_or_else(refused)?;
     let allowed = n > 1
@@ -255,10 +296,7 @@ fn derive(parameters: &Scrypt, password: &str) -> Result<Zeroizing<[u8; 32]>, V3
     if !allowed {
         return Err(refused());
     }
-    let salt = Some(salt.strip_prefix("0x").unwrap_or(salt))
-        .filter(|digits| digits.len() <= SALT_BYTES_MAX * 2)
-        .and_then(|digits| hex::decode(digits).ok())
-        .ok_or(V3Error::Hexadecimal { field: "salt", expected: "at most 64 bytes" })?;
+    let salt = salt_bytes(salt)?;
     let narrow = |value: u64| u32::try_from(value).map_err(|_| refused());
     let parameters = scrypt::Params::new(n.trailing_zeros() as u8, narrow(r)?, narrow(p)?).map_err(|_| refused())?;
     let mut derived = Zeroizing::new([0; 32]);

@@ -19,6 +19,7 @@ mod drive;
 mod plan;
 mod producer;
 mod supply;
+mod timeline;
 mod tracker;
 mod transfers;
 
@@ -35,6 +36,7 @@ pub use plan::{
     Latency, LoadEnd, LoadError, LoadPlan, LoadResult, LoadSetup, Phase, Progress, ProgressCallback, SupplyCheck,
     Workload,
 };
+pub use timeline::{Point, Timeline};
 
 use crate::{
     abi::deployment,
@@ -234,6 +236,11 @@ impl Load {
             setup: self.setup,
             first_failure: counts.first_failure,
         })
+    }
+
+    /// What came of the last run over time.
+    pub fn timeline(&self) -> Timeline {
+        self.tracker.counts().timeline
     }
 
     /// Adds up what the deployer and all accounts have, and compares it with what the token says there is. To be

@@ -18,6 +18,7 @@ use tokio::{sync::Semaphore, task::AbortHandle};
 use super::{
     batch::{Key, key_of_text},
     plan::LoadError,
+    timeline::Timeline,
 };
 use crate::{
     client::{BlockStream, StreamError},
@@ -35,6 +36,8 @@ struct Head<'a> {
     number: u64,
     #[serde(borrow)]
     hash: &'a str,
+    #[serde(default)]
+    gas_used: u64,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +74,7 @@ struct Candidate {
     told_by: u64,
     transactions: Vec<Key>,
     failed: Vec<usize>,
+    gas_used: u64,
     settled: bool,
 }
 
@@ -88,6 +92,7 @@ pub(super) struct Counts {
     pub(super) last_commit: Duration,
     pub(super) latency_us: Histogram<u64>,
     pub(super) first_failure: Option<String>,
+    pub(super) timeline: Timeline,
 }
 
 impl Counts {
@@ -104,11 +109,13 @@ impl Counts {
             last_commit: Duration::ZERO,
             latency_us,
             first_failure: None,
+            timeline: Timeline::default(),
         })
     }
 
-    fn fail(&mut self, reason: impl FnOnce() -> String) {
+    fn fail(&mut self, since_start: Duration, reason: impl FnOnce() -> String) {
         self.failed += 1;
+        self.timeline.at(since_start).failed += 1;
         self.first_failure.get_or_insert_with(reason);
     }
 }
@@ -206,6 +213,8 @@ impl Tracker {
         let mut state = self.lock();
         state.first_expiry = state.first_expiry.min(valid_until);
         state.counts.sent += keys.len() as u64;
+        let since_start = intended.saturating_duration_since(state.start);
+        state.counts.timeline.at(since_start).sent += keys.len() as u64;
         state.pending.extend(keys.iter().map(|key| (*key, Pending { intended, valid_until })));
         if state.pending.len() == keys.len() {
             // Nothing waited before, so nothing could be committed.
@@ -232,10 +241,11 @@ impl Tracker {
     /// A node refused transactions for good.
     pub(super) fn fail(&self, failures: &[(Key, String)]) {
         let mut state = self.lock();
+        let since_start = state.start.elapsed();
         let mut freed = 0;
         for (key, reason) in failures {
             if state.pending.remove(key).is_some() {
-                state.counts.fail(|| reason.clone());
+                state.counts.fail(since_start, || reason.clone());
                 freed += 1;
             }
         }
@@ -259,8 +269,8 @@ impl Tracker {
             // The hashes are read once, not once for each node.
             let body: Body<'_> = serde_json::from_str(notice)?;
             let transactions = body.transactions.iter().filter_map(|hash| key_of_text(hash)).collect();
-            let candidate = Candidate { hash, told_by: 0, transactions, failed: body.failed, settled: false };
-            place.insert(candidate);
+            let (failed, gas_used) = (body.failed, head.gas_used);
+            place.insert(Candidate { hash, told_by: 0, transactions, failed, gas_used, settled: false });
             while state.candidates.len() > CANDIDATES_MAX {
                 state.candidates.pop_first();
             }
@@ -276,7 +286,8 @@ impl Tracker {
             candidate.settled = true;
             let transactions = std::mem::take(&mut candidate.transactions);
             let failed = std::mem::take(&mut candidate.failed);
-            let freed = state.settle(&transactions, &failed, head.number) + state.expire(head.number);
+            let gas_used = candidate.gas_used;
+            let freed = state.settle(&transactions, &failed, head.number, gas_used) + state.expire(head.number);
             drop(state);
             self.window.add_permits(freed);
         }
@@ -310,16 +321,21 @@ impl State {
         let before = self.pending.len();
         self.pending.retain(|_, pending| !which(pending));
         let lost = before - self.pending.len();
+        let since_start = self.start.elapsed();
         for _ in 0..lost {
-            self.counts.fail(|| reason.to_owned());
+            self.counts.fail(since_start, || reason.to_owned());
         }
         self.counts.lost += lost as u64;
         lost
     }
 
     /// Takes a committed block's transactions out of what waits, and says how many they were.
-    fn settle(&mut self, transactions: &[Key], failed: &[usize], number: u64) -> usize {
+    fn settle(&mut self, transactions: &[Key], failed: &[usize], number: u64, gas_used: u64) -> usize {
         let now = Instant::now();
+        let since_start = now.saturating_duration_since(self.start);
+        if !transactions.is_empty() {
+            self.counts.timeline.at(since_start).record_block(transactions.len() as u64, gas_used);
+        }
         let mut freed = 0;
         let mut failed = failed.iter().copied().peekable();
         for (place, key) in transactions.iter().enumerate() {
@@ -328,16 +344,21 @@ impl State {
             let Some(Pending { intended, .. }) = self.pending.remove(key) else { continue };
             freed += 1;
             if has_failed {
-                self.counts.fail(|| format!("a transaction of block {number} has failed; ask for its receipt"));
+                let reason = || format!("a transaction of block {number} has failed; ask for its receipt");
+                self.counts.fail(since_start, reason);
                 continue;
             }
             self.counts.committed += 1;
-            let latency = now.saturating_duration_since(intended).as_micros();
-            self.counts.latency_us.saturating_record(u64::try_from(latency).unwrap_or(u64::MAX).max(1));
+            let latency = now.saturating_duration_since(intended);
+            let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            self.counts.latency_us.saturating_record(latency_us.max(1));
+            let point = self.counts.timeline.at(since_start);
+            point.committed += 1;
+            point.record_latency(latency);
         }
         if freed > 0 {
             self.counts.blocks += 1;
-            self.counts.last_commit = now.saturating_duration_since(self.start);
+            self.counts.last_commit = since_start;
             self.last_progress = now;
         }
         freed
@@ -397,6 +418,11 @@ mod tests {
             tracker.notice(node, &text).unwrap();
             let counts = tracker.counts();
             assert_eq!((counts.sent, counts.committed, counts.failed, counts.blocks), (3, 1, 1, 1));
+            // What others sent fills the block, too.
+            let [point] = counts.timeline.points() else { panic!("{:?}", counts.timeline) };
+            assert_eq!((point.sent, point.committed, point.failed), (3, 1, 1));
+            assert_eq!((point.blocks, point.block_transactions, point.gas_used), (1, 3, 7));
+            assert!(point.latency_ms(0.5).unwrap() < 250.0);
         }
         assert_eq!(tracker.window.available_permits(), 2);
         assert_eq!((tracker.height(), tracker.waiting().0), (1, 1));

@@ -1,10 +1,17 @@
 //! `entente load`: the load generator from the command line.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+mod plot;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use entente_client::load::{
-    Load, LoadEnd, LoadPlan, LoadResult, Phase, Progress as LoadProgress, ProgressCallback, SupplyCheck, Workload,
+    Load, LoadEnd, LoadPlan, LoadResult, Phase, Progress as LoadProgress, ProgressCallback, SupplyCheck, Timeline,
+    Workload,
 };
 use entente_types::limits::INPUT_BYTES_MAX;
 use serde::Serialize;
@@ -15,6 +22,7 @@ use crate::{
     runtime::block_on,
     table::{Table, thousands},
 };
+use plot::Story;
 
 /// Where `contract build` and `make` leave the token.
 pub(crate) const TOKEN_MODULE: &str = "target/contracts/token.wasm";
@@ -35,11 +43,11 @@ enum WorkloadName {
 /// What is sent, where, and how fast.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  entente load --rpc ws://127.0.0.1:8545 --workload transfer --rate 2000 --seconds 30\n  entente load --count 50000 --json"
+    after_help = "Example:\n  entente load --rpc ws://127.0.0.1:8545 --workload transfer --rate 2000 --seconds 30\n  entente load --count 50000 --json\n  entente load --seconds 60 --conflict 20 --plot load.png"
 )]
 pub(crate) struct LoadArguments {
     /// The nodes' addresses; batches go to them in turn.
-    #[arg(long, value_name = "URL", num_args = 1.., default_value = "ws://127.0.0.1:8545")]
+    #[arg(long, value_name = "URL", num_args = 1.., env = "ENTENTE_RPC", default_value = "ws://127.0.0.1:8545")]
     rpc: Vec<String>,
     /// The group.
     #[arg(long, default_value = "group1")]
@@ -74,7 +82,7 @@ pub(crate) struct LoadArguments {
     /// The token's module, whose constructor takes nothing and mints to the deployer.
     #[arg(long, value_name = "FILE", default_value = TOKEN_MODULE)]
     contract: PathBuf,
-    /// A picture of the latencies. Not there yet.
+    /// A picture of throughput, latency and block fill over time, as PNG. One that is there is replaced.
     #[arg(long, value_name = "FILE.png")]
     plot: Option<PathBuf>,
 }
@@ -85,6 +93,13 @@ pub(crate) struct Loaded {
     #[serde(flatten)]
     pub(crate) result: LoadResult,
     pub(crate) supply: SupplyCheck,
+    /// The picture that was drawn.
+    plot: Option<PathBuf>,
+    #[serde(skip)]
+    timeline: Timeline,
+    /// How many transactions, and how much gas, a block may have, where the node tells.
+    #[serde(skip)]
+    block_max: [Option<u64>; 2],
 }
 
 impl Loaded {
@@ -114,8 +129,7 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
         WorkloadName::Mixed => return missing("--workload mixed"),
     }
     if let Some(file) = &arguments.plot {
-        let file = file.display();
-        return Err(Failure::new(format!("--plot {file}: pictures are not there yet; use --json and draw from it")));
+        refuse_no_png(file)?;
     }
     let module = read_bounded(&arguments.contract, INPUT_BYTES_MAX as u64).map_err(|failure| {
         let line = failure.line();
@@ -140,10 +154,18 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
         seed: arguments.seed,
         ..LoadPlan::default()
     };
+    let words = words(&plan);
     let progress = Arc::new(Progress::new());
     let loaded = block_on(drive(plan, &module, &progress));
     progress.end();
-    let loaded = loaded?;
+    let mut loaded = loaded?;
+    if let Some(file) = arguments.plot {
+        let [block_transactions_max, block_gas_max] = loaded.block_max;
+        let timeline = &loaded.timeline;
+        let story = Story { loaded: &loaded, timeline, plan: words, block_transactions_max, block_gas_max };
+        plot::draw(&story, &file)?;
+        loaded.plot = Some(file);
+    }
     output.show(&loaded, || text(&loaded))?;
     loaded.check()
 }
@@ -152,8 +174,42 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
 pub(crate) async fn drive(plan: LoadPlan, module: &[u8], progress: &Arc<Progress>) -> Result<Loaded, Failure> {
     let mut load = Load::prepare(plan, None, module, callback(progress)).await?;
     let result = load.run().await?;
+    let timeline = load.timeline();
     let supply = load.check_supply().await?;
-    Ok(Loaded { result, supply })
+    let group = load.group();
+    let block_max =
+        [group.configuration("tx_count_limit").await.ok(), group.configuration("block_gas_limit").await.ok()];
+    Ok(Loaded { result, supply, plot: None, timeline, block_max })
+}
+
+/// Before a load that may take an hour.
+fn refuse_no_png(file: &Path) -> Result<(), Failure> {
+    let place = file.display();
+    if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Err(Failure::new(format!("--plot {place}: pictures are PNG files; give a name that ends with .png")));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Failure::new(format!("--plot {place}: there is no folder {}; make it", folder.display())));
+    }
+    Ok(())
+}
+
+/// What a plan asks for, in words.
+fn words(plan: &LoadPlan) -> String {
+    let pace = match plan.rate {
+        Some(rate) => format!("{} per second wanted", thousands(u64::from(rate))),
+        None => format!("as fast as {} under way let", thousands(plan.window as u64)),
+    };
+    let mut words = vec![format!("{} at {}", plan.group, plan.urls.first().map_or("", String::as_str))];
+    if plan.urls.len() > 1 {
+        words.push(format!("{} nodes", plan.urls.len()));
+    }
+    words.extend([pace, format!("{} accounts", thousands(u64::from(plan.accounts)))]);
+    if plan.conflict_percent > 0 {
+        words.push(format!("{} % to one hot account", plan.conflict_percent));
+    }
+    words.join("  \u{b7}  ")
 }
 
 fn callback(progress: &Arc<Progress>) -> ProgressCallback {
@@ -173,7 +229,7 @@ fn callback(progress: &Arc<Progress>) -> ProgressCallback {
 
 #[expect(clippy::cast_sign_loss, reason = "a rate for people: never below zero")]
 fn text(loaded: &Loaded) -> String {
-    let Loaded { result, supply } = loaded;
+    let Loaded { result, supply, .. } = loaded;
     let mut table = Table::default();
     let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
     row("sent", thousands(result.sent));
@@ -191,5 +247,8 @@ fn text(loaded: &Loaded) -> String {
     row("token", result.token.to_string());
     let verdict = if supply.ok { "all there" } else { "NOT all there" };
     row("supply", format!("{} held by {} holders: {verdict}", supply.balances, thousands(supply.holders)));
+    if let Some(file) = &loaded.plot {
+        row("picture", file.display().to_string());
+    }
     table.text()
 }

@@ -1,0 +1,116 @@
+//! A contract's author from nothing to an event: the project that `contract new` makes builds, passes its tests, and is
+//! deployed by the very commands that are printed.
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use common::{Home, text};
+
+/// Where contracts of tests are built, run after run: other people's crates are compiled once.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
+}
+
+/// A line as a shell runs it, in the home and with the program in PATH. Compilers are those of who runs the test.
+fn shell(home: &Home, line: &str) -> Output {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let program = Path::new(env!("CARGO_BIN_EXE_entente")).parent().unwrap();
+    let own = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let of_user = |name: &str, folder: &str| std::env::var_os(name).map_or_else(|| own.join(folder), PathBuf::from);
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(home.path("")).stdin(std::process::Stdio::null());
+    command.env("HOME", home.path("")).env("ENTENTE_PASSWORD", "secret").env("CARGO_NET_OFFLINE", "true");
+    command.env("PATH", format!("{}:{path}", program.display())).env("CARGO_TARGET_DIR", cache());
+    command.env("CARGO_HOME", of_user("CARGO_HOME", ".cargo")).env("RUSTUP_HOME", of_user("RUSTUP_HOME", ".rustup"));
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
+        command.env_remove(name);
+    }
+    command.output().unwrap()
+}
+
+/// What a line that succeeds writes to standard output.
+fn succeeds(home: &Home, line: &str) -> String {
+    let output = shell(home, line);
+    assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_new_contract_builds_passes_its_tests_and_is_deployed_as_printed() {
+    let home = Home::new();
+    let printed = succeeds(&home, "entente contract new my-bakery");
+    let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let [build, test, new, up, account, deploy] = commands.as_slice() else { panic!("{printed}") };
+    assert_eq!(*build, "entente contract build my-bakery");
+
+    let methods = succeeds(&home, build);
+    assert!(methods.contains("methods: claim(string), give(string,address), ownerOf(string)"), "{methods}");
+    let tested = succeeds(&home, test);
+    assert!(tested.contains("test result: ok. 3 passed"), "{tested}");
+    // What the project's author is given is formatted, and in the versions that the library is tested with.
+    succeeds(&home, "cargo fmt --manifest-path my-bakery/Cargo.toml --check");
+    succeeds(&home, "cargo metadata --manifest-path my-bakery/Cargo.toml --format-version 1 --locked");
+    let readme = fs::read_to_string(home.path("my-bakery/README.md")).unwrap();
+    assert!(commands.iter().all(|command| readme.contains(&format!("    {command}\n"))), "{readme}");
+
+    succeeds(&home, new);
+    on_a_free_port(&home.path("chain/node0/config.toml"));
+    let started = succeeds(&home, up);
+    let rpc = started.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let with_rpc = |line: &str| format!("ENTENTE_RPC={rpc} {line}");
+    succeeds(&home, account);
+    let deployed = succeeds(&home, &with_rpc(deploy));
+    let address = deployed.lines().next().unwrap();
+    let sent = succeeds(&home, &with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
+    let alice = home.json(&["account", "show", "alice"])["address"].as_str().unwrap().to_owned();
+    let nobody = format!("0x{}", "00".repeat(20));
+    assert!(sent.contains(&format!("event: Owned(owner: {alice}, before: {nobody}, name: bakery)")), "{sent}");
+    let owner = succeeds(&home, &with_rpc(&format!("entente contract call {address} ownerOf bakery")));
+    assert_eq!(owner.trim_end(), alice);
+    let late = shell(&home, &with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
+    assert!(text(&late.stderr).contains(&format!("Taken(owner: {alice})")), "{}", text(&late.stderr));
+    succeeds(&home, "entente chain down chain");
+}
+
+/// What an operator does who has another node on the usual port.
+fn on_a_free_port(config: &Path) {
+    let before = fs::read_to_string(config).unwrap();
+    let after = before.replace("127.0.0.1:8545", "127.0.0.1:0");
+    assert_ne!(before, after, "{before}");
+    fs::write(config, after).unwrap();
+}
+
+#[test]
+fn a_new_contract_can_use_the_library_of_a_checkout() {
+    let home = Home::new();
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let made = home.json(&["contract", "new", "shop", "--path", "my shop", "--sdk", checkout.to_str().unwrap()]);
+    assert_eq!((&made["name"], &made["dir"]), (&"shop".into(), &"my shop".into()));
+    assert_eq!(made["commands"][0], "entente contract build 'my shop'");
+    assert!(!home.path("my shop/vendor").exists());
+    succeeds(&home, "cargo metadata --manifest-path 'my shop/Cargo.toml' --format-version 1");
+    let line = home.failure(&["contract", "new", "other", "--sdk", "my shop"]);
+    assert_eq!(line, "my shop: there is no sdk/contract/Cargo.toml here; give --sdk the root of a checkout of Entente");
+}
+
+#[test]
+fn what_cannot_be_a_new_contract_gets_one_plain_line() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("taken/src")).unwrap();
+    let told = |arguments: &[&str]| home.failure(&[&["contract", "new"], arguments].concat());
+    let rule = "a contract's name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter";
+    assert_eq!(told(&["Bakery"]), format!("\"Bakery\": {rule}"));
+    assert_eq!(told(&["2nd"]), format!("\"2nd\": {rule}"));
+    assert_eq!(told(&["../up"]), format!("\"../up\": {rule}"));
+    assert_eq!(told(&["match"]), "\"match\" is a word of Rust's, which cannot be a contract's name; choose another");
+    assert_eq!(told(&["std"]), "\"std\" is the name of a library that contracts use; choose another");
+    assert_eq!(told(&["taken"]), "taken: the folder is not empty; name another with --path");
+    assert_eq!(told(&["x", "--path", "taken"]), "taken: the folder is not empty; name another with --path");
+    assert_eq!(told(&["x", "--lang", "solidity"]), "--lang solidity: Solidity is not there yet; use --lang rust");
+    assert!(!home.path("x").exists() && !home.path("Bakery").exists());
+}
