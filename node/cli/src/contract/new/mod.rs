@@ -190,8 +190,8 @@ fn filled(text: &str, name: &str, checkout: Option<&Path>, commands: &[String]) 
             "# A workspace of its own, wherever it lies; `vendor` has the library that contracts are written with.\n\
              [workspace]\nexclude = [\"vendor\"]\n",
             format!(
-                "\n`{VENDOR}` has the library that contracts are written with, in the version of the `entente` that\n\
-                 made this project. Nothing else is needed to build it elsewhere.\n"
+                "\n`{VENDOR}` has the library that contracts are written with, in the version of the `entente` that made\n\
+                 this project. Nothing else is needed to build it elsewhere.\n"
             ),
         ),
     };
