@@ -18,19 +18,21 @@ fn succeeds(home: &Home, line: &str) -> String {
 fn a_new_contract_builds_passes_its_tests_and_is_deployed_as_printed() {
     let home = Home::of_an_author();
     let _stops = StopsChain(&home);
-    let printed = succeeds(&home, "entente contract new my-bakery");
+    // The folder is that of README's test, so that what is compiled for the one is there for the other.
+    let printed = succeeds(&home, "entente contract new my-bakery --path bakery");
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     let [build, test, new, up, account, deploy] = commands.as_slice() else { panic!("{printed}") };
-    assert_eq!(*build, "entente contract build my-bakery");
+    assert_eq!(*build, "entente contract build bakery");
+    assert!(deploy.starts_with("entente contract deploy target/contracts/my_bakery.wasm "), "{deploy}");
+    // What the author is given is formatted, and in the versions that the library is tested with.
+    succeeds(&home, "cargo fmt --manifest-path bakery/Cargo.toml --check");
+    succeeds(&home, "cargo metadata --manifest-path bakery/Cargo.toml --format-version 1 --locked");
 
     let methods = succeeds(&home, build);
     assert!(methods.contains("methods: claim(string), give(string,address), ownerOf(string)"), "{methods}");
     let tested = succeeds(&home, test);
     assert!(tested.contains("test result: ok. 3 passed"), "{tested}");
-    // What the project's author is given is formatted, and in the versions that the library is tested with.
-    succeeds(&home, "cargo fmt --manifest-path my-bakery/Cargo.toml --check");
-    succeeds(&home, "cargo metadata --manifest-path my-bakery/Cargo.toml --format-version 1 --locked");
-    let readme = fs::read_to_string(home.path("my-bakery/README.md")).unwrap();
+    let readme = fs::read_to_string(home.path("bakery/README.md")).unwrap();
     assert!(commands.iter().all(|command| readme.contains(&format!("    {command}\n"))), "{readme}");
 
     succeeds(&home, new);

@@ -48,7 +48,7 @@ impl Home {
         let of_user = |name: &str, folder: &str| std::env::var_os(name).map_or_else(|| own.join(folder), PathBuf::from);
         let mut command = Command::new("sh");
         command.args(["-c", line]).current_dir(&self.path).stdin(Stdio::null());
-        command.env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret").env("CARGO_NET_OFFLINE", "true");
+        command.env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret");
         command.env("PATH", format!("{}:{path}", program.display()));
         command.env("CARGO_TARGET_DIR", authors().join("target"));
         command
