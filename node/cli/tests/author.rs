@@ -3,63 +3,40 @@
 
 mod common;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{fs, path::Path};
 
-use common::{Home, text};
-
-/// Where contracts of tests are built, run after run: other people's crates are compiled once.
-fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
-}
-
-/// A line as a shell runs it, in the home and with the program in PATH. Compilers are those of who runs the test.
-fn shell(home: &Home, line: &str) -> Output {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let program = Path::new(env!("CARGO_BIN_EXE_entente")).parent().unwrap();
-    let own = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let of_user = |name: &str, folder: &str| std::env::var_os(name).map_or_else(|| own.join(folder), PathBuf::from);
-    let mut command = Command::new("sh");
-    command.args(["-c", line]).current_dir(home.path("")).stdin(std::process::Stdio::null());
-    command.env("HOME", home.path("")).env("ENTENTE_PASSWORD", "secret").env("CARGO_NET_OFFLINE", "true");
-    command.env("PATH", format!("{}:{path}", program.display())).env("CARGO_TARGET_DIR", cache());
-    command.env("CARGO_HOME", of_user("CARGO_HOME", ".cargo")).env("RUSTUP_HOME", of_user("RUSTUP_HOME", ".rustup"));
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
-}
+use common::{Home, StopsChain, on_a_free_port, text};
 
 /// What a line that succeeds writes to standard output.
 fn succeeds(home: &Home, line: &str) -> String {
-    let output = shell(home, line);
+    let output = home.shell(line).output().unwrap();
     assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
 #[test]
 fn a_new_contract_builds_passes_its_tests_and_is_deployed_as_printed() {
-    let home = Home::new();
-    let printed = succeeds(&home, "entente contract new my-bakery");
+    let home = Home::of_an_author();
+    let _stops = StopsChain(&home);
+    // The folder is that of README's test, so that what is compiled for the one is there for the other.
+    let printed = succeeds(&home, "entente contract new my-bakery --path bakery");
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     let [build, test, new, up, account, deploy] = commands.as_slice() else { panic!("{printed}") };
-    assert_eq!(*build, "entente contract build my-bakery");
+    assert_eq!(*build, "entente contract build bakery");
+    assert!(deploy.starts_with("entente contract deploy target/contracts/my_bakery.wasm "), "{deploy}");
+    // What the author is given is formatted, and in the versions that the library is tested with.
+    succeeds(&home, "cargo fmt --manifest-path bakery/Cargo.toml --check");
+    succeeds(&home, "cargo metadata --manifest-path bakery/Cargo.toml --format-version 1 --locked");
 
     let methods = succeeds(&home, build);
     assert!(methods.contains("methods: claim(string), give(string,address), ownerOf(string)"), "{methods}");
     let tested = succeeds(&home, test);
     assert!(tested.contains("test result: ok. 3 passed"), "{tested}");
-    // What the project's author is given is formatted, and in the versions that the library is tested with.
-    succeeds(&home, "cargo fmt --manifest-path my-bakery/Cargo.toml --check");
-    succeeds(&home, "cargo metadata --manifest-path my-bakery/Cargo.toml --format-version 1 --locked");
-    let readme = fs::read_to_string(home.path("my-bakery/README.md")).unwrap();
+    let readme = fs::read_to_string(home.path("bakery/README.md")).unwrap();
     assert!(commands.iter().all(|command| readme.contains(&format!("    {command}\n"))), "{readme}");
 
     succeeds(&home, new);
-    on_a_free_port(&home.path("chain/node0/config.toml"));
+    on_a_free_port(&home.path("chain"));
     let started = succeeds(&home, up);
     let rpc = started.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     let with_rpc = |line: &str| format!("ENTENTE_RPC={rpc} {line}");
@@ -72,17 +49,10 @@ fn a_new_contract_builds_passes_its_tests_and_is_deployed_as_printed() {
     assert!(sent.contains(&format!("event: Owned(owner: {alice}, before: {nobody}, name: bakery)")), "{sent}");
     let owner = succeeds(&home, &with_rpc(&format!("entente contract call {address} ownerOf bakery")));
     assert_eq!(owner.trim_end(), alice);
-    let late = shell(&home, &with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
+    let mut late = home.shell(&with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
+    let late = late.output().unwrap();
     assert!(text(&late.stderr).contains(&format!("Taken(owner: {alice})")), "{}", text(&late.stderr));
     succeeds(&home, "entente chain down chain");
-}
-
-/// What an operator does who has another node on the usual port.
-fn on_a_free_port(config: &Path) {
-    let before = fs::read_to_string(config).unwrap();
-    let after = before.replace("127.0.0.1:8545", "127.0.0.1:0");
-    assert_ne!(before, after, "{before}");
-    fs::write(config, after).unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use std::{collections::BTreeSet, fs};
 
-use common::{Home, text};
+use common::{Home, StopsChain, text};
 use serde_json::Value;
 
 /// How each command is checked: its arguments, and a field that its object has. They run in this order in one home;
@@ -23,6 +23,7 @@ const CHECKS: &[(&[&str], &str)] = &[
     (&["contract", "deploy", "TOKEN", "--account", "alice"], "address"),
     (&["contract", "send", "ADDRESS", "transfer", "ADDRESS", "1", "--account", "alice"], "transaction"),
     (&["contract", "call", "ADDRESS", "totalSupply"], "output"),
+    (&["contract", "watch", "ADDRESS", "--from", "1", "--count", "1"], "event"),
     (&["proof", "transaction", "TRANSACTION", "--out", "a.proof"], "file"),
     (&["proof", "receipt", "TRANSACTION", "--out", "b.proof"], "file"),
     (&["proof", "row", "ADDRESS", "BALANCE", "--block", "2", "--out", "c.proof"], "file"),
@@ -90,6 +91,7 @@ fn every_command_is_checked() {
 fn every_command_writes_one_object() {
     let home = Home::new();
     fs::write(home.path("secret.txt"), "07".repeat(32)).unwrap();
+    let _stops = StopsChain(&home);
     let (mut address, mut transaction, mut rpc) = (String::new(), String::new(), String::new());
     let module = common::token();
     for (arguments, field) in CHECKS {
@@ -103,6 +105,11 @@ fn every_command_writes_one_object() {
         };
         let arguments: Vec<String> = arguments.iter().map(place).chain(["--json".to_owned()]).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        // Until watching is there.
+        if arguments.starts_with(&["contract", "watch"]) && !home.run(&["contract", "watch", "--help"]).status.success()
+        {
+            continue;
+        }
         let output = home.command(&arguments).env("ENTENTE_RPC", &rpc).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
         let value = object(&output.stdout, &arguments.join(" "));

@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, process::Command};
 
-use common::{Home, text};
+use common::{Home, StopsChain, text};
 
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
@@ -71,6 +71,7 @@ fn what_takes_a_while_moves_at_a_terminal_and_is_silent_in_a_pipe() {
     let home = Home::new();
     home.json(&["account", "new", "alice"]);
     home.json(&["chain", "new", "--out", "chain", "--rpc-port", "0"]);
+    let _stops = StopsChain(&home);
     let module = common::token();
     let module = module.to_str().unwrap();
     assert!(at_a_terminal(&home, &["chain", "up", "chain"]).contains("starting node0"));

@@ -135,7 +135,7 @@ fn picture(story: &Story<'_>, pixels: &mut [u8], size: (u32, u32)) -> Drawn {
     let (head, body) = root.split_vertically(scaled(92));
     heading(story, &head)?;
     let timeline = story.timeline.with_points_max(POINTS_SHOWN_MAX);
-    let seconds = story.loaded.result.seconds.max(timeline.width().as_secs_f64());
+    let seconds = story.loaded.result.seconds.max(0.001);
     let panels = panels(story, &timeline, seconds);
     for (place, (panel, area)) in panels.iter().zip(body.split_evenly((panels.len(), 1))).enumerate() {
         draw_panel(panel, &area, seconds, place + 1 == panels.len())?;
@@ -157,7 +157,11 @@ fn heading(story: &Story<'_>, area: &Area<'_>) -> Drawn {
         failed => format!("{} failed", thousands(failed)),
     };
     let measured = format!(
-        "latency p50 {p50:.0} ms, p90 {p90:.0} ms, p99 {p99:.0} ms, max {max:.0} ms  \u{b7}  {} blocks  \u{b7}  {failed}",
+        "latency p50 {} ms, p90 {} ms, p99 {} ms, max {} ms  \u{b7}  {} blocks  \u{b7}  {failed}",
+        figure(p50, 1.0),
+        figure(p90, 1.0),
+        figure(p99, 1.0),
+        figure(max, 1.0),
         thousands(result.blocks)
     );
     let left = scaled(76) as i32;
@@ -171,29 +175,36 @@ fn heading(story: &Story<'_>, area: &Area<'_>) -> Drawn {
 /// The diagrams, from the points.
 fn panels(story: &Story<'_>, timeline: &Timeline, seconds: f64) -> Vec<Panel> {
     let width = timeline.width().as_secs_f64();
-    let at = |place: usize| (place as f64 + 0.5) * width;
-    // The last point's time ends with the load; a sliver says nothing of a rate.
+    // The last point's time ends with the load; a sliver of it says nothing of a rate.
     let stretch = |place: usize| (seconds - place as f64 * width).min(width);
+    let middle = |place: usize| (place as f64 * width + stretch(place).max(0.0) / 2.0).min(seconds);
     let series = |name: &str, color, value: &dyn Fn(usize, &Point) -> Option<f64>| {
         let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
         for (place, point) in timeline.points().iter().enumerate() {
             match (value(place, point), runs.last_mut()) {
-                (Some(value), Some(run)) => run.push((at(place).min(seconds), value)),
+                (Some(value), Some(run)) => run.push((middle(place), value)),
                 _ => runs.push(Vec::new()),
             }
         }
         runs.retain(|run| !run.is_empty());
+        for run in &mut runs {
+            // One point alone makes no line: it is drawn as long as its time.
+            if let [(time, value)] = *run.as_slice() {
+                let half = width.min(seconds) / 2.0;
+                *run = vec![((time - half).max(0.0), value), ((time + half).min(seconds), value)];
+            }
+        }
         Series { name: name.to_owned(), color, runs, ..Series::default() }
     };
     let rate = |count: fn(&Point) -> u64| {
         move |place: usize, point: &Point| {
             let stretch = stretch(place);
-            (stretch > width / 2.0).then(|| count(point) as f64 / stretch)
+            (place == 0 || stretch > width / 2.0).then(|| count(point) as f64 / stretch)
         }
     };
     let mut throughput = vec![
-        Series { dashed: true, ..series("sent", FAINT, &rate(|point| point.sent)) },
         Series { filled: true, ..series("committed", BLUE, &rate(|point| point.committed)) },
+        Series { dashed: true, ..series("sent", INK, &rate(|point| point.sent)) },
     ];
     if story.loaded.result.failed > 0 {
         throughput.push(series("failed", ROSE, &rate(|point| point.failed)));
@@ -242,8 +253,8 @@ fn fill(story: &Story<'_>, series: &MakeSeries<'_>) -> Panel {
 
 fn draw_panel(panel: &Panel, area: &Area<'_>, seconds: f64, is_last: bool) -> Drawn {
     let values = panel.series.iter().flat_map(|series| series.runs.iter().flatten().map(|(_, value)| *value));
-    let value_axis = Axis::above(values.fold(0.0, f64::max), panel.top);
-    let time_axis = Axis { end: seconds, ..Axis::above(seconds, None) };
+    let value_axis = Axis::above(values.fold(0.0, f64::max), 4.0, panel.top);
+    let time_axis = Axis::of_time(seconds);
     let (head, body) = area.split_vertically(scaled(40));
     let mut chart = ChartBuilder::on(&body)
         .x_label_area_size(scaled(if is_last { 50 } else { 26 }))
@@ -270,11 +281,6 @@ type Chart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<Axis, Axis>
 
 fn draw_run(chart: &mut Chart<'_, '_>, series: &Series, run: &[(f64, f64)]) -> Drawn {
     let style = series.color.stroke_width(scaled(2));
-    if let [point] = run {
-        // One point alone makes no line.
-        let dot = Circle::new(*point, scaled(3), series.color.filled());
-        return chart.draw_series([dot]).map(drop);
-    }
     if series.filled {
         let area = AreaSeries::new(run.iter().copied(), 0.0, series.color.mix(0.14));
         chart.draw_series(area)?;
@@ -303,6 +309,8 @@ fn draw_head(panel: &Panel, area: &Area<'_>) -> Drawn {
         right -= name_width as i32;
         area.draw_text(&series.name, &name, (right, middle))?;
         right -= scaled(8) as i32;
+        // The font's letters stand a little above the middle of their line.
+        let middle = middle - scaled(2) as i32;
         let sample = scaled(24) as i32;
         let style = series.color.stroke_width(scaled(3));
         let gap = if series.dashed { scaled(4) as i32 } else { 0 };
@@ -324,15 +332,22 @@ struct Axis {
 }
 
 impl Axis {
-    /// One that shows so much and ends at a mark; or at `top`, where more than that cannot be.
-    fn above(highest: f64, top: Option<f64>) -> Self {
+    /// One that shows so much, has about so many marks and ends at one; or at `top`, where more than that cannot be.
+    fn above(highest: f64, marks: f64, top: Option<f64>) -> Self {
         let highest = if highest > 0.0 { highest } else { 1.0 };
-        let rough = highest / 4.0;
+        let rough = highest / marks;
         let power = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0].into_iter().map(|times| times * power).find(|step| *step >= rough);
         let step = step.unwrap_or(10.0 * power);
         let end = (highest * 1.04 / step).ceil() * step;
         Self { end: top.map_or(end, |top| end.min(top.max(highest))), step }
+    }
+
+    /// One that ends with the time, or at a mark that is just behind it.
+    fn of_time(seconds: f64) -> Self {
+        let axis = Self::above(seconds, 10.0, None);
+        let mark = (seconds / axis.step).ceil() * axis.step;
+        Self { end: if mark < seconds * 1.02 { mark } else { seconds }, ..axis }
     }
 }
 
@@ -378,7 +393,7 @@ mod tests {
         for (highest, top) in
             [(0.0, None), (97.0, None), (1000.0, None), (0.031, None), (99.0, Some(100.0)), (130.0, Some(100.0))]
         {
-            let Axis { end, step } = Axis::above(highest, top);
+            let Axis { end, step } = Axis::above(highest, 4.0, top);
             assert!(end >= highest, "{highest}: {end}");
             let marks = (end / step).round();
             assert!(top.is_some() || (end - marks * step).abs() < 1e-9 * end, "{highest}: {end} {step}");

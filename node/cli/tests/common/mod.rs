@@ -2,8 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::{
+    fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -11,22 +12,58 @@ use tempfile::TempDir;
 
 /// A home folder; what is kept of accounts and deployments lies below it, and so do the chains of a test.
 pub struct Home {
-    folder: TempDir,
+    path: PathBuf,
+    /// What ends with the home: the folder itself, or that no other test has it.
+    _until_the_end: (Option<TempDir>, Option<File>),
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().to_owned(), _until_the_end: (Some(folder), None) }
+    }
+
+    /// A home for somebody who builds contracts. It is at the same place in every run, so that what was compiled there
+    /// before is found again; one test has it at a time.
+    pub fn of_an_author() -> Self {
+        let folder = authors();
+        fs::create_dir_all(&folder).unwrap();
+        let lock = File::create(folder.join("lock")).unwrap();
+        lock.lock().unwrap();
+        let path = folder.join("home");
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self { path, _until_the_end: (None, Some(lock)) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.path.join(name)
+    }
+
+    /// A line as a shell runs it, with the program in PATH. Compilers are those of who runs the test.
+    pub fn shell(&self, line: &str) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let program = Path::new(env!("CARGO_BIN_EXE_entente")).parent().unwrap();
+        let own = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let of_user = |name: &str, folder: &str| std::env::var_os(name).map_or_else(|| own.join(folder), PathBuf::from);
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(&self.path).stdin(Stdio::null());
+        command.env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret");
+        command.env("PATH", format!("{}:{path}", program.display()));
+        command.env("CARGO_TARGET_DIR", authors().join("target"));
+        command
+            .env("CARGO_HOME", of_user("CARGO_HOME", ".cargo"))
+            .env("RUSTUP_HOME", of_user("RUSTUP_HOME", ".rustup"));
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
+            command.env_remove(name);
+        }
+        command
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entente"));
-        command.args(arguments).env("HOME", self.folder.path()).env("ENTENTE_PASSWORD", "secret");
-        command.current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+        command.args(arguments).env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret");
+        command.current_dir(&self.path).stdin(std::process::Stdio::null());
         command
     }
 
@@ -87,7 +124,30 @@ impl Chain<'_> {
 
 impl Drop for Chain<'_> {
     fn drop(&mut self) {
-        let _ = self.home.run(&["chain", "down", "chain"]);
+        drop(StopsChain(self.home));
+    }
+}
+
+/// Where contracts of tests are built.
+fn authors() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
+}
+
+/// What an operator does who has another node on the usual port: node 0 takes a free one.
+pub fn on_a_free_port(chain: &Path) {
+    let config = chain.join("node0/config.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    let after = before.replace("127.0.0.1:8545", "127.0.0.1:0");
+    assert_ne!(before, after, "{before}");
+    fs::write(config, after).unwrap();
+}
+
+/// Stops the chain in the folder `chain`, if it runs, whatever becomes of the test.
+pub struct StopsChain<'home>(pub &'home Home);
+
+impl Drop for StopsChain<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.run(&["chain", "down", "chain"]);
     }
 }
 

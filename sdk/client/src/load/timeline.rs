@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::limits::TIMELINE_POINTS_MAX;
 
-/// How long a stretch is at first.
-const WIDTH_FIRST: Duration = Duration::from_millis(250);
+/// How long a stretch is at first: ten of the batches that go out every 20 ms, so that a steady rate looks steady.
+const WIDTH_FIRST: Duration = Duration::from_millis(200);
 /// Latencies between one power of two and the next are told apart in so many steps.
 const STEPS: u32 = 64;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn an_hour_and_a_week_are_bounded() {
         let mut timeline = Timeline::default();
-        for (seconds, width_ms) in [(511, 250), (512, 500), (3600, 2000), (604_800, 512_000)] {
+        for (seconds, width_ms) in [(409, 200), (410, 400), (3600, 3200), (604_800, 409_600)] {
             timeline.at(Duration::from_secs(seconds)).committed += 1;
             assert_eq!(timeline.width(), ms(width_ms), "{seconds}");
             assert!(timeline.points().len() <= TIMELINE_POINTS_MAX);
@@ -191,11 +191,11 @@ mod tests {
     fn neighbours_add_up_to_what_one_would_be() {
         let (mut two, mut one) = (Timeline::default(), Point::default());
         for latency in 1..=1000 {
-            let place = if latency % 3 == 0 { 0 } else { 250 };
+            let place = if latency % 3 == 0 { 0 } else { 200 };
             two.at(ms(place)).record_latency(ms(latency));
             one.record_latency(ms(latency));
         }
-        two.at(ms(250)).record_block(7, 70);
+        two.at(ms(200)).record_block(7, 70);
         two.at(ms(0)).record_block(9, 90);
         let merged = two.with_points_max(1);
         let [point] = merged.points() else { panic!("{merged:?}") };

@@ -422,7 +422,7 @@ mod tests {
             let [point] = counts.timeline.points() else { panic!("{:?}", counts.timeline) };
             assert_eq!((point.sent, point.committed, point.failed), (3, 1, 1));
             assert_eq!((point.blocks, point.block_transactions, point.gas_used), (1, 3, 7));
-            assert!(point.latency_ms(0.5).unwrap() < 250.0);
+            assert!(point.latency_ms(0.5).unwrap() < 200.0);
         }
         assert_eq!(tracker.window.available_permits(), 2);
         assert_eq!((tracker.height(), tracker.waiting().0), (1, 1));

@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &NewArguments, output: Output) -> Result<(), Failur
         .iter()
         .map(|(file, text)| (folder.join(file), filled(text, name, checkout.as_deref(), &commands)))
         .collect();
-    files.push((folder.join("Cargo.lock"), LOCK.to_owned()));
+    files.push((folder.join("Cargo.lock"), lock(name)));
     let sdk = checkout.unwrap_or_else(|| folder.join(VENDOR));
     if arguments.sdk.is_none() {
         files.extend(SDK_FILES.iter().map(|(file, text)| (sdk.join(file), (*text).to_owned())));
@@ -174,6 +174,25 @@ fn commands(name: &str, folder: &Path) -> Vec<String> {
     ]
 }
 
+/// The lock file with the project in it, at its place in the order of names: cargo has nothing to resolve.
+fn lock(name: &str) -> String {
+    const BEGIN: &str = "\n[[package]]\n";
+    let name_of =
+        |package: &str| package.strip_prefix("name = \"").and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let mut parts = LOCK.split(BEGIN);
+    let head = parts.next().unwrap_or_default();
+    let mut packages: Vec<&str> = parts.collect();
+    let is_before = |package: &&str| name_of(package).is_some_and(|other| *other < *name);
+    let place = packages.partition_point(is_before);
+    if packages.get(place).is_some_and(|package| name_of(package).as_deref() == Some(name)) {
+        // Another's crate of the same name: cargo knows how to tell them apart.
+        return LOCK.to_owned();
+    }
+    let own = format!("name = \"{name}\"\nversion = \"0.1.0\"\ndependencies = [\n \"entente-contract\",\n]\n");
+    packages.insert(place, &own);
+    packages.iter().fold(head.to_owned(), |lock, package| lock + BEGIN + package)
+}
+
 /// A path as a shell reads it.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
@@ -190,8 +209,8 @@ fn filled(text: &str, name: &str, checkout: Option<&Path>, commands: &[String]) 
             "# A workspace of its own, wherever it lies; `vendor` has the library that contracts are written with.\n\
              [workspace]\nexclude = [\"vendor\"]\n",
             format!(
-                "\n`{VENDOR}` has the library that contracts are written with, in the version of the `entente` that\n\
-                 made this project. Nothing else is needed to build it elsewhere.\n"
+                "\n`{VENDOR}` has the library that contracts are written with, in the version of the `entente` that made\n\
+                 this project. Nothing else is needed to build it elsewhere.\n"
             ),
         ),
     };
@@ -244,6 +263,14 @@ mod tests {
         }
         assert!(LOCK.contains("name = \"parity-scale-codec\"") && LOCK.contains("name = \"entente-contract\""));
         assert!(!LOCK.contains("name = \"token\""));
+        for name in ["a", "my-bakery", "zzz"] {
+            let lock = lock(name);
+            assert_eq!(lock.matches("\n[[package]]\n").count(), LOCK.matches("\n[[package]]\n").count() + 1);
+            assert!(
+                lock.contains(&format!("name = \"{name}\"\nversion = \"0.1.0\"")) && lock.starts_with("# This file")
+            );
+        }
+        assert_eq!(lock("syn"), LOCK);
     }
 
     #[test]
