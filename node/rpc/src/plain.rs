@@ -37,14 +37,18 @@ pub(crate) struct PlainWords<S> {
     inner: S,
 }
 
+/// A method that needs a WebSocket, where there is none.
+pub(crate) fn over_web_socket_only(name: &str) -> RpcError {
+    RpcError::new(INVALID_REQUEST, format!("{name} needs a WebSocket: connect to ws:// on the same port"))
+}
+
 fn refusal(request: &Request<'_>) -> Option<RpcError> {
     let name = request.method_name();
     for method in METHODS {
         match method.handler {
             Handler::Subscription { unsubscribe, .. } if name == method.name || name == unsubscribe => {
                 let over_web_socket = request.extensions().get::<OverWebSocket>().is_some();
-                let message = || format!("{name} needs a WebSocket: connect to ws:// on the same port");
-                return (!over_web_socket).then(|| RpcError::new(INVALID_REQUEST, message()));
+                return (!over_web_socket).then(|| over_web_socket_only(name));
             }
             _ if name == method.name => return None,
             _ => {}

@@ -9,7 +9,9 @@ use crate::{
     configuration,
     context::Context,
     error::RpcError,
-    fisco, proofs, reading, sending, subscriptions,
+    fisco, logs,
+    outbox::Outbox,
+    proofs, reading, sending, subscriptions,
     views::Answer,
 };
 
@@ -33,7 +35,12 @@ pub(crate) enum Handler {
         notification: &'static str,
         /// The method that ends it.
         unsubscribe: &'static str,
-        handler: for<'a> fn(Arc<Context>, Result<Arguments<'a>, RpcError>, PendingSubscriptionSink) -> Subscribed<'a>,
+        handler: for<'a> fn(
+            Arc<Context>,
+            Result<Arguments<'a>, RpcError>,
+            PendingSubscriptionSink,
+            Outbox,
+        ) -> Subscribed<'a>,
     },
 }
 
@@ -209,6 +216,29 @@ pub(crate) static METHODS: &[Method] = &[
             notification: "entente_blocks",
             unsubscribe: "entente_unsubscribeBlocks",
             handler: subscriptions::blocks,
+        },
+    },
+    Method {
+        name: "entente_logs",
+        parameters: &[GROUP, required("filter", Kind::LogQuery)],
+        result: "a list of {address, topics, data, block, block_hash, transaction, transaction_index, log_index}",
+        documentation: "The logs of past blocks that fit a filter, in their order: from block `from` to block `to`, which \
+                 is the last one if absent; `from` is `to` if absent. At most 10,000 blocks and 10,000 logs at a time.",
+        example: "[\"group1\", {\"address\": \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"from\": 0}]",
+        handler: Handler::Blocking(logs::past),
+    },
+    Method {
+        name: "entente_subscribeLogs",
+        parameters: &[GROUP, required("filter", Kind::LogFilter)],
+        result: "a subscription; `entente_logs` notifies for each log {address, topics, data, block, block_hash, \
+                 transaction, transaction_index, log_index}",
+        documentation: "Tells of the logs that fit a filter, in order, none twice and none left out: from the next block \
+                 on, or first the past ones from block `from` on, which is at most 100,000 behind.",
+        example: "[\"group1\", {\"address\": \"0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\", \"from\": 0}]",
+        handler: Handler::Subscription {
+            notification: "entente_logs",
+            unsubscribe: "entente_unsubscribeLogs",
+            handler: subscriptions::logs,
         },
     },
     Method {
