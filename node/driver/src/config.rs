@@ -112,7 +112,8 @@ pub struct RpcConfig {
     pub subscriptions_max: u32,
     /// The web pages that may ask, each as `https://host:port`; `*` is any. A browser keeps all others from it.
     pub cors_origins: Vec<String>,
-    /// How long the head of an HTTP request may take to come, in milliseconds.
+    /// How long the head of an HTTP request may take to come, and then its body besides a second for each 64 KiB, in
+    /// milliseconds.
     pub header_ms_max: u32,
     /// How long a connection may say nothing between requests, in milliseconds.
     pub idle_ms_max: u32,

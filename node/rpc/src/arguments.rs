@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     Key,
     LogFilter,
     LogQuery,
+    Count,
 }
 
 impl Kind {
@@ -60,6 +61,7 @@ impl Kind {
             Self::Address => ADDRESS,
             Self::Text => "a string",
             Self::Table => "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes",
+            Self::Count => "a count: as a number, or -1 for all",
             Self::LogFilter => {
                 "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \
                  a topic or a list of at most 64, \"from\": a block's number}, whose fields may be absent"
@@ -204,12 +206,17 @@ impl<'a> Arguments<'a> {
         self.read(index, read)?.ok_or_else(|| RpcError::parameters(format!("parameter {index} is missing")))
     }
 
-    /// The group that is meant.
-    pub(crate) fn group<'c>(&self, context: &'c Context, index: usize) -> Result<&'c GroupEntry, RpcError> {
-        let id = self.required(index, |value| match parse::<u64>(value) {
+    /// The name of a group, whether or not there is one.
+    pub(crate) fn group_id(&self, index: usize) -> Result<GroupId, RpcError> {
+        self.required(index, |value| match parse::<u64>(value) {
             Some(number) => Some(GroupId::from_number(number)),
             None => GroupId::new(&parse::<String>(value)?).ok(),
-        })?;
+        })
+    }
+
+    /// The group that is meant.
+    pub(crate) fn group<'c>(&self, context: &'c Context, index: usize) -> Result<&'c GroupEntry, RpcError> {
+        let id = self.group_id(index)?;
         context.group(&id).ok_or_else(|| {
             let names: Vec<&str> = context.groups().iter().map(|group| group.handle.id().as_str()).collect();
             RpcError::new(NO_GROUP, format!("GroupID does not exist: groups are {}", names.join(", ")))
@@ -229,6 +236,14 @@ impl<'a> Arguments<'a> {
     /// A number that may be left out.
     pub(crate) fn optional_number(&self, index: usize) -> Result<Option<u64>, RpcError> {
         self.read(index, number)
+    }
+
+    /// How many; nothing for all.
+    pub(crate) fn count(&self, index: usize) -> Result<Option<u64>, RpcError> {
+        self.required(index, |value| match value.get() {
+            "-1" | "\"-1\"" => Some(None),
+            _ => number(value).map(Some),
+        })
     }
 
     /// True or false; false where it is left out.
@@ -298,7 +313,7 @@ impl<'a> Arguments<'a> {
 
     /// The call of `entente_call`.
     pub(crate) fn call(&self, index: usize) -> Result<CallRequest, RpcError> {
-        let raw: RawCall<'a> = self.required(index, |value| serde_json::from_str(value.get()).ok())?;
+        let raw: RawCall<'a> = self.required(index, object)?;
         Ok(CallRequest {
             from: raw.from.map(|value| field("call.from", Some(value), ADDRESS, parse_text)).transpose()?,
             to: field("call.to", raw.to, ADDRESS, parse_text)?,
@@ -309,7 +324,7 @@ impl<'a> Arguments<'a> {
 
     /// The call of FISCO BCOS's `call`; who calls may be missing, which has a code of its own.
     pub(crate) fn fisco_call(&self, index: usize) -> Result<CallRequest, RpcError> {
-        let raw: RawFiscoCall<'a> = self.required(index, |value| serde_json::from_str(value.get()).ok())?;
+        let raw: RawFiscoCall<'a> = self.required(index, object)?;
         Ok(CallRequest {
             from: raw.from.map(|value| field("call.from", Some(value), ADDRESS, parse_text)).transpose()?,
             to: field("call.to", raw.to, ADDRESS, parse_text)?,
@@ -327,6 +342,11 @@ fn field<'a, T>(
 ) -> Result<T, RpcError> {
     let value = value.ok_or_else(|| RpcError::parameters(format!("`{name}` is missing; expected {expected}")))?;
     read(value).ok_or_else(|| refuse(name, value.get(), expected))
+}
+
+/// An object; the library would take a list of its fields' values for one, too.
+pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    Some(value.get()).filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok())
 }
 
 fn parse<T: DeserializeOwned>(value: &RawValue) -> Option<T> {

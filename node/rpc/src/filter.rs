@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    arguments::{NUMBER, number, parse_text, refuse},
+    arguments::{NUMBER, number, object, parse_text, refuse},
     error::RpcError,
     limits::{LOG_ADDRESSES_MAX, LOG_TOPIC_VALUES_MAX},
     values::Values,
@@ -44,7 +44,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Reads a filter. Nothing where it is no such object; an error that names the field where one is wrong.
     pub(crate) fn read(name: &str, value: &RawValue) -> Option<Result<Self, RpcError>> {
-        let raw: RawFilter<'_> = serde_json::from_str(value.get()).ok()?;
+        let raw: RawFilter<'_> = object(value)?;
         Some(Self::from_raw(name, &raw))
     }
 

@@ -17,12 +17,7 @@ use jsonrpsee::server::{
 };
 
 use crate::{
-    acceptor::Connection,
-    arguments::shown,
-    calls,
-    context::Context,
-    cors::Page,
-    limits::{BODY_BYTES_A_SECOND_MIN, BODY_WAIT},
+    acceptor::Connection, arguments::shown, calls, context::Context, cors::Page, limits::BODY_BYTES_A_SECOND_MIN,
     metrics, websocket,
 };
 
@@ -74,11 +69,13 @@ async fn call(connection: &Arc<Connection>, request: Request<Incoming>) -> Respo
     }
     let bytes_max = config.request_bytes_max;
     let (parts, body) = request.into_parts();
-    let body = match read_body(&parts.headers, body, bytes_max).await {
+    let wait = Duration::from_millis(config.header_ms_max.into());
+    let body = match read_body(&parts.headers, body, bytes_max, wait).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => return too_large(bytes_max),
-        Err(BodyError::Late(seconds)) => {
-            let line = format!("the request's body did not come within {seconds} seconds\n");
+        Err(BodyError::Late(wait)) => {
+            connection.shared.context.metrics.slow_client_dropped();
+            let line = format!("the request's body did not come within {} ms\n", wait.as_millis());
             return plain(StatusCode::REQUEST_TIMEOUT, line);
         }
         Err(BodyError::Gone) => return malformed(),
@@ -96,20 +93,25 @@ async fn call(connection: &Arc<Connection>, request: Request<Incoming>) -> Respo
 
 enum BodyError {
     TooLarge,
-    /// After so many seconds.
-    Late(u64),
+    /// After this time.
+    Late(Duration),
     /// The connection ended.
     Gone,
 }
 
 /// Reads a body of at most so many bytes. Memory is taken for what has come, not for what is announced.
-async fn read_body(headers: &HeaderMap, mut body: Incoming, bytes_max: u32) -> Result<Vec<u8>, BodyError> {
+async fn read_body(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    bytes_max: u32,
+    wait: Duration,
+) -> Result<Vec<u8>, BodyError> {
     let bytes_max = u64::from(bytes_max);
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(BodyError::TooLarge);
     }
-    let wait = BODY_WAIT + Duration::from_secs(announced.unwrap_or(bytes_max) / BODY_BYTES_A_SECOND_MIN);
+    let wait = wait + Duration::from_secs(announced.unwrap_or(bytes_max) / BODY_BYTES_A_SECOND_MIN);
     let read = async {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -121,7 +123,7 @@ async fn read_body(headers: &HeaderMap, mut body: Incoming, bytes_max: u32) -> R
         }
         Ok(bytes)
     };
-    tokio::time::timeout(wait, read).await.unwrap_or(Err(BodyError::Late(wait.as_secs())))
+    tokio::time::timeout(wait, read).await.unwrap_or(Err(BodyError::Late(wait)))
 }
 
 fn answer(context: &Context, path: &str) -> Response<HttpBody> {

@@ -33,6 +33,7 @@ mod error;
 mod feed;
 mod filter;
 mod fisco;
+mod fisco_node;
 mod fisco_views;
 mod frames;
 mod front;
@@ -48,6 +49,8 @@ mod server;
 mod socket;
 mod subscriptions;
 mod table;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
 mod values;

@@ -14,6 +14,8 @@ pub const FOUND_CHARACTERS_MAX: usize = 60;
 pub const NOTICES_BEHIND_MAX: usize = 64;
 /// The waiting transactions that are listed.
 pub const PENDING_TRANSACTIONS_MAX: usize = 1_000;
+/// The digits of their inputs together.
+pub const PENDING_BYTES_MAX: usize = 8 << 20;
 
 /// The addresses of a filter for logs.
 pub const LOG_ADDRESSES_MAX: usize = 256;
@@ -45,13 +47,11 @@ pub const MESSAGES_WAITING_MAX: usize = 64;
 /// The bytes that a client whose socket is full must take in the time of `rpc.stall_ms_max`.
 pub const READ_BYTES_MIN: usize = 16 << 10;
 
-/// The bytes of the head of an HTTP request.
+/// The bytes of the head of an HTTP request; what is read beyond them in one go is still looked at.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// The lines of that head.
 pub const HEADERS_MAX: usize = 64;
-/// How long the body of an HTTP request may take to come, besides a second for each [`BODY_BYTES_A_SECOND_MIN`].
-pub const BODY_WAIT: Duration = Duration::from_secs(20);
-/// The bytes of a body that must come in a second.
+/// The bytes of a body that must come in a second, after `rpc.header_ms_max`.
 pub const BODY_BYTES_A_SECOND_MIN: u64 = 64 << 10;
 /// The connections beyond `rpc.connections_max` that are told so at a time; others are closed without a word.
 pub const REFUSALS_MAX: usize = 64;

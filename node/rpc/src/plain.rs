@@ -12,7 +12,7 @@ use tower::Layer;
 use crate::{
     arguments::shown,
     error::{INVALID_REQUEST, NO_METHOD, RpcError},
-    table::{Handler, METHODS},
+    table::{ABSENT, Handler, METHODS},
 };
 
 /// Marks the requests of a WebSocket, in their extensions.
@@ -53,6 +53,9 @@ fn refusal(request: &Request<'_>) -> Option<RpcError> {
             _ if name == method.name => return None,
             _ => {}
         }
+    }
+    if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
+        return Some(RpcError::new(NO_METHOD, format!("{name} is not there yet: {why}")));
     }
     Some(RpcError::new(NO_METHOD, format!("there is no method {:?}; docs/rpc.md lists them", shown(name))))
 }

@@ -250,41 +250,19 @@ pub(crate) fn receipt(
 
 #[cfg(test)]
 mod tests {
-    use jsonrpsee::{
-        Methods,
-        core::{middleware::RpcServiceT as _, server::BoundedSubscriptions},
-        server::{ConnectionId, MethodSink},
-        types::Request,
-    };
     use serde_json::{Value, json};
-    use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{
-        calls::{Calls, Subscriptions},
-        frames::Frame,
-        limits::NOTICE_BYTES_WAITING_MAX,
-        server::module,
-        testing::node,
-    };
+    use crate::{frames::Frame, limits::NOTICE_BYTES_WAITING_MAX, testing::Local};
 
     #[tokio::test]
     async fn a_slow_subscriber_is_told_and_dropped() {
-        let (_folder, node) = node();
-        let context = Arc::new(Context::new(node.handle()));
-        let methods = Methods::from(module(Arc::clone(&context)).unwrap());
-        let (library, mut from_library) = mpsc::channel(1);
-        let (outbox, mut queue) = Outbox::new();
-        let subscriptions = Subscriptions { sink: MethodSink::new(library), places: BoundedSubscriptions::new(1) };
-        let connection = ConnectionId(1);
-        let calls = Calls { methods, response_bytes_max: 1 << 20, connection, subscriptions: Some(subscriptions) };
-        let request = r#"{"jsonrpc":"2.0","id":1,"method":"entente_subscribeBlocks","params":[1]}"#;
-        let mut request: Request<'_> = serde_json::from_str(request).unwrap();
-        request.extensions_mut().insert(outbox);
-        assert!(calls.call(request).await.is_success());
-        from_library.recv().await.unwrap();
+        let mut local = Local::new();
+        let answer = local.ask("entente_subscribeBlocks", "[1]").await;
+        assert!(answer["result"].is_number(), "{answer}");
+        local.from_library.recv().await.unwrap();
         // Two notices fill the room; nobody reads.
-        let feed = &context.groups()[0].feed;
+        let feed = &local.context.groups()[0].feed;
         let long = "x".repeat(NOTICE_BYTES_WAITING_MAX / 2);
         for number in 0..NOTICES_BEHIND_MAX + 10 {
             feed.send_notice(&format!("{{\"number\":{number},\"long\":\"{long}\"}}"));
@@ -294,17 +272,17 @@ mod tests {
             Frame::Text(text) => serde_json::from_str::<Value>(text).unwrap(),
             other => panic!("{other:?}"),
         };
-        let first = queue.recv().await.unwrap();
+        let first = local.queue.recv().await.unwrap();
         assert_eq!(text(&first.frame)["params"]["result"]["number"], json!(0));
-        assert!(queue.try_recv().is_err(), "there is no room for a second one");
+        assert!(local.queue.try_recv().is_err(), "there is no room for a second one");
         drop(first);
-        let second = queue.recv().await.unwrap();
+        let second = local.queue.recv().await.unwrap();
         assert_eq!(text(&second.frame)["params"]["result"]["number"], json!(1));
-        let last: Value = serde_json::from_str(from_library.recv().await.unwrap().get()).unwrap();
+        let last: Value = serde_json::from_str(local.from_library.recv().await.unwrap().get()).unwrap();
         let error = &last["params"]["error"];
         assert_eq!(error["code"], json!(TOO_SLOW));
         assert!(error["message"].as_str().unwrap().starts_with("more than 64 blocks behind, "), "{error}");
-        assert!(crate::metrics::text(&context).contains("entente_rpc_subscribers_dropped_total 1\n"));
-        tokio::task::spawn_blocking(move || node.stop()).await.unwrap();
+        assert!(crate::metrics::text(&local.context).contains("entente_rpc_subscribers_dropped_total 1\n"));
+        local.stop().await;
     }
 }

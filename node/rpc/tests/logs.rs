@@ -115,8 +115,8 @@ async fn past_and_new_logs_come_once_each_and_in_order() {
         let expected = of_receipts(&node, |log| fits(filter, log)).await;
         assert!(expected.len() > 5, "{} of {filter:?}", expected.len());
         assert_eq!(take(stream, expected.len()).await, expected, "{filter:?}");
-        let none = tokio::time::timeout(Duration::from_millis(50), stream.next()).await;
-        assert!(none.is_err(), "{none:?}");
+        let more = tokio::time::timeout(Duration::from_millis(50), stream.next()).await;
+        assert!(more.is_err(), "{more:?}");
         // The same as a list.
         let from = Some(filter.from.unwrap_or(half + 1));
         assert_eq!(group.logs(&LogFilter { from, ..filter.clone() }).await.unwrap(), expected);
@@ -148,10 +148,10 @@ async fn many_logs_are_bounded_in_a_list_and_streamed_whole_to_a_reader_who_dawd
     assert!(!part.is_empty() && part.len() <= 10_000 && part.iter().all(|log| log.block <= last));
 
     // Both have far more before them than a connection holds for a reader.
-    let mut past = node.group().await.subscribe_logs(&filter).await.unwrap();
+    let mut second = node.group().await.subscribe_logs(&filter).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let hashes: Vec<Hash> = many.iter().map(|transaction| transaction.hash).collect();
-    for stream in [&mut past, &mut live] {
+    for stream in [&mut second, &mut live] {
         let logs = take(stream, many.len()).await;
         assert_eq!(logs.iter().map(|log| log.transaction).collect::<Vec<_>>(), hashes);
         assert!(logs.windows(2).all(|pair| (pair[0].block, pair[0].log_index) < (pair[1].block, pair[1].log_index)));
@@ -159,7 +159,7 @@ async fn many_logs_are_bounded_in_a_list_and_streamed_whole_to_a_reader_who_dawd
     // The next one comes after them.
     let one = to(&group, &owner, token, Address([7; 20]));
     group.send(&one).await.unwrap();
-    assert_eq!(next(&mut past).await.transaction, one.hash);
+    assert_eq!(next(&mut second).await.transaction, one.hash);
     node.stop().await;
 }
 
