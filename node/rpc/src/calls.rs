@@ -6,7 +6,7 @@ use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
     core::{
         middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
-        server::{BatchResponseBuilder, BoundedSubscriptions, SubscriptionState, helpers::prepare_error},
+        server::{BatchResponseBuilder, BoundedSubscriptions, SubscriptionState},
         traits::IdProvider,
     },
     server::{ConnectionId, MethodSink, RandomIntegerIdProvider},
@@ -15,6 +15,7 @@ use jsonrpsee::{
         error::{reject_too_big_batch_request, reject_too_many_subscriptions},
     },
 };
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::values::Values;
@@ -164,7 +165,9 @@ async fn one(service: &impl Service, body: &[u8], extensions: &http::Extensions)
     if let Ok(notification) = serde_json::from_slice::<Notification<'_>>(body) {
         return service.notification(notification).await;
     }
-    let (id, code) = prepare_error(body);
+    let is_json = serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let id = serde_json::from_slice::<InvalidRequest<'_>>(body).map_or(Id::Null, |invalid| invalid.id);
+    let code = if is_json { ErrorCode::InvalidRequest } else { ErrorCode::ParseError };
     MethodResponse::error(id, ErrorObject::from(code))
 }
 

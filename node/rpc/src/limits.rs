@@ -7,7 +7,7 @@ pub const TRANSACTIONS_MAX: usize = 10_000;
 /// The proofs of rows that are made at a time: each makes all that a block wrote again.
 pub const ROW_PROOFS_MAX: usize = 4;
 /// The requests for whole blocks and the like that are worked on at a time; others wait for their turn.
-pub const BLOCK_READERS_MAX: usize = 16;
+pub const BLOCK_READERS_MAX: usize = 8;
 /// The characters of a found value that an error message repeats.
 pub const FOUND_CHARACTERS_MAX: usize = 60;
 /// The blocks that a subscriber may be behind before it is dropped.
@@ -38,6 +38,8 @@ pub const LOG_BYTES_AT_A_TIME: usize = 256 << 10;
 pub const REQUEST_BYTES_WAITING_MAX: usize = 32 << 20;
 /// The requests of one WebSocket connection that are read and not yet answered.
 pub const REQUESTS_WAITING_MAX: usize = 128;
+/// The batches of one WebSocket connection that are worked on at a time; others wait for their turn.
+pub const BATCHES_MAX: usize = 2;
 /// The bytes of answers that wait to be sent on one WebSocket connection before no further request is begun.
 pub const ANSWER_BYTES_WAITING_MAX: usize = 4 << 20;
 /// The bytes of notifications that wait to be sent on one WebSocket connection; who has more waits with it.
@@ -47,6 +49,10 @@ pub const MESSAGES_WAITING_MAX: usize = 64;
 /// The bytes that a client whose socket is full must take in the time of `rpc.stall_ms_max`.
 pub const READ_BYTES_MIN: usize = 16 << 10;
 
+/// The bytes that the system may hold for a client that has not read them yet: it lets more in when a third is free.
+pub const SEND_BUFFER_BYTES: u32 = 256 << 10;
+/// The connections that may wait for the server to take them.
+pub const BACKLOG_MAX: u32 = 1024;
 /// The bytes of the head of an HTTP request; what is read beyond them in one go is still looked at.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// The lines of that head.

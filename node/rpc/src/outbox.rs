@@ -76,11 +76,16 @@ impl Outbox {
         self.queue.closed().await;
     }
 
-    /// Waits until few enough bytes of answers wait for another request to be begun.
+    /// Whether few enough bytes of answers wait for another request to be begun.
+    pub(crate) fn has_room_for_answers(&self) -> bool {
+        self.answers.bytes.load(Ordering::Acquire) <= ANSWER_BYTES_WAITING_MAX
+    }
+
+    /// Waits until it is so.
     pub(crate) async fn answers_sent(&self) {
         loop {
             let sent = self.answers.sent.notified();
-            if self.answers.bytes.load(Ordering::Acquire) <= ANSWER_BYTES_WAITING_MAX {
+            if self.has_room_for_answers() {
                 return;
             }
             sent.await;

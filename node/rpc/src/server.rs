@@ -9,8 +9,8 @@ use jsonrpsee::{
     server::ConnectionId,
 };
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
+    net::{TcpListener, TcpSocket},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     error::{INTERNAL, RpcError},
     feed,
-    limits::STOP_WAIT,
+    limits::{BACKLOG_MAX, SEND_BUFFER_BYTES, STOP_WAIT},
     outbox::Outbox,
     plain::{PlainWordsLayer, over_web_socket_only},
     subscriptions::refuse,
@@ -121,7 +121,7 @@ pub(crate) async fn stop_begins(stopping: &mut watch::Receiver<bool>) {
 /// An address that cannot be listened on; the message says which, and what to do.
 pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, ServeError> {
     let address = config.listen;
-    let listener = listen(address).await?;
+    let listener = listen(address)?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
     let context = Arc::new(Context::new(&node));
     let methods = Methods::from(module(Arc::clone(&context))?);
@@ -141,8 +141,17 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
     Ok(Server { address, stopping, places, connections_max, _tasks: tasks })
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As others do it: a port of a server that has just ended is free.
+        socket.set_reuseaddr(true)?;
+        // Handed on to the sockets of those who connect.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG_MAX)
+    };
+    listen().map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::Taken(address),
         _ => ServeError::Listen { address, error },
     })
@@ -157,6 +166,19 @@ pub(crate) fn module(context: Arc<Context>) -> Result<RpcModule<Context>, Regist
     Ok(module)
 }
 
+/// Waits for a place among those who read whole blocks. One whose client does not read what it has gets none.
+async fn reader_place(context: &Context, outbox: Option<&Outbox>) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Some(outbox) = outbox {
+            outbox.answers_sent().await;
+        }
+        let place = Arc::clone(&context.block_readers).acquire_owned().await.ok()?;
+        if outbox.is_none_or(Outbox::has_room_for_answers) {
+            return Some(place);
+        }
+    }
+}
+
 fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Method) -> Result<(), RegisterMethodError> {
     match method.handler {
         Handler::Direct(handler) => {
@@ -166,10 +188,10 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
             })?;
         }
         Handler::Blocking(handler) => {
-            module.register_async_method(method.name, move |parameters, context, _| async move {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
                 let stopped = || RpcError::new(INTERNAL, "the node is stopping");
-                let place = Arc::clone(&context.block_readers).acquire_owned().await.map_err(|_| stopped())?;
+                let place = reader_place(&context, extensions.get::<Outbox>()).await.ok_or_else(stopped)?;
                 let read = tokio::task::spawn_blocking(move || {
                     // A reader that has begun goes on even where nobody waits for it any more.
                     let _place = place;

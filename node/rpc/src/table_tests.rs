@@ -114,7 +114,7 @@ async fn every_example_is_answered_in_the_shape_that_the_documentation_shows() {
     let mut scene = Scene::new().await;
     let mut found = BTreeMap::new();
     for method in METHODS {
-        let parameters = shortened(&scene.parameters(method).into());
+        let parameters: Value = scene.parameters(method).iter().map(shortened).collect();
         let (mut answer, told) = scene.example(method).await;
         assert_ne!(answer["error"]["code"], json!(-32602), "{}: {answer}", method.name);
         let refused = answer.get("error").is_some();

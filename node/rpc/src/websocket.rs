@@ -26,7 +26,7 @@ use crate::{
     calls::{self, Service, Subscriptions},
     frames::{Frame, FrameError, FrameReader, Message},
     front::plain,
-    limits::{MESSAGES_WAITING_MAX, REQUEST_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX, STOP_WAIT},
+    limits::{BATCHES_MAX, MESSAGES_WAITING_MAX, REQUEST_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX, STOP_WAIT},
     outbox::{Outbox, Outgoing},
     plain::OverWebSocket,
     server::stop_begins,
@@ -80,6 +80,7 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade) {
         batch_requests_max: config.batch_requests_max,
         outbox,
         requests: Arc::new(Semaphore::new(REQUEST_BYTES_WAITING_MAX)),
+        batches: Arc::new(Semaphore::new(BATCHES_MAX)),
         idle,
     };
     let mut writer = Writer { io: BufWriter::with_capacity(BUFFER_BYTES, writing), from_library, queue };
@@ -116,6 +117,8 @@ struct Reader<R, S> {
     outbox: Outbox,
     /// Room for requests that are read and not answered, in bytes.
     requests: Arc<Semaphore>,
+    /// The parts of a batch's answer wait for the others: few at a time.
+    batches: Arc<Semaphore>,
     idle: Duration,
 }
 
@@ -164,8 +167,10 @@ impl<R: AsyncRead + Unpin, S: Service> Reader<R, S> {
     /// Answers a request while others are read.
     fn begin(&self, body: Vec<u8>, room: tokio::sync::OwnedSemaphorePermit) {
         let (service, outbox, extensions) = (Arc::clone(&self.service), self.outbox.clone(), self.extensions.clone());
-        let batch_requests_max = self.batch_requests_max;
+        let (batch_requests_max, batches) = (self.batch_requests_max, Arc::clone(&self.batches));
         tokio::spawn(async move {
+            let is_batch = body.trim_ascii_start().first() == Some(&b'[');
+            let _turn = if is_batch { batches.acquire_owned().await.ok() } else { None };
             // It may have waited for a thread while others were answered.
             outbox.answers_sent().await;
             let answer = tokio::select! {

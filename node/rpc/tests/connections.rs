@@ -218,7 +218,7 @@ async fn a_group_is_spoken_to_at_its_path_and_what_is_nowhere_is_told() {
 async fn requests_and_answers_are_bounded_over_both() {
     let node = TestNode::start_with("memory", |config| {
         config.rpc.request_bytes_max = 10_000;
-        config.rpc.response_bytes_max = 700;
+        config.rpc.response_bytes_max = 500;
         config.rpc.batch_requests_max = 30;
     })
     .await;
