@@ -46,6 +46,14 @@ impl Connection {
         Self { shared: Arc::clone(shared), id: id.into(), peer, requests: Arc::default(), _place: place }
     }
 
+    /// What every request of the connection carries with it.
+    pub(crate) fn extensions(&self) -> http::Extensions {
+        let mut extensions = http::Extensions::new();
+        extensions.insert(self.id);
+        extensions.insert(self.peer);
+        extensions
+    }
+
     fn context(&self) -> &Arc<Context> {
         &self.shared.context
     }

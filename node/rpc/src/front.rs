@@ -83,11 +83,8 @@ async fn call(connection: &Arc<Connection>, request: Request<Incoming>) -> Respo
     if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return malformed();
     }
-    let mut extensions = parts.extensions;
-    extensions.insert(connection.id);
-    extensions.insert(connection.peer);
     let service = connection.shared.service(connection.id, None);
-    let answer = calls::answer(&service, &body, config.batch_requests_max, &extensions).await;
+    let answer = calls::answer(&service, &body, config.batch_requests_max, &connection.extensions()).await;
     ok_response(answer.unwrap_or_default())
 }
 

@@ -101,9 +101,7 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade) {
 }
 
 fn extensions(connection: &Connection, outbox: &Outbox) -> http::Extensions {
-    let mut extensions = http::Extensions::new();
-    extensions.insert(connection.id);
-    extensions.insert(connection.peer);
+    let mut extensions = connection.extensions();
     extensions.insert(OverWebSocket);
     extensions.insert(outbox.clone());
     extensions

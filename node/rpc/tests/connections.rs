@@ -25,7 +25,7 @@ async fn metrics(node: &TestNode, name: &str) -> i64 {
 async fn quick() -> TestNode {
     TestNode::start_with("memory", |config| {
         config.rpc.header_ms_max = 300;
-        config.rpc.idle_ms_max = 1_200;
+        config.rpc.idle_ms_max = 2_400;
     })
     .await
 }
@@ -51,7 +51,7 @@ async fn half_a_request_is_not_waited_for_and_silence_not_for_long() {
         }
         panic!("it was waited for");
     });
-    let patience = Duration::from_millis(250)..Duration::from_millis(1_100);
+    let patience = Duration::from_millis(250)..Duration::from_millis(2_000);
     let waited = closed_after(&mut half).await;
     assert!(patience.contains(&waited), "{waited:?}");
     let answer = read_head(&mut without_body).await;
@@ -78,7 +78,7 @@ async fn half_a_request_is_not_waited_for_and_silence_not_for_long() {
     }
     for stream in [&mut silent, &mut once] {
         let waited = closed_after(stream).await;
-        assert!(waited < Duration::from_secs(3), "{waited:?}");
+        assert!(waited < Duration::from_secs(6), "{waited:?}");
     }
     assert_eq!(metrics(&node, "entente_rpc_slow_clients_dropped_total").await, 3);
     assert_eq!(metrics(&node, "entente_rpc_connections ").await, 1);
@@ -100,7 +100,7 @@ async fn a_websocket_lives_as_long_as_it_gives_signs_of_life() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(pings >= 2 && began.elapsed() < Duration::from_secs(3), "{pings} {:?}", began.elapsed());
+    assert!(pings >= 2 && began.elapsed() < Duration::from_secs(6), "{pings} {:?}", began.elapsed());
     assert_eq!(close[..2], 1001_u16.to_be_bytes());
     assert_eq!(&close[2..], b"silent for longer than `rpc.idle_ms_max`");
     // One that pings is answered, and stays.
@@ -108,7 +108,7 @@ async fn a_websocket_lives_as_long_as_it_gives_signs_of_life() {
     for _ in 0..6 {
         pinging.stream.write_all(&[0x89, 0x82, 0, 0, 0, 0, b'o', b'k']).await.unwrap();
         while pinging.next().await.unwrap() != (10, b"ok".to_vec()) {}
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
     }
     assert!(alive.status().await.unwrap().healthy);
     node.stop().await;
