@@ -7,10 +7,9 @@ use std::{
     time::Duration,
 };
 
-use entente_crypto::{SecretKey, Suite};
-use entente_driver::{Node, NodeConfig, write_secret_key};
+use entente_driver::{Node, NodeConfig};
 use entente_rpc::{Server, documentation, serve};
-use entente_types::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Version};
+use entente_testing::{genesis, key, node_folder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -56,13 +55,8 @@ static SERVED: LazyLock<Mutex<Served>> = LazyLock::new(|| Mutex::new(Served::new
 
 impl Served {
     fn new() -> Self {
-        let key = SecretKey::from_bytes(Suite::Standard, &[200; 32]).expect("a key");
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
-        write("genesis.toml", &toml::to_string(&genesis(&key)).expect("a genesis"));
-        write("config.toml", "[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"memory\"\n");
-        std::fs::create_dir(folder.path().join("keys")).expect("a folder");
-        write_secret_key(&folder.path().join("keys/consensus.key"), &key).expect("a file");
+        let configuration = "[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"memory\"\n";
+        let folder = node_folder(&genesis(&[key(200)]), &key(200), configuration);
         let config = NodeConfig::read(folder.path()).expect("a configuration");
         let node = Node::start(folder.path(), &config).expect("a node");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -111,26 +105,6 @@ fn answer(connection: &mut BufReader<TcpStream>) -> (u16, Vec<u8>, bool) {
     (status, body, stays)
 }
 
-fn genesis(key: &SecretKey) -> Genesis {
-    Genesis {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").expect("a name"),
-        ethereum_chain_id: 20200,
-        suite: Suite::Standard,
-        timestamp_ms: 1_700_000_000_000,
-        consensus: ConsensusKind::Solo,
-        pipeline_depth: 1,
-        protocol_version: 1,
-        evm_hash: EvmHash::Keccak256,
-        evm_timestamp: EvmTimestamp::Seconds,
-        balances: false,
-        limits: Limits::default(),
-        sealers: vec![Member { key: key.public_key(), weight: 1 }],
-        allocations: vec![],
-    }
-}
-
 /// Parameters of every shape for every method.
 pub fn seeds() -> Vec<Vec<u8>> {
     let hash = format!("\"0x{}\"", "00".repeat(32));
@@ -145,6 +119,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         format!("[1,{{\"from\":{address},\"to\":{address},\"input\":\"0x\",\"gas\":5}}]"),
         format!("[1,{{\"from\":{address},\"to\":{address},\"value\":\"0x0\",\"data\":\"0x\"}}]"),
         "[1,\"tx_gas_limit\"]".to_owned(),
+        format!("[1,{{\"address\":[{address}],\"topics\":[null,[{hash}]],\"from\":0,\"to\":\"0x0\"}}]"),
+        "[1,\"0x0\",\"0\",\"-1\",true]".to_owned(),
     ];
     let of_method = |index: usize| {
         shapes.iter().map(move |shape| [&[u8::try_from(index).unwrap_or(u8::MAX)], shape.as_bytes()].concat())

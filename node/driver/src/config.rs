@@ -110,6 +110,38 @@ pub struct RpcConfig {
     pub batch_requests_max: u32,
     /// The subscriptions of one connection.
     pub subscriptions_max: u32,
+    /// The web pages that may ask, each as `https://host:port`; `*` is any. A browser keeps all others from it.
+    pub cors_origins: Vec<String>,
+    /// How long the head of an HTTP request may take to come, and then its body besides a second for each 64 KiB, in
+    /// milliseconds.
+    pub header_ms_max: u32,
+    /// How long a connection may say nothing between requests, in milliseconds.
+    pub idle_ms_max: u32,
+    /// How long a client may take next to nothing of what is sent to it, in milliseconds.
+    pub stall_ms_max: u32,
+}
+
+/// The entries of `rpc.cors_origins`.
+const CORS_ORIGINS_MAX: usize = 64;
+/// The characters of one of them.
+const ORIGIN_BYTES_MAX: usize = 300;
+
+impl RpcConfig {
+    /// The first entry of `cors_origins` that is none, if any; all together where there are too many.
+    fn wrong_origin(&self) -> Option<String> {
+        if self.cors_origins.len() > CORS_ORIGINS_MAX {
+            return Some(format!("{} entries", self.cors_origins.len()));
+        }
+        self.cors_origins.iter().find(|origin| !is_origin(origin)).map(|origin| format!("{origin:?}"))
+    }
+}
+
+/// Whether a browser could name a page's origin so: a scheme, a host, and a port where it is not the scheme's own.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
+    let plain =
+        |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*".contains(&byte));
+    text == "*" || (text.len() <= ORIGIN_BYTES_MAX && host.is_some_and(plain))
 }
 
 impl Default for RpcConfig {
@@ -121,6 +153,10 @@ impl Default for RpcConfig {
             response_bytes_max: 16 << 20,
             batch_requests_max: 10_000,
             subscriptions_max: 64,
+            cors_origins: Vec::new(),
+            header_ms_max: 10_000,
+            idle_ms_max: 120_000,
+            stall_ms_max: 20_000,
         }
     }
 }
@@ -254,6 +290,13 @@ impl NodeConfig {
         positive("rpc.request_bytes_max", u64::from(config.rpc.request_bytes_max))?;
         positive("rpc.response_bytes_max", u64::from(config.rpc.response_bytes_max))?;
         positive("rpc.batch_requests_max", u64::from(config.rpc.batch_requests_max))?;
+        positive("rpc.header_ms_max", u64::from(config.rpc.header_ms_max))?;
+        positive("rpc.idle_ms_max", u64::from(config.rpc.idle_ms_max))?;
+        positive("rpc.stall_ms_max", u64::from(config.rpc.stall_ms_max))?;
+        if let Some(found) = config.rpc.wrong_origin() {
+            let allowed = "at most 64 of \"*\" and scheme://host or scheme://host:port, without a path";
+            return Err(ConfigError::Value { path, key: "rpc.cors_origins", found, allowed });
+        }
         Ok(config)
     }
 
@@ -334,6 +377,18 @@ mod tests {
         assert!(engine.contains("line 3") && engine.contains("`rocksdb` or `memory`"), "{engine}");
         let zero = read("[pool]\ntransactions_max = 0\n").unwrap_err().to_string();
         assert!(zero.ends_with("`pool.transactions_max` is 0; allowed is 1 and above"), "{zero}");
+    }
+
+    #[test]
+    fn pages_are_named_as_browsers_name_them() {
+        let good = "[rpc]\ncors_origins = [\"*\", \"https://wallet.example\", \"http://localhost:3000\"]\n";
+        assert_eq!(read(good).unwrap().rpc.cors_origins.len(), 3);
+        for origin in ["wallet.example", "https://wallet.example/", "https://", "://x", "https://*.example", ""] {
+            let error = read(&format!("[rpc]\ncors_origins = [\"{origin}\"]\n")).unwrap_err().to_string();
+            assert!(error.contains(&format!("`rpc.cors_origins` is \"{origin}\"; allowed is")), "{error}");
+        }
+        let many = format!("[rpc]\ncors_origins = [{}]\n", "\"*\",".repeat(65));
+        assert!(read(&many).unwrap_err().to_string().contains("is 65 entries; allowed is at most 64"));
     }
 
     #[test]

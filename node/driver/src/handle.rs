@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use entente_crypto::PublicKey;
 use entente_executor::{CallInput, Called, Executor};
 use entente_group::{CommittedBlock, Event};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
-use entente_pool::{AdmissionError, PoolLimits, PoolRules, check};
+use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction, check};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction};
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) blocks: broadcast::Sender<Arc<CommittedBlock>>,
     pub(crate) shown: Mutex<Shown>,
     pub(crate) calls: Arc<CallPool>,
+    /// The key that this node signs blocks with.
+    pub(crate) node_key: PublicKey,
 }
 
 /// A running group, for reading it and sending to it. Cheap to clone.
@@ -92,6 +95,16 @@ impl GroupHandle {
     /// Its identity.
     pub fn genesis_hash(&self) -> Hash {
         self.shared.ledger.genesis_hash()
+    }
+
+    /// The public key that this node signs the group's blocks with.
+    pub fn node_key(&self) -> &PublicKey {
+        &self.shared.node_key
+    }
+
+    /// Whether this node is one of those that order: its key is among the sealers of genesis.
+    pub fn is_sealer(&self) -> bool {
+        self.genesis().sealers.iter().any(|sealer| sealer.key == *self.node_key())
     }
 
     /// Its blocks, receipts and state, as they are on disk.
@@ -136,6 +149,16 @@ impl GroupHandle {
             let checked = check(&rules, height, transactions);
             let _ = shared.messages.send(Message::Admit { checked, answer, place });
         });
+        answered.await.map_err(|_| SubmitError::Stopped)
+    }
+
+    /// The oldest transactions that wait and are in no proposal, at most so many.
+    ///
+    /// # Errors
+    /// Where the group has stopped.
+    pub async fn waiting(&self, count: usize) -> Result<Vec<PooledTransaction>, SubmitError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.shared.messages.send(Message::Waiting { count, answer });
         answered.await.map_err(|_| SubmitError::Stopped)
     }
 

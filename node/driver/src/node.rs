@@ -130,6 +130,7 @@ impl Node {
         let (ledger, executor) = open_with(engine, &genesis, storage.ledger(), PROTOCOL_VERSIONS, &code_options)
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
         let options = config.group();
+        let node_key = key.public_key();
         let group = Group::new(&ledger, &executor, key, options)
             .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
         let (messages, receiver) = channel();
@@ -142,6 +143,7 @@ impl Node {
             blocks: broadcast::channel(BLOCKS_BEHIND_MAX).0,
             shown: Mutex::new(shown(&group)),
             calls,
+            node_key,
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };
         let tip = group_handle.ledger().tip();

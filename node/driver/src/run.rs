@@ -11,7 +11,7 @@ use std::{
 
 use entente_executor::EXECUTION_STACK_BYTES;
 use entente_group::{Effect, Event, ExecuteTask, Group, Now, WriteTask};
-use entente_pool::{AdmissionError, Checked};
+use entente_pool::{AdmissionError, Checked, PooledTransaction};
 use entente_types::{BlockNumber, Hash};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -32,6 +32,8 @@ pub(crate) enum Message {
         /// Held until the answer is out.
         place: OwnedSemaphorePermit,
     },
+    /// Tells the oldest transactions that wait, at most so many.
+    Waiting { count: usize, answer: oneshot::Sender<Vec<PooledTransaction>> },
     /// The end.
     Stop,
 }
@@ -148,6 +150,10 @@ impl Loop {
                     self.next_ticket += 1;
                     self.answers.insert(ticket, (answer, place));
                     Event::Admit { ticket, checked }
+                }
+                Some(Message::Waiting { count, answer }) => {
+                    let _ = answer.send(self.group.pool().waiting().take(count).collect());
+                    continue;
                 }
                 Some(Message::Stop) | None => return,
             };

@@ -2,13 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use entente_crypto::{SecretKey, Suite};
-use entente_driver::{CODE_FILE_BYTES_MAX, GroupHandle, Node, NodeConfig, write_secret_key};
+use entente_driver::{CODE_FILE_BYTES_MAX, GroupHandle, Node, NodeConfig};
 use entente_executor::{CallInput, container};
-use entente_types::{
-    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Receipt, Status,
-    UnsignedTransaction, Version,
-};
+use entente_testing::{genesis, key, node_folder};
+use entente_types::{Address, Amount, Bytes, GroupId, Receipt, Status, UnsignedTransaction, Version};
 
 /// Counts its calls in its storage and gives the count back.
 const COUNTER: &str = r#"(module
@@ -24,35 +21,9 @@ const COUNTER: &str = r#"(module
     (call $output (i32.const 8) (i32.const 8))
     (i32.const 0)))"#;
 
-fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
-}
-
 /// The folder of a node that is its chain's one sealer.
 fn folder(sealer: u8, config: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let genesis = Genesis {
-        version: Version,
-        chain_id: 1,
-        group_id: GroupId::new("group1").expect("a name"),
-        ethereum_chain_id: 20200,
-        suite: Suite::Standard,
-        timestamp_ms: 1_700_000_000_000,
-        consensus: ConsensusKind::Solo,
-        pipeline_depth: 1,
-        protocol_version: 1,
-        evm_hash: EvmHash::Keccak256,
-        evm_timestamp: EvmTimestamp::Seconds,
-        balances: false,
-        limits: Limits::default(),
-        sealers: vec![Member { key: key(sealer).public_key(), weight: 1 }],
-        allocations: vec![],
-    };
-    fs::write(folder.path().join("genesis.toml"), toml::to_string(&genesis).expect("toml")).expect("writes");
-    fs::write(folder.path().join("config.toml"), config).expect("writes");
-    fs::create_dir(folder.path().join("keys")).expect("makes");
-    write_secret_key(&folder.path().join("keys/consensus.key"), &key(sealer)).expect("writes");
-    folder
+    node_folder(&genesis(&[key(sealer)]), &key(sealer), config)
 }
 
 /// A started node; each nonce is used once.

@@ -227,6 +227,11 @@ impl Pool {
         Some(PooledTransaction { hash: *hash, transaction: Arc::clone(&entry.checked.transaction) })
     }
 
+    /// Those that wait and are in no proposal, oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = PooledTransaction> {
+        self.queue.iter().filter_map(|hash| self.find(hash))
+    }
+
     /// Whether the nonce was used in one of the last 1,000 blocks.
     pub fn is_used(&self, key: &ReplayKey) -> bool {
         self.replay.contains(key)

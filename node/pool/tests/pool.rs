@@ -123,6 +123,11 @@ fn limits_have_exact_edges() {
         by_count.admit(checked(unsigned(nonce)).unwrap()).unwrap();
     }
     assert_eq!(by_count.admit(checked(unsigned(3)).unwrap()), Err(AdmissionError::Full { limit: 2 }));
+    let waiting: Vec<Hash> = by_count.waiting().map(|one| one.hash).collect();
+    assert_eq!(waiting.len(), 2);
+    // What is in a proposal waits no more.
+    assert_eq!(by_count.take(1, usize::MAX)[0].hash, waiting[0]);
+    assert_eq!(by_count.waiting().map(|one| one.hash).collect::<Vec<_>>(), waiting[1..]);
     let mut by_bytes = pool(PoolLimits { transactions: 10, bytes: 400 });
     for nonce in 1..=2 {
         by_bytes.admit(checked(unsigned(nonce)).unwrap()).unwrap();

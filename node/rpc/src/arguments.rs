@@ -7,15 +7,17 @@ use entente_state::KEY_BYTES_MAX;
 use entente_types::{Address, BlockNumber, GroupId, Hash, Table};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
+    de::{DeserializeOwned, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use crate::{
     context::{Context, GroupEntry},
     error::{NO_GROUP, RpcError},
+    filter::Filter,
     limits::{FOUND_CHARACTERS_MAX, TRANSACTIONS_MAX},
     table::Method,
+    values::Values,
 };
 
 /// What a parameter may be.
@@ -34,6 +36,9 @@ pub(crate) enum Kind {
     Text,
     Table,
     Key,
+    LogFilter,
+    LogQuery,
+    Count,
 }
 
 impl Kind {
@@ -42,7 +47,7 @@ impl Kind {
         match self {
             Self::Group => "a group: its name, or n for \"group<n>\"",
             Self::Hash => "a hash: 64 hexadecimal digits, with or without 0x",
-            Self::Number => "a number: an integer from 0, or a string of decimal or of 0x and hexadecimal digits",
+            Self::Number => NUMBER,
             Self::Block => "a block: its number, its hash, or \"latest\"",
             Self::Boolean => "true or false",
             Self::Transaction => "a transaction: a string of hexadecimal digits, with or without 0x",
@@ -56,11 +61,23 @@ impl Kind {
             Self::Address => ADDRESS,
             Self::Text => "a string",
             Self::Table => "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes",
+            Self::Count => "a count: as a number, or -1 for all",
+            Self::LogFilter => {
+                "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \
+                 a topic or a list of at most 64, \"from\": a block's number}, whose fields may be absent"
+            }
+            Self::LogQuery => {
+                "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \
+                 a topic or a list of at most 64, \"from\": a block's number, \"to\": a block's number}, whose fields may be \
+                 absent"
+            }
             Self::Key => "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x",
         }
     }
 }
 
+/// What a number is.
+pub(crate) const NUMBER: &str = "a number: an integer from 0, or a string of decimal or of 0x and hexadecimal digits";
 const ADDRESS: &str = "an address: 40 hexadecimal digits, with or without 0x";
 const HEXADECIMAL: &str = "a string of hexadecimal digits, two a byte, with or without 0x";
 
@@ -78,7 +95,7 @@ impl Parameter {
     }
 }
 
-fn refuse(name: &str, found: &str, expected: &str) -> RpcError {
+pub(crate) fn refuse(name: &str, found: &str, expected: &str) -> RpcError {
     RpcError::parameters(format!("`{name}` is {}; expected {expected}", shown(found)))
 }
 
@@ -142,49 +159,15 @@ pub(crate) struct Arguments<'a> {
     values: Vec<&'a RawValue>,
 }
 
-/// The first values of a list, and how many there are.
-struct Values<'a> {
-    first: Vec<&'a RawValue>,
-    count: usize,
-}
-
 /// More values than this no method takes.
 const VALUES_MAX: usize = 8;
-
-impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Values<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values<'de>, A::Error> {
-                let mut first = Vec::new();
-                while first.len() < VALUES_MAX
-                    && let Some(value) = list.next_element()?
-                {
-                    first.push(value);
-                }
-                let mut count = first.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Values { first, count })
-            }
-        }
-        deserializer.deserialize_seq(List)
-    }
-}
 
 impl<'a> Arguments<'a> {
     /// Takes a request's parameters apart: a list of as many as the method takes.
     pub(crate) fn parse(method: &'static Method, parameters: Option<&'a str>) -> Result<Self, RpcError> {
         let text = parameters.filter(|text| !text.is_empty() && *text != "null").unwrap_or("[]");
         let signature = || method.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
-        let values: Values<'a> = serde_json::from_str(text).map_err(|_| {
+        let values = Values::read(text, VALUES_MAX).ok_or_else(|| {
             RpcError::parameters(format!(
                 "`params` is {}; expected the list [{}] of {}",
                 shown(text),
@@ -223,12 +206,17 @@ impl<'a> Arguments<'a> {
         self.read(index, read)?.ok_or_else(|| RpcError::parameters(format!("parameter {index} is missing")))
     }
 
-    /// The group that is meant.
-    pub(crate) fn group<'c>(&self, context: &'c Context, index: usize) -> Result<&'c GroupEntry, RpcError> {
-        let id = self.required(index, |value| match parse::<u64>(value) {
+    /// The name of a group, whether or not there is one.
+    pub(crate) fn group_id(&self, index: usize) -> Result<GroupId, RpcError> {
+        self.required(index, |value| match parse::<u64>(value) {
             Some(number) => Some(GroupId::from_number(number)),
             None => GroupId::new(&parse::<String>(value)?).ok(),
-        })?;
+        })
+    }
+
+    /// The group that is meant.
+    pub(crate) fn group<'c>(&self, context: &'c Context, index: usize) -> Result<&'c GroupEntry, RpcError> {
+        let id = self.group_id(index)?;
         context.group(&id).ok_or_else(|| {
             let names: Vec<&str> = context.groups().iter().map(|group| group.handle.id().as_str()).collect();
             RpcError::new(NO_GROUP, format!("GroupID does not exist: groups are {}", names.join(", ")))
@@ -248,6 +236,14 @@ impl<'a> Arguments<'a> {
     /// A number that may be left out.
     pub(crate) fn optional_number(&self, index: usize) -> Result<Option<u64>, RpcError> {
         self.read(index, number)
+    }
+
+    /// How many; nothing for all.
+    pub(crate) fn count(&self, index: usize) -> Result<Option<u64>, RpcError> {
+        self.required(index, |value| match value.get() {
+            "-1" | "\"-1\"" => Some(None),
+            _ => number(value).map(Some),
+        })
     }
 
     /// True or false; false where it is left out.
@@ -307,9 +303,17 @@ impl<'a> Arguments<'a> {
         })
     }
 
+    /// Which logs are meant.
+    pub(crate) fn filter(&self, index: usize) -> Result<Filter, RpcError> {
+        let (Some(value), Some(parameter)) = (self.value(index), self.method.parameters.get(index)) else {
+            return Err(RpcError::parameters(format!("parameter {index} is missing")));
+        };
+        Filter::read(parameter.name, value).ok_or_else(|| parameter.refuse(value))?
+    }
+
     /// The call of `entente_call`.
     pub(crate) fn call(&self, index: usize) -> Result<CallRequest, RpcError> {
-        let raw: RawCall<'a> = self.required(index, |value| serde_json::from_str(value.get()).ok())?;
+        let raw: RawCall<'a> = self.required(index, object)?;
         Ok(CallRequest {
             from: raw.from.map(|value| field("call.from", Some(value), ADDRESS, parse_text)).transpose()?,
             to: field("call.to", raw.to, ADDRESS, parse_text)?,
@@ -320,7 +324,7 @@ impl<'a> Arguments<'a> {
 
     /// The call of FISCO BCOS's `call`; who calls may be missing, which has a code of its own.
     pub(crate) fn fisco_call(&self, index: usize) -> Result<CallRequest, RpcError> {
-        let raw: RawFiscoCall<'a> = self.required(index, |value| serde_json::from_str(value.get()).ok())?;
+        let raw: RawFiscoCall<'a> = self.required(index, object)?;
         Ok(CallRequest {
             from: raw.from.map(|value| field("call.from", Some(value), ADDRESS, parse_text)).transpose()?,
             to: field("call.to", raw.to, ADDRESS, parse_text)?,
@@ -340,15 +344,20 @@ fn field<'a, T>(
     read(value).ok_or_else(|| refuse(name, value.get(), expected))
 }
 
+/// An object; the library would take a list of its fields' values for one, too.
+pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    Some(value.get()).filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok())
+}
+
 fn parse<T: DeserializeOwned>(value: &RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 
-fn parse_text<T: std::str::FromStr>(value: &RawValue) -> Option<T> {
+pub(crate) fn parse_text<T: std::str::FromStr>(value: &RawValue) -> Option<T> {
     parse::<String>(value)?.parse().ok()
 }
 
-fn number(value: &RawValue) -> Option<u64> {
+pub(crate) fn number(value: &RawValue) -> Option<u64> {
     if let Some(number) = parse::<u64>(value) {
         return Some(number);
     }

@@ -6,7 +6,11 @@ use entente_driver::{GroupHandle, NodeHandle};
 use entente_types::GroupId;
 use tokio::sync::Semaphore;
 
-use crate::{feed::Feed, limits::ROW_PROOFS_MAX, metrics::Metrics};
+use crate::{
+    feed::Feed,
+    limits::{BLOCK_READERS_MAX, ROW_PROOFS_MAX},
+    metrics::Metrics,
+};
 
 /// A group and those who wait for news of it.
 pub(crate) struct GroupEntry {
@@ -20,6 +24,8 @@ pub(crate) struct Context {
     groups: Vec<GroupEntry>,
     pub(crate) metrics: Metrics,
     pub(crate) row_proofs: Semaphore,
+    /// Places for those who read whole blocks.
+    pub(crate) block_readers: Arc<Semaphore>,
 }
 
 impl Context {
@@ -30,6 +36,7 @@ impl Context {
             groups: node.groups().iter().map(entry).collect(),
             metrics: Metrics::default(),
             row_proofs: Semaphore::new(ROW_PROOFS_MAX),
+            block_readers: Arc::new(Semaphore::new(BLOCK_READERS_MAX)),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) const NO_BLOCK_NUMBER: i32 = -40004;
 pub(crate) const NO_INDEX: i32 = -40005;
 /// FISCO BCOS's `call` names who calls.
 pub(crate) const NO_FROM: i32 = -40006;
+/// The group's consensus has no views.
+pub(crate) const NO_VIEW: i32 = -40007;
 /// The key is none of the system configuration's.
 pub(crate) const NO_CONFIGURATION_KEY: i32 = -40008;
 /// A limit of the node is reached.
@@ -44,7 +46,7 @@ pub(crate) const MALFORMED_TRANSACTION: i32 = 10005;
 pub(crate) const CODES: &[Code] = &[
     Code { code: -32700, meaning: "the request is no JSON" },
     Code { code: INVALID_REQUEST, meaning: "the request is no JSON-RPC request, or needs a WebSocket" },
-    Code { code: NO_METHOD, meaning: "there is no such method" },
+    Code { code: NO_METHOD, meaning: "there is no such method, or its subject is not there yet, as the message says" },
     Code {
         code: INVALID_PARAMETERS,
         meaning: "a parameter is missing, malformed or out of bounds; the message names it",
@@ -65,6 +67,7 @@ pub(crate) const CODES: &[Code] = &[
     },
     Code { code: NO_INDEX, meaning: "the block has no transaction at this place" },
     Code { code: NO_FROM, meaning: "`call` needs a `from`" },
+    Code { code: NO_VIEW, meaning: "the group's consensus has no views" },
     Code { code: NO_CONFIGURATION_KEY, meaning: "the system configuration has no such key" },
     Code { code: BUSY, meaning: "a limit of the node is reached, which the message names; send again later" },
     Code { code: 4, meaning: "transaction refused: its gas limit" },

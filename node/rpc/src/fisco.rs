@@ -49,11 +49,11 @@ fn no_number(number: u64, group: &GroupHandle) -> RpcError {
     RpcError::new(NO_BLOCK_NUMBER, format!("BlockNumber does not exist: `blockNumber` is {number}, the last is {tip}"))
 }
 
-fn block_of_number(group: &GroupHandle, number: u64) -> Result<Block, RpcError> {
+pub(crate) fn block_of_number(group: &GroupHandle, number: u64) -> Result<Block, RpcError> {
     group.ledger().block(number)?.ok_or_else(|| no_number(number, group))
 }
 
-fn block_of_hash(group: &GroupHandle, hash: &Hash) -> Result<Block, RpcError> {
+pub(crate) fn block_of_hash(group: &GroupHandle, hash: &Hash) -> Result<Block, RpcError> {
     let missing = || RpcError::new(NO_BLOCK_HASH, format!("BlockHash does not exist: `blockHash` is {hash}"));
     group.ledger().block_by_hash(hash)?.ok_or_else(missing)
 }

@@ -73,14 +73,39 @@ fn signature(signature: &Signature) -> Value {
     })
 }
 
-/// A receipt with its transaction, where it stands.
-pub(crate) fn receipt(place: Place, transaction: &Transaction, receipt: &Receipt, state_root: Hash) -> Value {
-    let (from, to, input) = match transaction {
+/// Who sent a transaction, and to whom.
+fn ends(transaction: &Transaction) -> (Address, Address) {
+    match transaction {
         Transaction::Native(native) => {
             let unsigned = &native.unsigned;
-            (unsigned.sender, unsigned.to.unwrap_or(Address::ZERO), hex_bytes::encode(&unsigned.input))
+            (unsigned.sender, unsigned.to.unwrap_or(Address::ZERO))
         }
-        Transaction::Ethereum(_) | Transaction::Fisco(_) => (Address::ZERO, Address::ZERO, "0x".to_owned()),
+        Transaction::Ethereum(_) | Transaction::Fisco(_) => (Address::ZERO, Address::ZERO),
+    }
+}
+
+/// A receipt among those of its block.
+pub(crate) fn short_receipt(hash: Hash, index: usize, transaction: &Transaction, receipt: &Receipt) -> Value {
+    let (from, to) = ends(transaction);
+    json!({
+        "contractAddress": receipt.contract.unwrap_or(Address::ZERO),
+        "from": from,
+        "gasUsed": quantity(receipt.gas_used),
+        "logs": receipt.logs,
+        "output": hex_bytes::encode(&receipt.output),
+        "status": quantity(u64::from(receipt.status.code())),
+        "to": to,
+        "transactionHash": hash,
+        "transactionIndex": quantity(index as u64),
+    })
+}
+
+/// A receipt with its transaction, where it stands.
+pub(crate) fn receipt(place: Place, transaction: &Transaction, receipt: &Receipt, state_root: Hash) -> Value {
+    let (from, to) = ends(transaction);
+    let input = match transaction {
+        Transaction::Native(native) => hex_bytes::encode(&native.unsigned.input),
+        Transaction::Ethereum(_) | Transaction::Fisco(_) => "0x".to_owned(),
     };
     json!({
         "blockHash": place.block_hash,

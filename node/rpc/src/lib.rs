@@ -22,27 +22,40 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod acceptor;
 mod arguments;
+mod calls;
 mod configuration;
 mod context;
+mod cors;
 mod documentation;
 mod error;
 mod feed;
+mod filter;
 mod fisco;
+mod fisco_node;
 mod fisco_views;
+mod frames;
 mod front;
 pub mod limits;
+mod logs;
 mod metrics;
+mod outbox;
 mod plain;
 mod proofs;
 mod reading;
 mod sending;
 mod server;
+mod socket;
 mod subscriptions;
 mod table;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod testing;
+mod values;
 mod views;
+mod websocket;
 
 pub use documentation::documentation;
 pub use server::{ServeError, Server, serve};

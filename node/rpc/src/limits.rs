@@ -6,11 +6,62 @@ use std::time::Duration;
 pub const TRANSACTIONS_MAX: usize = 10_000;
 /// The proofs of rows that are made at a time: each makes all that a block wrote again.
 pub const ROW_PROOFS_MAX: usize = 4;
+/// The requests for whole blocks and the like that are worked on at a time; others wait for their turn.
+pub const BLOCK_READERS_MAX: usize = 8;
 /// The characters of a found value that an error message repeats.
 pub const FOUND_CHARACTERS_MAX: usize = 60;
-/// The messages that may wait to be sent on one WebSocket connection; who reads no faster is waited for.
-pub const MESSAGES_WAITING_MAX: u32 = 64;
 /// The blocks that a subscriber may be behind before it is dropped.
 pub const NOTICES_BEHIND_MAX: usize = 64;
+/// The waiting transactions that are listed.
+pub const PENDING_TRANSACTIONS_MAX: usize = 1_000;
+/// The digits of their inputs together.
+pub const PENDING_BYTES_MAX: usize = 8 << 20;
+
+/// The addresses of a filter for logs.
+pub const LOG_ADDRESSES_MAX: usize = 256;
+/// The values that a filter for logs allows at one place among the topics.
+pub const LOG_TOPIC_VALUES_MAX: usize = 64;
+/// The blocks that one `entente_logs` asks for.
+pub const LOG_BLOCKS_MAX: u64 = 10_000;
+/// The receipts that one `entente_logs` looks through.
+pub const LOG_RECEIPTS_MAX: usize = 1_000_000;
+/// The logs in one answer.
+pub const LOGS_MAX: usize = 10_000;
+/// The bytes of JSON that the logs in one answer have.
+pub const LOGS_BYTES_MAX: usize = 8 << 20;
+/// The blocks behind the tip that a subscription to logs may begin at, and that it may be behind later.
+pub const LOG_BLOCKS_BEHIND_MAX: u64 = 100_000;
+/// The bytes of logs that are made for one subscription at a time; the rest is read again when these are sent.
+pub const LOG_BYTES_AT_A_TIME: usize = 256 << 10;
+
+/// The bytes of one WebSocket connection's requests that are read and not yet answered; one beyond may be.
+pub const REQUEST_BYTES_WAITING_MAX: usize = 32 << 20;
+/// The requests of one WebSocket connection that are read and not yet answered.
+pub const REQUESTS_WAITING_MAX: usize = 128;
+/// The batches of one WebSocket connection that are worked on at a time; others wait for their turn.
+pub const BATCHES_MAX: usize = 2;
+/// The bytes of answers that wait to be sent on one WebSocket connection before no further request is begun.
+pub const ANSWER_BYTES_WAITING_MAX: usize = 4 << 20;
+/// The bytes of notifications that wait to be sent on one WebSocket connection; who has more waits with it.
+pub const NOTICE_BYTES_WAITING_MAX: usize = 1 << 20;
+/// The messages about beginning and ending subscriptions that wait to be sent on one WebSocket connection.
+pub const MESSAGES_WAITING_MAX: usize = 64;
+/// The bytes that a client whose socket is full must take in the time of `rpc.stall_ms_max`.
+pub const READ_BYTES_MIN: usize = 16 << 10;
+
+/// The bytes that the system may hold for a client that has not read them yet: it lets more in when a third is free.
+pub const SEND_BUFFER_BYTES: u32 = 256 << 10;
+/// The connections that may wait for the server to take them.
+pub const BACKLOG_MAX: u32 = 1024;
+/// The bytes of the head of an HTTP request; what is read beyond them in one go is still looked at.
+pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// The lines of that head.
+pub const HEADERS_MAX: usize = 64;
+/// The bytes of a body that must come in a second, after `rpc.header_ms_max`.
+pub const BODY_BYTES_A_SECOND_MIN: u64 = 64 << 10;
+/// The connections beyond `rpc.connections_max` that are told so at a time; others are closed without a word.
+pub const REFUSALS_MAX: usize = 64;
+/// How long a connection that was refused may stay to read why.
+pub const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 /// How long a stopping server waits for its connections to end.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);

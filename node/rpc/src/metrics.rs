@@ -11,6 +11,8 @@ use crate::{context::Context, table::METHODS};
 pub(crate) struct Metrics {
     requests: Vec<AtomicU64>,
     connections: AtomicI64,
+    connections_refused: AtomicU64,
+    slow_clients_dropped: AtomicU64,
     subscribers_dropped: AtomicU64,
 }
 
@@ -19,6 +21,8 @@ impl Default for Metrics {
         Self {
             requests: METHODS.iter().map(|_| AtomicU64::new(0)).collect(),
             connections: AtomicI64::new(0),
+            connections_refused: AtomicU64::new(0),
+            slow_clients_dropped: AtomicU64::new(0),
             subscribers_dropped: AtomicU64::new(0),
         }
     }
@@ -38,6 +42,15 @@ impl Metrics {
 
     pub(crate) fn connection_closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was ended because its client sent or read too slowly.
+    pub(crate) fn slow_client_dropped(&self) {
+        self.slow_clients_dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn subscriber_dropped(&self) {
@@ -75,6 +88,12 @@ pub(crate) fn text(context: &Context) -> String {
     }
     let connections = context.metrics.connections.load(Ordering::Relaxed);
     Lines::new(&mut text, "entente_rpc_connections", "gauge", "Open connections.").line("", connections);
+    let refused = context.metrics.connections_refused.load(Ordering::Relaxed);
+    let help = "Connections refused because as many as may be were open.";
+    Lines::new(&mut text, "entente_rpc_connections_refused_total", "counter", help).line("", refused);
+    let slow = context.metrics.slow_clients_dropped.load(Ordering::Relaxed);
+    let help = "Connections ended because the client sent half a request, or read too slowly.";
+    Lines::new(&mut text, "entente_rpc_slow_clients_dropped_total", "counter", help).line("", slow);
     let dropped = context.metrics.subscribers_dropped.load(Ordering::Relaxed);
     Lines::new(
         &mut text,

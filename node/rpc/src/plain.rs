@@ -12,7 +12,7 @@ use tower::Layer;
 use crate::{
     arguments::shown,
     error::{INVALID_REQUEST, NO_METHOD, RpcError},
-    table::{Handler, METHODS},
+    table::{ABSENT, Handler, METHODS},
 };
 
 /// Marks the requests of a WebSocket, in their extensions.
@@ -37,18 +37,25 @@ pub(crate) struct PlainWords<S> {
     inner: S,
 }
 
+/// A method that needs a WebSocket, where there is none.
+pub(crate) fn over_web_socket_only(name: &str) -> RpcError {
+    RpcError::new(INVALID_REQUEST, format!("{name} needs a WebSocket: connect to ws:// on the same port"))
+}
+
 fn refusal(request: &Request<'_>) -> Option<RpcError> {
     let name = request.method_name();
     for method in METHODS {
         match method.handler {
             Handler::Subscription { unsubscribe, .. } if name == method.name || name == unsubscribe => {
                 let over_web_socket = request.extensions().get::<OverWebSocket>().is_some();
-                let message = || format!("{name} needs a WebSocket: connect to ws:// on the same port");
-                return (!over_web_socket).then(|| RpcError::new(INVALID_REQUEST, message()));
+                return (!over_web_socket).then(|| over_web_socket_only(name));
             }
             _ if name == method.name => return None,
             _ => {}
         }
+    }
+    if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
+        return Some(RpcError::new(NO_METHOD, format!("{name} is not there yet: {why}")));
     }
     Some(RpcError::new(NO_METHOD, format!("there is no method {:?}; docs/rpc.md lists them", shown(name))))
 }

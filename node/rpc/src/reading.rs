@@ -66,12 +66,12 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
             transactions_max: status.pool_limits.transactions,
             bytes_max: status.pool_limits.bytes,
         },
-        // A node of a solo group is the one that orders; other kinds of consensus and peers are not there yet.
-        role: "sealer",
+        role: if group.is_sealer() { "sealer" } else { "observer" },
         healthy: status.halted.is_none(),
         halted: status.halted.as_deref(),
         node: context.name(),
         node_version: env!("CARGO_PKG_VERSION"),
+        // A group of this version has one node.
         peers: 0,
         consensus: genesis.consensus,
         limits: configuration::limits(group)?,

@@ -1,26 +1,30 @@
 //! The server: its socket, its limits, and the methods registered from the table.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener as StdListener},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use entente_driver::{NodeHandle, RpcConfig};
 use jsonrpsee::{
-    RpcModule,
+    Methods, RpcModule,
     core::{RegisterMethodError, middleware::RpcServiceBuilder},
-    server::{BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerHandle},
+    server::ConnectionId,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
 
 use crate::{
+    acceptor,
     arguments::Arguments,
+    calls::{Calls, Service, Subscriptions},
     context::Context,
+    error::{INTERNAL, RpcError},
     feed,
-    front::FrontLayer,
-    limits::{MESSAGES_WAITING_MAX, STOP_WAIT},
-    plain::PlainWordsLayer,
+    limits::{BACKLOG_MAX, SEND_BUFFER_BYTES, STOP_WAIT},
+    outbox::Outbox,
+    plain::{PlainWordsLayer, over_web_socket_only},
+    subscriptions::refuse,
     table::{Handler, METHODS, Method},
 };
 
@@ -46,13 +50,42 @@ pub enum ServeError {
     Table(#[from] RegisterMethodError),
 }
 
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) context: Arc<Context>,
+    pub(crate) config: RpcConfig,
+    pub(crate) stopping: watch::Receiver<bool>,
+    methods: Methods,
+}
+
+impl Shared {
+    /// What answers the requests of a connection.
+    pub(crate) fn service(
+        &self,
+        connection: ConnectionId,
+        subscriptions: Option<Subscriptions>,
+    ) -> impl Service + use<> {
+        let response_bytes_max = self.config.response_bytes_max as usize;
+        let calls = Calls { methods: self.methods.clone(), response_bytes_max, connection, subscriptions };
+        RpcServiceBuilder::new().layer(PlainWordsLayer).service(calls)
+    }
+}
+
 /// A running server. Dropping it stops it.
 pub struct Server {
     address: SocketAddr,
-    handle: ServerHandle,
     stopping: watch::Sender<bool>,
-    /// One task for each group; they end with this.
-    _feeds: JoinSet<()>,
+    /// One for each connection that may be open; all are back when none is.
+    places: Arc<Semaphore>,
+    connections_max: u32,
+    /// One task for each group, and the one that lets connections in; they end with this.
+    _tasks: JoinSet<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 impl Server {
@@ -63,8 +96,6 @@ impl Server {
 
     /// Begins to stop: takes no more connections, and closes those there are once they have their answers.
     pub fn stop(&self) {
-        // Stopping twice is stopping.
-        let _ = self.handle.stop();
         self.stopping.send_replace(true);
     }
 
@@ -72,16 +103,16 @@ impl Server {
     /// [`Server::stop`]: a peer that stalls in the middle of a request is not waited for.
     pub async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();
-        let stopped = self.handle.clone().stopped();
-        tokio::pin!(stopped);
-        tokio::select! {
-            () = &mut stopped => return,
-            _ = stopping.wait_for(|stopping| *stopping) => {}
-        }
-        if tokio::time::timeout(STOP_WAIT, stopped).await.is_err() {
+        stop_begins(&mut stopping).await;
+        if tokio::time::timeout(STOP_WAIT, self.places.acquire_many(self.connections_max)).await.is_err() {
             tracing::warn!("rpc_connections_left");
         }
     }
+}
+
+/// Waits until the server begins to stop, or is gone.
+pub(crate) async fn stop_begins(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Serves JSON-RPC, `/health` and `/metrics` of a node, within the configuration's limits.
@@ -90,46 +121,40 @@ impl Server {
 /// An address that cannot be listened on; the message says which, and what to do.
 pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, ServeError> {
     let address = config.listen;
-    let listener = listen(address).await?;
+    let listener = listen(address)?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
     let context = Arc::new(Context::new(&node));
-    let module = module(Arc::clone(&context))?;
-    let mut feeds = JoinSet::new();
+    let methods = Methods::from(module(Arc::clone(&context))?);
+    let mut tasks = JoinSet::new();
     for group in context.groups() {
         // Listened to before the tip is read, so that no block is missed.
         let blocks = group.handle.blocks();
         let next = group.handle.ledger().tip().number + 1;
-        feeds.spawn(feed::run(group.handle.clone(), Arc::clone(&group.feed), blocks, next));
+        tasks.spawn(feed::run(group.handle.clone(), Arc::clone(&group.feed), blocks, next));
     }
-    let server = ServerBuilder::with_config(limits(config))
-        .set_http_middleware(tower::ServiceBuilder::new().layer(FrontLayer { context }))
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(PlainWordsLayer))
-        .build_from_tcp(listener)
-        .map_err(|error| ServeError::Listen { address, error })?;
-    let handle = server.start(module);
+    let (stopping, hears_stop) = watch::channel(false);
+    let connections_max = config.connections_max;
+    let places = Arc::new(Semaphore::new(connections_max as usize));
+    let shared = Shared { context, config: config.clone(), stopping: hears_stop.clone(), methods };
+    tasks.spawn(acceptor::run(listener, Arc::new(shared), Arc::clone(&places), hears_stop));
     tracing::info!(%address, "rpc_started");
-    Ok(Server { address, handle, stopping: watch::Sender::new(false), _feeds: feeds })
+    Ok(Server { address, stopping, places, connections_max, _tasks: tasks })
 }
 
-async fn listen(address: SocketAddr) -> Result<StdListener, ServeError> {
-    let fault = |error: io::Error| match error.kind() {
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As others do it: a port of a server that has just ended is free.
+        socket.set_reuseaddr(true)?;
+        // Handed on to the sockets of those who connect.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG_MAX)
+    };
+    listen().map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::Taken(address),
         _ => ServeError::Listen { address, error },
-    };
-    TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(fault)
-}
-
-fn limits(config: &RpcConfig) -> ServerConfig {
-    ServerConfig::builder()
-        .max_connections(config.connections_max)
-        .max_request_body_size(config.request_bytes_max)
-        .max_response_body_size(config.response_bytes_max)
-        .set_batch_request_config(BatchRequestConfig::Limit(config.batch_requests_max))
-        .max_subscriptions_per_connection(config.subscriptions_max)
-        .set_message_buffer_capacity(MESSAGES_WAITING_MAX)
-        .enable_ws_ping(PingConfig::new())
-        .set_tcp_no_delay(true)
-        .build()
+    })
 }
 
 /// Registers the whole table.
@@ -141,6 +166,19 @@ pub(crate) fn module(context: Arc<Context>) -> Result<RpcModule<Context>, Regist
     Ok(module)
 }
 
+/// Waits for a place among those who read whole blocks. One whose client does not read what it has gets none.
+async fn reader_place(context: &Context, outbox: Option<&Outbox>) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Some(outbox) = outbox {
+            outbox.answers_sent().await;
+        }
+        let place = Arc::clone(&context.block_readers).acquire_owned().await.ok()?;
+        if outbox.is_none_or(Outbox::has_room_for_answers) {
+            return Some(place);
+        }
+    }
+}
+
 fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Method) -> Result<(), RegisterMethodError> {
     match method.handler {
         Handler::Direct(handler) => {
@@ -150,9 +188,17 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
             })?;
         }
         Handler::Blocking(handler) => {
-            module.register_blocking_method(method.name, move |parameters, context, _| {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
-                Arguments::parse(method, parameters.as_str()).and_then(|arguments| handler(&context, &arguments))
+                let stopped = || RpcError::new(INTERNAL, "the node is stopping");
+                let place = reader_place(&context, extensions.get::<Outbox>()).await.ok_or_else(stopped)?;
+                let read = tokio::task::spawn_blocking(move || {
+                    // A reader that has begun goes on even where nobody waits for it any more.
+                    let _place = place;
+                    let arguments = Arguments::parse(method, parameters.as_str())?;
+                    handler(&context, &arguments)
+                });
+                read.await.map_err(|_| stopped())?
             })?;
         }
         Handler::Waiting(handler) => {
@@ -166,9 +212,12 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                 method.name,
                 notification,
                 unsubscribe,
-                move |parameters, pending, context, _| async move {
+                move |parameters, pending, context, extensions| async move {
                     context.metrics.request(index);
-                    handler(context, Arguments::parse(method, parameters.as_str()), pending).await
+                    let Some(outbox) = extensions.get::<Outbox>().cloned() else {
+                        return refuse(pending, over_web_socket_only(method.name)).await;
+                    };
+                    handler(context, Arguments::parse(method, parameters.as_str()), pending, outbox).await
                 },
             )?;
         }

@@ -2,33 +2,36 @@
 
 use std::sync::Arc;
 
-use jsonrpsee::{
-    PendingSubscriptionSink, SubscriptionCloseResponse, SubscriptionSink,
-    core::{SubscriptionError, server::SubscriptionMessage},
-    types::ErrorObjectOwned,
-};
+use entente_driver::{CommittedBlock, GroupHandle};
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse, SubscriptionSink, core::SubscriptionError};
 use serde_json::value::RawValue;
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 
 use crate::{
     arguments::Arguments,
     context::Context,
     error::{RpcError, TOO_SLOW},
-    limits::NOTICES_BEHIND_MAX,
+    filter::Filter,
+    limits::{LOG_BLOCKS_BEHIND_MAX, LOG_BYTES_AT_A_TIME, NOTICES_BEHIND_MAX},
+    logs::{self, Cursor, Found, Source},
+    outbox::Outbox,
     reading::receipt_of,
     table::Subscribed,
     views::answer,
 };
 
-async fn refuse(pending: PendingSubscriptionSink, error: RpcError) -> SubscriptionCloseResponse {
-    pending.reject(ErrorObjectOwned::from(error)).await;
+pub(crate) async fn refuse(pending: PendingSubscriptionSink, error: RpcError) -> SubscriptionCloseResponse {
+    pending.reject(jsonrpsee::types::ErrorObjectOwned::from(error)).await;
     SubscriptionCloseResponse::None
 }
 
-/// Sends a notification; false where nobody is there any more.
-async fn notify(sink: &SubscriptionSink, json: &RawValue) -> bool {
-    let Ok(message) = SubscriptionMessage::new(sink.method_name(), sink.subscription_id(), &json) else { return false };
-    sink.send(message).await.is_ok()
+/// Sends a notification once there is room for it; false where nobody is there any more.
+async fn notify(sink: &SubscriptionSink, outbox: &Outbox, json: &RawValue) -> bool {
+    let room = tokio::select! {
+        room = outbox.room(json.get().len()) => room,
+        () = sink.closed() => None,
+    };
+    room.is_some_and(|room| outbox.notify(sink, json, room))
 }
 
 /// `entente_subscribeBlocks`.
@@ -36,6 +39,7 @@ pub(crate) fn blocks(
     context: Arc<Context>,
     arguments: Result<Arguments<'_>, RpcError>,
     pending: PendingSubscriptionSink,
+    outbox: Outbox,
 ) -> Subscribed<'_> {
     Box::pin(async move {
         let feed = match arguments.and_then(|arguments| Ok(Arc::clone(&arguments.group(&context, 0)?.feed))) {
@@ -51,11 +55,16 @@ pub(crate) fn blocks(
             };
             match received {
                 Ok(notice) => {
-                    if !notify(&sink, &notice).await {
+                    if !notify(&sink, &outbox, &notice).await {
                         return SubscriptionCloseResponse::None;
                     }
                 }
-                Err(broadcast::error::RecvError::Lagged(missed)) => return too_slow(&context, missed),
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    return too_slow(
+                        &context,
+                        &format!("more than {NOTICES_BEHIND_MAX} blocks behind, {missed} were missed"),
+                    );
+                }
                 Err(broadcast::error::RecvError::Closed) => return SubscriptionCloseResponse::None,
             }
         }
@@ -63,17 +72,146 @@ pub(crate) fn blocks(
 }
 
 /// The last thing that a subscriber hears who did not keep up.
-fn too_slow(context: &Context, missed: u64) -> SubscriptionCloseResponse {
+fn too_slow(context: &Context, why: &str) -> SubscriptionCloseResponse {
     context.metrics.subscriber_dropped();
-    tracing::warn!(missed, "slow_subscriber_dropped");
-    let message = format!(
-        "more than {NOTICES_BEHIND_MAX} blocks behind, {missed} were missed; the subscription has ended: subscribe again"
-    );
-    let error = answer(&serde_json::json!({ "code": TOO_SLOW, "message": message }));
-    match error {
+    tracing::warn!(why, "slow_subscriber_dropped");
+    end(&RpcError::new(TOO_SLOW, format!("{why}; the subscription has ended: subscribe again")))
+}
+
+/// Ends a subscription with a reason.
+fn end(error: &RpcError) -> SubscriptionCloseResponse {
+    let told = answer(&serde_json::json!({ "code": error.code, "message": error.message }));
+    match told {
         Ok(json) => SubscriptionCloseResponse::NotifErr(SubscriptionError::from_json(json)),
         Err(error) => SubscriptionCloseResponse::NotifErr(SubscriptionError::from(error.message)),
     }
+}
+
+/// `entente_subscribeLogs`.
+pub(crate) fn logs(
+    context: Arc<Context>,
+    arguments: Result<Arguments<'_>, RpcError>,
+    pending: PendingSubscriptionSink,
+    outbox: Outbox,
+) -> Subscribed<'_> {
+    Box::pin(async move {
+        let read = arguments.and_then(|arguments| {
+            let group = arguments.group(&context, 0)?.handle.clone();
+            let filter = arguments.filter(1)?;
+            // Heard of before the tip is read: whatever is above it is told of.
+            let blocks = group.blocks();
+            let cursor = Cursor::block(first_block(&filter, group.ledger().tip().number)?);
+            Ok(LogReader { group, filter: Arc::new(filter), blocks, cursor })
+        });
+        let mut reader = match read {
+            Ok(reader) => reader,
+            Err(error) => return refuse(pending, error).await,
+        };
+        let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
+        let ending = tokio::select! {
+            ending = reader.run(&context, &sink, &outbox) => ending,
+            () = sink.closed() => None,
+        };
+        match ending {
+            None => SubscriptionCloseResponse::None,
+            Some(error) if error.code == TOO_SLOW => too_slow(&context, &error.message),
+            Some(error) => end(&error),
+        }
+    })
+}
+
+/// The block that a subscription to logs begins with.
+fn first_block(filter: &Filter, tip: u64) -> Result<u64, RpcError> {
+    if let Some(to) = filter.to {
+        return Err(RpcError::parameters(format!("`filter.to` is {to}; a subscription has no last block")));
+    }
+    let from = filter.from.unwrap_or(tip.saturating_add(1));
+    if tip.saturating_sub(from) > LOG_BLOCKS_BEHIND_MAX {
+        let first = tip - LOG_BLOCKS_BEHIND_MAX;
+        return Err(RpcError::parameters(format!(
+            "`filter.from` is {from}; a subscription begins at block {first} or later, {LOG_BLOCKS_BEHIND_MAX} behind \
+             the last: read older ones with entente_logs"
+        )));
+    }
+    Ok(from)
+}
+
+/// Reads a group's logs by a filter: what is on disk first, then what comes. Of all that only a place is kept.
+struct LogReader {
+    group: GroupHandle,
+    filter: Arc<Filter>,
+    blocks: broadcast::Receiver<Arc<CommittedBlock>>,
+    cursor: Cursor,
+}
+
+impl LogReader {
+    /// Runs until nobody listens any more, or there is a reason to end.
+    async fn run(&mut self, context: &Context, sink: &SubscriptionSink, outbox: &Outbox) -> Option<RpcError> {
+        loop {
+            match self.step(context, sink, outbox).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(error),
+            }
+        }
+    }
+
+    async fn step(&mut self, context: &Context, sink: &SubscriptionSink, outbox: &Outbox) -> Result<bool, RpcError> {
+        let tip = self.group.ledger().tip().number;
+        if self.cursor.block > tip || (self.cursor.block == tip && !self.blocks.is_empty() && self.cursor.log == 0) {
+            return self.hear(sink, outbox).await;
+        }
+        let behind = tip - self.cursor.block;
+        if behind > LOG_BLOCKS_BEHIND_MAX {
+            return Err(RpcError::new(TOO_SLOW, format!("{behind} blocks behind, more than {LOG_BLOCKS_BEHIND_MAX}")));
+        }
+        // First the room, then what fills it.
+        let Some(room) = outbox.room(LOG_BYTES_AT_A_TIME).await else { return Ok(false) };
+        let place = Arc::clone(&context.block_readers).acquire_owned().await;
+        let (group, filter, cursor) = (self.group.clone(), Arc::clone(&self.filter), self.cursor);
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            logs::read_on(&group, &filter, cursor)
+        });
+        // Only a runtime that ends gives up what it has begun.
+        let Ok(read) = read.await else { return Ok(false) };
+        let (found, next) = read?;
+        self.cursor = next;
+        Ok(send_all(sink, outbox, found, room))
+    }
+
+    /// Takes the next block from memory, where it is the one that is due.
+    async fn hear(&mut self, sink: &SubscriptionSink, outbox: &Outbox) -> Result<bool, RpcError> {
+        let block = match self.blocks.recv().await {
+            Ok(block) => block,
+            // What was missed is on disk.
+            Err(broadcast::error::RecvError::Lagged(_)) => return Ok(true),
+            Err(broadcast::error::RecvError::Closed) => return Ok(false),
+        };
+        let (record, number) = (&block.record, block.record.block.header.number);
+        if number != self.cursor.block || self.cursor.log != 0 {
+            return Ok(true);
+        }
+        if !logs::any(&self.filter, &record.receipts) {
+            self.cursor = Cursor::block(number.saturating_add(1));
+            return Ok(true);
+        }
+        let Some(room) = outbox.room(LOG_BYTES_AT_A_TIME).await else { return Ok(false) };
+        let hashes = |index: usize| record.transaction_hashes.get(index).copied();
+        let source = Source { number, hash: block.hash, receipts: &record.receipts, hashes: &hashes };
+        let mut found = Found::default();
+        self.cursor = logs::collect(&self.filter, &source, 0, LOG_BYTES_AT_A_TIME, &mut found)?;
+        Ok(send_all(sink, outbox, found, room))
+    }
+}
+
+/// Sends notifications in room that was waited for; false where nobody is there any more.
+fn send_all(sink: &SubscriptionSink, outbox: &Outbox, found: Found, mut room: OwnedSemaphorePermit) -> bool {
+    found.logs.into_iter().all(|log| {
+        let bytes = log.len().min(room.num_permits());
+        let Some(part) = room.split(bytes) else { return false };
+        RawValue::from_string(log).is_ok_and(|json| outbox.notify(sink, &json, part))
+    })
 }
 
 /// `entente_subscribeReceipt`.
@@ -81,6 +219,7 @@ pub(crate) fn receipt(
     context: Arc<Context>,
     arguments: Result<Arguments<'_>, RpcError>,
     pending: PendingSubscriptionSink,
+    outbox: Outbox,
 ) -> Subscribed<'_> {
     Box::pin(async move {
         let read = arguments.and_then(|arguments| {
@@ -96,12 +235,12 @@ pub(crate) fn receipt(
         };
         let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
         if known.get() != "null" {
-            notify(&sink, &known).await;
+            notify(&sink, &outbox, &known).await;
             return SubscriptionCloseResponse::None;
         }
         tokio::select! {
             received = &mut wait.receiver => if let Ok(json) = received {
-                notify(&sink, &json).await;
+                notify(&sink, &outbox, &json).await;
             },
             () = sink.closed() => {}
         }
@@ -114,35 +253,36 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{server::module, testing::node};
+    use crate::{frames::Frame, limits::NOTICE_BYTES_WAITING_MAX, testing::Local};
 
     #[tokio::test]
     async fn a_slow_subscriber_is_told_and_dropped() {
-        let (_folder, node) = node();
-        let context = Arc::new(Context::new(node.handle()));
-        let module = module(Arc::clone(&context)).unwrap();
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "entente_subscribeBlocks", "params": [1] });
-        // One message may wait; nobody reads.
-        let (_, mut messages) = module.raw_json_request(&request.to_string(), 1).await.unwrap();
-        let feed = &context.groups()[0].feed;
+        let mut local = Local::new();
+        let answer = local.ask("entente_subscribeBlocks", "[1]").await;
+        assert!(answer["result"].is_number(), "{answer}");
+        local.from_library.recv().await.unwrap();
+        // Two notices fill the room; nobody reads.
+        let feed = &local.context.groups()[0].feed;
+        let long = "x".repeat(NOTICE_BYTES_WAITING_MAX / 2);
         for number in 0..NOTICES_BEHIND_MAX + 10 {
-            feed.send_notice(&format!("{{\"number\":{number}}}"));
+            feed.send_notice(&format!("{{\"number\":{number},\"long\":\"{long}\"}}"));
             tokio::task::yield_now().await;
         }
-        let mut told = Vec::new();
-        while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_secs(5), messages.recv()).await {
-            let message: Value = serde_json::from_str(message.get()).unwrap();
-            let last = message["params"].get("error").is_some();
-            told.push(message);
-            if last {
-                break;
-            }
-        }
-        let error = &told.last().unwrap()["params"]["error"];
+        let text = |frame: &Frame| match frame {
+            Frame::Text(text) => serde_json::from_str::<Value>(text).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let first = local.queue.recv().await.unwrap();
+        assert_eq!(text(&first.frame)["params"]["result"]["number"], json!(0));
+        assert!(local.queue.try_recv().is_err(), "there is no room for a second one");
+        drop(first);
+        let second = local.queue.recv().await.unwrap();
+        assert_eq!(text(&second.frame)["params"]["result"]["number"], json!(1));
+        let last: Value = serde_json::from_str(local.from_library.recv().await.unwrap().get()).unwrap();
+        let error = &last["params"]["error"];
         assert_eq!(error["code"], json!(TOO_SLOW));
         assert!(error["message"].as_str().unwrap().starts_with("more than 64 blocks behind, "), "{error}");
-        assert_eq!(told[0]["params"]["result"]["number"], json!(0));
-        assert!(crate::metrics::text(&context).contains("entente_rpc_subscribers_dropped_total 1\n"));
-        tokio::task::spawn_blocking(move || node.stop()).await.unwrap();
+        assert!(crate::metrics::text(&local.context).contains("entente_rpc_subscribers_dropped_total 1\n"));
+        local.stop().await;
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PATIENCE, TestNode, account, deploy_token, exchange, signed};
+use common::{PATIENCE, TestNode, account, deploy_token, signed};
 use entente_client::client::{Client, StreamError};
 use entente_driver::RpcConfig;
 use entente_rpc::serve;
@@ -106,8 +106,6 @@ async fn health_and_metrics_are_plain_http() {
     assert_eq!((status, body.as_str()), (404, expected));
     let (status, body) = node.get(&format!("/{}", "x".repeat(5000))).await;
     assert!(status == 404 && body.len() < 200, "{body}");
-    let post = exchange(node.address(), "POST /g/group1 HTTP/1.1\r\nContent-Length: 2", "{}").await;
-    assert_eq!(post, (404, "nothing is at /g/group1; JSON-RPC is at /\n".into()));
     node.stop().await;
 }
 

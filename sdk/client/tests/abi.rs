@@ -322,3 +322,29 @@ proptest! {
         let _ = Abi::from_json(&String::from_utf8_lossy(&bytes));
     }
 }
+
+#[test]
+fn events_are_found_by_name_and_signature() {
+    let abi = Abi::from_json(
+        r#"[{"type":"event","name":"Moved","inputs":[{"name":"to","type":"address","indexed":true}]},
+            {"type":"event","name":"Moved","inputs":[{"name":"by","type":"uint256"}]},
+            {"type":"event","name":"Hidden","anonymous":true,"inputs":[]}]"#,
+    )
+    .unwrap();
+    let topic = |signature: &str| entente_crypto::keccak256(signature.as_bytes());
+    let mut both = abi.event_topics("Moved").unwrap();
+    both.sort();
+    let mut expected = vec![topic("Moved(address)"), topic("Moved(uint256)")];
+    expected.sort();
+    assert_eq!(both, expected);
+    assert_eq!(abi.event_topics("Moved( uint256 )").unwrap(), [topic("Moved(uint256)")]);
+    let message = |event: &str| abi.event_topics(event).unwrap_err().to_string();
+    assert!(
+        message("moved").starts_with("the contract has no event \"moved\"; did you mean Moved("),
+        "{}",
+        message("moved")
+    );
+    assert!(message("Hidden").contains("it has: Moved("), "{}", message("Hidden"));
+    let none = Abi::from_json("[]").unwrap().event_topics("X").unwrap_err().to_string();
+    assert_eq!(none, "the contract has no event \"X\"; it has: no events");
+}

@@ -22,6 +22,10 @@ const SECTIONS: &[Section] = &[
             ("response_bytes_max", "The bytes of one response."),
             ("batch_requests_max", "The requests in one JSON-RPC batch."),
             ("subscriptions_max", "The subscriptions of one connection."),
+            ("cors_origins", "The web pages that may ask, each as https://host:port; * is any."),
+            ("header_ms_max", "How long a request's head may take to come, then its body besides 1 s for each 64 KiB."),
+            ("idle_ms_max", "How long a connection may say nothing between requests, in milliseconds."),
+            ("stall_ms_max", "How long a client may take next to nothing of what is sent to it, in milliseconds."),
         ],
     ),
     (

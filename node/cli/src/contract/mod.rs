@@ -4,6 +4,7 @@ pub mod build;
 mod deployments;
 mod new;
 mod transact;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,11 @@ pub(crate) enum ContractCommand {
     /// Ask a method without a transaction; nothing is changed.
     #[command(after_help = "Example:\n  entente contract call 0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0 totalSupply")]
     Call(CallArguments),
+    /// Show a contract's events as they come, until an interrupt.
+    #[command(
+        after_help = "Example:\n  entente contract watch 0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0\n  entente contract watch 0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0 Transfer --from 0 --count 10 --json"
+    )]
+    Watch(watch::WatchArguments),
 }
 
 /// What contracts are compiled to.
@@ -169,6 +175,7 @@ impl ContractCommand {
             Self::Deploy(arguments) => block_on(transact::deploy(arguments, output)),
             Self::Send(arguments) => block_on(transact::send(arguments, output)),
             Self::Call(arguments) => block_on(transact::call(arguments, output)),
+            Self::Watch(arguments) => block_on(watch::watch(arguments, output)),
         }
     }
 }

@@ -58,14 +58,14 @@ struct CalledLine {
 
 /// A log: the event in it where the ABI knows it, and the bytes as they are.
 #[derive(Serialize)]
-struct LogLine {
+pub(super) struct LogLine {
     address: Address,
     event: Option<String>,
     arguments: Vec<DecodedArgument>,
     topics: Vec<Hash>,
     data: String,
     #[serde(skip)]
-    text: String,
+    pub(super) text: String,
 }
 
 async fn connect(node: &NodeArguments) -> Result<Group, Failure> {
@@ -164,7 +164,7 @@ fn reason(abi: &Abi, status: u32, output: &[u8], plain: impl FnOnce() -> String,
     }
 }
 
-fn log_line(abi: &Abi, log: &Log) -> LogLine {
+pub(super) fn log_line(abi: &Abi, log: &Log) -> LogLine {
     let decoded = abi.decode_log(log);
     let text = match &decoded {
         Some(decoded) => decoded.to_string(),

@@ -1,6 +1,8 @@
 //! A real node in a temporary folder, served on a free port.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod raw;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use entente_client::{

@@ -19,6 +19,16 @@ pub enum EncodeError {
         /// Some of what there is.
         known: String,
     },
+    /// There is no such event.
+    #[error("the contract has no event {name:?}; {}it has: {known}", did_you_mean(.meant.as_ref()))]
+    UnknownEvent {
+        /// What was asked for.
+        name: String,
+        /// What was meant, if something is spelt nearly so.
+        meant: Option<String>,
+        /// Some of what there is.
+        known: String,
+    },
     /// More than one method fits.
     #[error("{name:?} may mean any of: {signatures}; name one of them in full")]
     Ambiguous {

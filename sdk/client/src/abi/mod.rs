@@ -7,6 +7,7 @@ mod check;
 mod decode;
 mod deployment;
 mod encode;
+mod events;
 mod spelling;
 mod text;
 
@@ -107,15 +108,26 @@ impl Abi {
         };
         if candidates.is_empty() {
             let name = shown(method, crate::limits::FOUND_CHARACTERS_MAX);
-            let meant = spelling::nearest(method, self.items.functions()).map(Function::signature);
-            return Err(EncodeError::UnknownMethod { name, meant, known: listed(self.items.functions()) });
+            let meant = spelling::nearest(method, self.items.functions(), |function| &function.name);
+            let meant = meant.map(Function::signature);
+            return Err(EncodeError::UnknownMethod {
+                name,
+                meant,
+                known: listed(self.items.functions().map(Function::signature), "methods"),
+            });
         }
         let fitting: Vec<&Function> =
             candidates.iter().copied().filter(|function| function.inputs.len() == argument_count).collect();
         match fitting.as_slice() {
             [function] => Ok(Method { function }),
-            [] => Err(EncodeError::Count { signatures: listed(candidates), found: argument_count }),
-            _ => Err(EncodeError::Ambiguous { name: method.to_owned(), signatures: listed(fitting) }),
+            [] => Err(EncodeError::Count {
+                signatures: listed(candidates.into_iter().map(Function::signature), "methods"),
+                found: argument_count,
+            }),
+            _ => Err(EncodeError::Ambiguous {
+                name: method.to_owned(),
+                signatures: listed(fitting.into_iter().map(Function::signature), "methods"),
+            }),
         }
     }
 
@@ -214,10 +226,10 @@ impl Method<'_> {
 }
 
 /// Some signatures for an error message, and how many more there are.
-fn listed<'a>(functions: impl IntoIterator<Item = &'a Function>) -> String {
-    let signatures: Vec<String> = functions.into_iter().map(Function::signature).collect();
+fn listed(signatures: impl Iterator<Item = String>, what: &str) -> String {
+    let signatures: Vec<String> = signatures.collect();
     if signatures.is_empty() {
-        return "no methods".to_owned();
+        return format!("no {what}");
     }
     let text = signatures.iter().take(METHODS_LISTED_MAX).cloned().collect::<Vec<_>>().join(", ");
     match signatures.len().saturating_sub(METHODS_LISTED_MAX) {

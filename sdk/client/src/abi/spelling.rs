@@ -1,16 +1,18 @@
 //! What was meant by a name that is nearly another one.
 
-use alloy_json_abi::Function;
-
 use crate::limits::ABI_NAME_BYTES_MAX;
 
-/// The function whose name is spelt most like this one, if any is spelt nearly so.
-pub(super) fn nearest<'a>(name: &str, functions: impl IntoIterator<Item = &'a Function>) -> Option<&'a Function> {
+/// The item whose name is spelt most like this one, if any is spelt nearly so.
+pub(super) fn nearest<'a, T>(
+    name: &str,
+    items: impl IntoIterator<Item = &'a T>,
+    name_of: impl Fn(&T) -> &str,
+) -> Option<&'a T> {
     let wanted = plain(name);
-    let distances = functions.into_iter().map(|function| (distance(&wanted, &plain(&function.name)), function));
-    let (distance, function) = distances.min_by_key(|(distance, _)| *distance)?;
+    let distances = items.into_iter().map(|item| (distance(&wanted, &plain(name_of(item))), item));
+    let (distance, item) = distances.min_by_key(|(distance, _)| *distance)?;
     // A third of the letters may differ: more are another word.
-    (distance <= wanted.len().max(3) / 3).then_some(function)
+    (distance <= wanted.len().max(3) / 3).then_some(item)
 }
 
 /// A name's letters without what Rust and Solidity write differently.

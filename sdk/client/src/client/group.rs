@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{
     BlockAnswer, BlockId, BlockStream, CallAnswer, CallError, CallRequest, Client, DeployError, ExecuteError,
-    NodeRefusal, NodeStatus, QueryError, ReceiptAnswer, SendError, WaitError, raw, subscriptions, unreadable,
+    LogFilter, LogNotice, LogSubscription, NodeRefusal, NodeStatus, QueryError, ReceiptAnswer, SendError, WaitError,
+    raw, subscriptions, unreadable,
 };
 use crate::{
     keystore::Account,
@@ -308,6 +309,18 @@ impl Group {
             return Ok(None);
         };
         Proof::from_bytes(&answer.proof).map(Some).map_err(|error| unreadable(method, &error))
+    }
+
+    /// The past logs of a range of blocks, in their order. The node bounds the range and the count, and refuses what is
+    /// beyond with what to ask instead.
+    pub async fn logs(&self, filter: &LogFilter) -> Result<Vec<LogNotice>, QueryError> {
+        self.client.request("entente_logs", &(&self.id, filter)).await
+    }
+
+    /// The group's logs by a filter: from the next block on, or, with `from`, first the past ones and then those to
+    /// come.
+    pub async fn subscribe_logs(&self, filter: &LogFilter) -> Result<LogSubscription, QueryError> {
+        LogSubscription::open(&self.client, self.id.as_str(), filter).await
     }
 
     /// The group's blocks from the next one on.

@@ -4,6 +4,7 @@ mod answers;
 mod endings;
 mod errors;
 mod group;
+mod logs;
 mod subscriptions;
 
 use std::{sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ pub use errors::{
 };
 pub(crate) use group::RefusalAnswer;
 pub use group::{Deployed, Group, SignedTransaction, VALIDITY_BLOCKS};
+pub use logs::{LogFilter, LogNotice, LogSubscription};
 pub use subscriptions::BlockStream;
 
 use crate::limits::{MESSAGE_BYTES_MAX, NOTIFICATIONS_MAX, REQUESTS_MAX, shown};

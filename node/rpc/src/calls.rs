@@ -1,0 +1,196 @@
+//! From the bytes of a request to the bytes of its answer.
+
+use std::{future::Future, pin::Pin};
+
+use jsonrpsee::{
+    MethodCallback, MethodResponse, Methods,
+    core::{
+        middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
+        server::{BatchResponseBuilder, BoundedSubscriptions, SubscriptionState},
+        traits::IdProvider,
+    },
+    server::{ConnectionId, MethodSink, RandomIntegerIdProvider},
+    types::{
+        ErrorCode, ErrorObject, Id, InvalidRequest, Params, Request,
+        error::{reject_too_big_batch_request, reject_too_many_subscriptions},
+    },
+};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::values::Values;
+
+/// What a WebSocket needs for its subscriptions.
+#[derive(Clone)]
+pub(crate) struct Subscriptions {
+    /// Where the library answers that one has begun, and tells why one has ended.
+    pub(crate) sink: MethodSink,
+    pub(crate) places: BoundedSubscriptions,
+}
+
+/// The methods, as one connection calls them.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    pub(crate) methods: Methods,
+    pub(crate) response_bytes_max: usize,
+    pub(crate) connection: ConnectionId,
+    /// Over WebSocket only.
+    pub(crate) subscriptions: Option<Subscriptions>,
+}
+
+type Answering<'a> = Pin<Box<dyn Future<Output = MethodResponse> + Send + 'a>>;
+
+fn now<'a>(response: MethodResponse) -> Answering<'a> {
+    Box::pin(std::future::ready(response))
+}
+
+impl Calls {
+    fn answer<'a>(&self, request: Request<'a>) -> Answering<'a> {
+        let Request { id, method, params, extensions, .. } = request;
+        let parameters = Params::new(params.as_deref().map(RawValue::get));
+        let Some((_, callback)) = self.methods.method_with_name(&method) else {
+            return now(MethodResponse::error(id, ErrorObject::from(ErrorCode::MethodNotFound)));
+        };
+        match (callback, &self.subscriptions) {
+            (MethodCallback::Sync(callback), _) => now(callback(id, parameters, self.response_bytes_max, extensions)),
+            (MethodCallback::Async(callback), _) => {
+                let (id, parameters) = (id.into_owned(), parameters.into_owned());
+                callback(id, parameters, self.connection, self.response_bytes_max, extensions)
+            }
+            (MethodCallback::Subscription(callback), Some(subscriptions)) => {
+                let Some(place) = subscriptions.places.acquire() else {
+                    let refusal = reject_too_many_subscriptions(subscriptions.places.max());
+                    return now(MethodResponse::error(id, refusal));
+                };
+                let ids: &dyn IdProvider = &RandomIntegerIdProvider;
+                let state =
+                    SubscriptionState { conn_id: self.connection, id_provider: ids, subscription_permit: place };
+                callback(id, parameters, subscriptions.sink.clone(), state, extensions)
+            }
+            (MethodCallback::Unsubscription(callback), Some(_)) => {
+                now(callback(id, parameters, self.connection, self.response_bytes_max, extensions))
+            }
+            // The layer before this one says so in better words.
+            (MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_), None) => {
+                now(MethodResponse::error(id, ErrorObject::from(ErrorCode::InvalidRequest)))
+            }
+        }
+    }
+}
+
+impl RpcServiceT for Calls {
+    type MethodResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        self.answer(request)
+    }
+
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let calls = self.clone();
+        async move {
+            let mut answers = BatchResponseBuilder::new_with_limit(calls.response_bytes_max);
+            let mut has_notifications = false;
+            for entry in batch {
+                let answer = match entry {
+                    Ok(BatchEntry::Call(request)) => calls.answer(request).await,
+                    Ok(BatchEntry::Notification(_)) => {
+                        has_notifications = true;
+                        continue;
+                    }
+                    Err(entry) => {
+                        let (error, id) = entry.into_parts();
+                        MethodResponse::error(id, error)
+                    }
+                };
+                if let Err(too_large) = answers.append(answer) {
+                    return too_large;
+                }
+            }
+            // An empty batch is no request; one of notifications alone has no answer.
+            if answers.is_empty() && has_notifications {
+                return MethodResponse::notification();
+            }
+            MethodResponse::from_batch(answers.finish())
+        }
+    }
+
+    fn notification<'a>(&self, _notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        std::future::ready(MethodResponse::notification())
+    }
+}
+
+/// A service that answers requests.
+pub(crate) trait Service:
+    RpcServiceT<MethodResponse = MethodResponse, BatchResponse = MethodResponse, NotificationResponse = MethodResponse>
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Service for S where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Send
+        + Sync
+        + 'static
+{
+}
+
+/// What is answered to the bytes of a request or a batch; nothing where no answer is due.
+pub(crate) async fn answer(
+    service: &impl Service,
+    body: &[u8],
+    batch_requests_max: u32,
+    extensions: &http::Extensions,
+) -> Option<String> {
+    let response = match body.trim_ascii_start().first() {
+        Some(b'{') => one(service, body, extensions).await,
+        Some(b'[') => many(service, body, batch_requests_max, extensions).await,
+        _ => MethodResponse::error(Id::Null, ErrorObject::from(ErrorCode::ParseError)),
+    };
+    let is_due = response.is_method_call() || response.is_batch();
+    is_due.then(|| String::from(Box::<str>::from(response.into_json())))
+}
+
+async fn one(service: &impl Service, body: &[u8], extensions: &http::Extensions) -> MethodResponse {
+    if let Ok(mut request) = serde_json::from_slice::<Request<'_>>(body) {
+        *request.extensions_mut() = extensions.clone();
+        return service.call(request).await;
+    }
+    if let Ok(notification) = serde_json::from_slice::<Notification<'_>>(body) {
+        return service.notification(notification).await;
+    }
+    let is_json = serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let id = serde_json::from_slice::<InvalidRequest<'_>>(body).map_or(Id::Null, |invalid| invalid.id);
+    let code = if is_json { ErrorCode::InvalidRequest } else { ErrorCode::ParseError };
+    MethodResponse::error(id, ErrorObject::from(code))
+}
+
+async fn many(service: &impl Service, body: &[u8], requests_max: u32, extensions: &http::Extensions) -> MethodResponse {
+    let requests_max = requests_max as usize;
+    let Some(entries) = std::str::from_utf8(body).ok().and_then(|body| Values::read(body, requests_max)) else {
+        return MethodResponse::error(Id::Null, ErrorObject::from(ErrorCode::ParseError));
+    };
+    if entries.count > requests_max {
+        return MethodResponse::error(Id::Null, reject_too_big_batch_request(requests_max));
+    }
+    let entries = entries.first.into_iter().map(|entry| batch_entry(entry.get(), extensions)).collect();
+    service.batch(Batch::from(entries)).await
+}
+
+fn batch_entry<'a>(text: &'a str, extensions: &http::Extensions) -> Result<BatchEntry<'a>, BatchEntryErr<'a>> {
+    if let Ok(mut request) = serde_json::from_str::<Request<'a>>(text) {
+        *request.extensions_mut() = extensions.clone();
+        return Ok(BatchEntry::Call(request));
+    }
+    if let Ok(notification) = serde_json::from_str::<Notification<'a>>(text) {
+        return Ok(BatchEntry::Notification(notification));
+    }
+    let id = serde_json::from_str::<InvalidRequest<'a>>(text).map_or(Id::Null, |invalid| invalid.id);
+    Err(BatchEntryErr::new(id, ErrorCode::InvalidRequest.into()))
+}

@@ -1,0 +1,216 @@
+//! FISCO BCOS 2's methods about nodes, consensus, the pool, code and many receipts at once, as far as their subjects
+//! exist. A group of this version has one node; what there is of more is empty, and so it is told.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use entente_driver::GroupHandle;
+use entente_executor::Account;
+use entente_host::NodeFault;
+use entente_state::{Row, Table};
+use entente_types::{Address, Block, ConsensusKind, Receipt, Transaction, hex_bytes};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::Arguments,
+    context::Context,
+    error::{INTERNAL, NO_INDEX, NO_VIEW, RpcError},
+    fisco::{block_of_hash, block_of_number},
+    fisco_views::{self, group_number, quantity},
+    limits::{PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX},
+    reading::block_hash,
+    table::Pending,
+    views::{Answer, answer, json_answer},
+};
+
+/// How hard zlib tries: zlib's own default.
+const COMPRESSION_LEVEL: u8 = 6;
+
+/// This node's identifier in a group: its public key's digits, without 0x.
+fn node_id(group: &GroupHandle) -> String {
+    hex::encode(group.node_key().as_bytes())
+}
+
+/// `getPbftView`.
+pub(crate) fn pbft_view(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    let consensus = match group.genesis().consensus {
+        ConsensusKind::Solo => "solo",
+        ConsensusKind::Pbft => "pbft",
+        ConsensusKind::Rpbft => "rpbft",
+        ConsensusKind::Raft => "raft",
+    };
+    let message = format!("Only pbft consensus supports the view property: this group's consensus is {consensus}");
+    Err(RpcError::new(NO_VIEW, message))
+}
+
+/// `getConsensusStatus`, in the shape that FISCO BCOS has where there are no views.
+pub(crate) fn consensus_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    let (genesis, status) = (group.genesis(), group.status());
+    let sealers = fisco_views::sealers(group);
+    let place = |id: &String| sealers.iter().position(|sealer| sealer == id);
+    // The one sealer leads.
+    let leader = sealers.first().cloned().unwrap_or_default();
+    let mut view = json!({
+        "accountType": u8::from(group.is_sealer()),
+        "allowFutureBlocks": false,
+        "cfgErr": !group.is_sealer(),
+        "consensusedBlockNumber": status.height.saturating_add(1),
+        "groupId": group_number(group.id()).map_or_else(|| json!(group.id()), |number| json!(number)),
+        "highestblockHash": status.hash,
+        "highestblockNumber": status.height,
+        "leaderId": leader,
+        "leaderIdx": place(&leader).unwrap_or(0),
+        "max_faulty_leader": 0,
+        "node index": place(&node_id(group)).unwrap_or(sealers.len()),
+        "nodeId": node_id(group),
+        "nodeNum": genesis.sealers.len(),
+        "omitEmptyBlock": true,
+        "protocolId": 0,
+    });
+    if let Some(fields) = view.as_object_mut() {
+        let sealer = |(place, id): (usize, &String)| (format!("sealer.{place}"), json!(id));
+        fields.extend(sealers.iter().enumerate().map(sealer));
+    }
+    answer(&[view])
+}
+
+/// `getSyncStatus`.
+pub(crate) fn sync_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    let status = group.status();
+    answer(&json!({
+        "blockNumber": status.height,
+        "genesisHash": block_hash(group, 0)?,
+        "isSyncing": false,
+        "knownHighestNumber": status.height,
+        "knownLatestHash": status.hash,
+        "latestHash": status.hash,
+        "nodeId": node_id(group),
+        "peers": [],
+        "protocolId": 0,
+        "txPoolSize": status.pool_transactions.to_string(),
+    }))
+}
+
+/// `getPeers` and `getObserverList`.
+pub(crate) fn nobody(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    arguments.group(context, 0)?;
+    answer(&[(); 0])
+}
+
+/// `getGroupPeers`: the sealers; there are no observers.
+pub(crate) fn group_peers(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    answer(&fisco_views::sealers(&arguments.group(context, 0)?.handle))
+}
+
+/// `getNodeIDList`: this node; it is connected to no other.
+pub(crate) fn node_ids(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    answer(&[node_id(&arguments.group(context, 0)?.handle)])
+}
+
+/// `getNodeInfo`.
+pub(crate) fn node_info(context: &Context, _arguments: &Arguments<'_>) -> Answer {
+    let id = context.groups().first().map(|group| node_id(&group.handle)).unwrap_or_default();
+    answer(&json!({ "Agency": "", "IPAndPort": "", "Node": context.name(), "NodeID": id, "Topic": [] }))
+}
+
+/// `queryGroupStatus`.
+pub(crate) fn group_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let id = arguments.group_id(0)?;
+    let status = match context.group(&id).map(|group| group.handle.status().halted) {
+        Some(None) => "RUNNING",
+        Some(Some(_)) => "STOPPED",
+        None => "INEXISTENT",
+    };
+    answer(&json!({ "code": "0x0", "message": "", "status": status }))
+}
+
+/// `getCode`.
+pub(crate) fn code(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    let address = arguments.address(1)?;
+    let state = group.ledger().state();
+    let bytes = state.row(&Account::row(&address)).map_err(NodeFault::from)?;
+    let account = bytes.map(|bytes| Account::from_bytes(&address, &bytes)).transpose()?;
+    let Some(code) = account.and_then(|account| account.code) else { return answer(&"0x") };
+    let row = Row::new(&Table::Code, code.hash.as_ref());
+    let missing = || RpcError::new(INTERNAL, format!("the code {} is missing", code.hash));
+    let code = state.row(&row).map_err(NodeFault::from)?.ok_or_else(missing)?;
+    json_answer(format!("\"{}\"", hex_bytes::encode(&code)))
+}
+
+/// `getPendingTransactions`.
+pub(crate) fn pending(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        let group = arguments.group(&context, 0)?.handle.clone();
+        let waiting = group.waiting(PENDING_TRANSACTIONS_MAX).await?;
+        let mut views = Vec::new();
+        let mut bytes = 0_usize;
+        for one in &waiting {
+            let Transaction::Native(native) = &*one.transaction else { continue };
+            let unsigned = &native.unsigned;
+            bytes = bytes.saturating_add(unsigned.input.len() * 2);
+            if bytes > PENDING_BYTES_MAX {
+                break;
+            }
+            views.push(json!({
+                "from": unsigned.sender,
+                "gas": quantity(unsigned.gas_limit),
+                "gasPrice": "0x0",
+                "hash": one.hash,
+                "input": hex_bytes::encode(&unsigned.input),
+                "nonce": hex_bytes::encode(&unsigned.nonce),
+                "to": unsigned.to.unwrap_or(Address::ZERO),
+                "value": unsigned.value,
+            }));
+        }
+        answer(&views)
+    })
+}
+
+/// `getBatchReceiptsByBlockNumberAndRange`.
+pub(crate) fn receipts_by_number(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    receipts(group, &block_of_number(group, arguments.number(1)?)?, arguments)
+}
+
+/// `getBatchReceiptsByBlockHashAndRange`.
+pub(crate) fn receipts_by_hash(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let group = &arguments.group(context, 0)?.handle;
+    receipts(group, &block_of_hash(group, &arguments.hash(1)?)?, arguments)
+}
+
+/// Some receipts of a block, compressed where that is asked for: zlib's bytes in Base64.
+fn receipts(group: &GroupHandle, block: &Block, arguments: &Arguments<'_>) -> Answer {
+    let (from, count, compressed) = (arguments.number(2)?, arguments.count(3)?, arguments.boolean(4)?);
+    let receipts = group.ledger().receipts(block.header.number)?.unwrap_or_default();
+    let out_of_range = || {
+        let (number, length) = (block.header.number, receipts.len());
+        let message =
+            format!("TransactionIndex is out of range: `from` is {from} in block {number}, which has {length}");
+        RpcError::new(NO_INDEX, message)
+    };
+    let from = usize::try_from(from).ok().filter(|from| *from <= receipts.len()).ok_or_else(out_of_range)?;
+    let count = count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let suite = group.genesis().suite;
+    let all = block.transactions.iter().zip(&receipts).enumerate();
+    let view = |(index, (transaction, receipt)): (usize, (&Transaction, &Receipt))| {
+        fisco_views::short_receipt(transaction.hash(suite), index, transaction, receipt)
+    };
+    let result = json!({
+        "blockInfo": {
+            "blockHash": block.header.hash(suite),
+            "blockNumber": quantity(block.header.number),
+            "receiptRoot": block.header.receipt_root,
+            "receiptsCount": quantity(receipts.len() as u64),
+        },
+        "transactionReceipts": all.skip(from).take(count).map(view).collect::<Vec<Value>>(),
+    });
+    if !compressed {
+        return answer(&result);
+    }
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(result.to_string().as_bytes(), COMPRESSION_LEVEL);
+    json_answer(format!("\"{}\"", STANDARD.encode(packed)))
+}
