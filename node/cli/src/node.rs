@@ -1,6 +1,9 @@
 //! `entente node run`: one node in the foreground.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use entente_driver::{LogConfig, LogFormat, Node, NodeConfig};
@@ -44,7 +47,7 @@ impl NodeCommand {
 fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let folder = arguments.dir.as_path();
     let config = NodeConfig::read(folder)?;
-    start_log(&config.log).map_err(|failure| failure.at(folder.join("config.toml").display()))?;
+    start_log(folder, &config.log)?;
     let mark = RunningMark::take(folder)?;
     let node = Node::start(folder, &config)?;
     let runtime = runtime()?;
@@ -101,11 +104,8 @@ async fn wait(interruption: &mut Interruption, while_stdin_open: bool) {
     }
 }
 
-fn start_log(config: &LogConfig) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|error| {
-        let allowed = "error, warn, info, debug, trace, or such as info,entente_driver=debug";
-        Failure::new(format!("`log.level` is {:?} ({error}); allowed is {allowed}", config.level))
-    })?;
+fn start_log(folder: &Path, config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level).map_err(|_| NodeConfig::refuse(folder, "log.level"))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     let started = match config.format {

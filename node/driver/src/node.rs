@@ -11,12 +11,13 @@ use entente_group::{Group, GroupError, OpenGroupError, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
 use entente_types::GroupId;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
     CodeFolder, ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
     calls::CallPool,
-    handle::{BLOCKS_BEHIND_MAX, SUBMISSIONS_MAX, Shared},
+    handle::{BLOCKS_BEHIND_MAX, Places, Shared},
+    measures::GroupCounters,
     read_genesis, read_secret_key,
     run::{Running, channel, shown},
 };
@@ -115,7 +116,7 @@ impl Node {
         let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         let storage = &config.storage;
         let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
-        let calls = CallPool::new()
+        let calls = CallPool::new(config.rpc.calls_max)
             .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
         let calls = Arc::new(calls);
         let id = genesis.group_id.clone();
@@ -134,10 +135,11 @@ impl Node {
             executor,
             limits: options.pool,
             messages,
-            places: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),
+            places: Places::new(&config.pool),
+            counters: GroupCounters::default(),
             blocks: broadcast::channel(BLOCKS_BEHIND_MAX).0,
             shown: Mutex::new(shown(&group)),
-            calls,
+            calls: Arc::clone(&calls),
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };
         let tip = group_handle.ledger().tip();
@@ -145,7 +147,8 @@ impl Node {
         let running = Running::start(group, group_handle.clone(), receiver)
             .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
         let name = config.node.name.as_str().into();
-        Ok(Self { handle: NodeHandle { name, groups: Arc::new(vec![group_handle]) }, running: vec![running], code })
+        let handle = NodeHandle { name, groups: Arc::new(vec![group_handle]), calls, code: code.clone() };
+        Ok(Self { handle, running: vec![running], code })
     }
 
     /// How others reach it.

@@ -63,6 +63,7 @@ mod replay;
 mod state;
 mod verify;
 
+pub use entente_storage::Metrics as EngineMetrics;
 pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
 pub use ledger::Ledger;
 pub use read::{ReceiptAt, TransactionAt};

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use entente_driver::{GroupHandle, NodeHandle};
+use entente_driver::{GroupHandle, NodeHandle, RpcConfig};
 use entente_types::GroupId;
 use tokio::sync::Semaphore;
 
-use crate::{feed::Feed, limits::ROW_PROOFS_MAX, metrics::Metrics};
+use crate::{
+    feed::Feed,
+    flow::{Limits, Rate},
+    limits::ROW_PROOFS_MAX,
+    metrics::Metrics,
+};
 
 /// A group and those who wait for news of it.
 pub(crate) struct GroupEntry {
     pub(crate) handle: GroupHandle,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) rate: Rate,
 }
 
 /// The node behind the server, and what the server counts.
@@ -19,16 +25,24 @@ pub(crate) struct Context {
     name: String,
     groups: Vec<GroupEntry>,
     pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
     pub(crate) row_proofs: Semaphore,
+    pub(crate) node: NodeHandle,
 }
 
 impl Context {
-    pub(crate) fn new(node: &NodeHandle) -> Self {
-        let entry = |handle: &GroupHandle| GroupEntry { handle: handle.clone(), feed: Arc::default() };
+    pub(crate) fn new(node: &NodeHandle, config: &RpcConfig) -> Self {
+        let entry = |handle: &GroupHandle| GroupEntry {
+            handle: handle.clone(),
+            feed: Arc::default(),
+            rate: Rate::new(config.group_requests_per_second_max),
+        };
         Self {
             name: node.name().to_owned(),
             groups: node.groups().iter().map(entry).collect(),
             metrics: Metrics::default(),
+            limits: Limits::new(config),
+            node: node.clone(),
             row_proofs: Semaphore::new(ROW_PROOFS_MAX),
         }
     }

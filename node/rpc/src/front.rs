@@ -12,39 +12,28 @@ use http::{
     header::{CONTENT_TYPE, UPGRADE},
 };
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
-use tower::{Layer, Service};
+use tokio::sync::OwnedSemaphorePermit;
+use tower::Service;
 
-use crate::{arguments::shown, context::Context, metrics, plain::OverWebSocket};
+use crate::{arguments::shown, context::Context, flow::ConnectionWork, metrics, plain::OverWebSocket};
 
 /// Counts a connection for as long as anything of it is left.
-struct OpenConnection(Arc<Context>);
+struct OpenConnection {
+    context: Arc<Context>,
+    work: Arc<ConnectionWork>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl OpenConnection {
-    fn new(context: Arc<Context>) -> Self {
+    fn new(context: Arc<Context>, place: OwnedSemaphorePermit) -> Self {
         context.metrics.connection_opened();
-        Self(context)
+        Self { work: Arc::new(context.limits.connection()), context, _place: place }
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.metrics.connection_closed();
-    }
-}
-
-/// Puts [`Front`] before a service.
-#[derive(Clone)]
-pub(crate) struct FrontLayer {
-    pub(crate) context: Arc<Context>,
-}
-
-impl<S> Layer<S> for FrontLayer {
-    type Service = Front<S>;
-
-    // jsonrpsee makes one service for each connection.
-    fn layer(&self, inner: S) -> Front<S> {
-        let connection = Arc::new(OpenConnection::new(Arc::clone(&self.context)));
-        Front { inner, context: Arc::clone(&self.context), connection }
+        self.context.metrics.connection_closed();
     }
 }
 
@@ -54,6 +43,14 @@ pub(crate) struct Front<S> {
     inner: S,
     context: Arc<Context>,
     connection: Arc<OpenConnection>,
+}
+
+impl<S> Front<S> {
+    /// Stands before the service of one connection, which has this place among the open ones.
+    pub(crate) fn new(inner: S, context: &Arc<Context>, place: OwnedSemaphorePermit) -> Self {
+        let connection = Arc::new(OpenConnection::new(Arc::clone(context), place));
+        Self { inner, context: Arc::clone(context), connection }
+    }
 }
 
 impl<S, B> Service<HttpRequest<B>> for Front<S>
@@ -83,6 +80,7 @@ where
         }
         // A WebSocket keeps its request's extensions until it closes, long after this service is gone.
         request.extensions_mut().insert(Arc::clone(&self.connection));
+        request.extensions_mut().insert(Arc::clone(&self.connection.work));
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(OverWebSocket);
         }

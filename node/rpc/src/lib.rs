@@ -23,17 +23,22 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod arguments;
+mod bucket;
 mod configuration;
+mod connections;
 mod context;
 mod documentation;
 mod error;
 mod feed;
 mod fisco;
 mod fisco_views;
+mod flow;
 mod front;
 pub mod limits;
 mod metrics;
+mod metrics_table;
 mod plain;
+mod process;
 mod proofs;
 mod reading;
 mod sending;
@@ -45,4 +50,5 @@ mod testing;
 mod views;
 
 pub use documentation::documentation;
+pub use metrics_table::metrics_page;
 pub use server::{ServeError, Server, serve};

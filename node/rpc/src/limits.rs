@@ -13,4 +13,8 @@ pub const MESSAGES_WAITING_MAX: u32 = 64;
 /// The blocks that a subscriber may be behind before it is dropped.
 pub const NOTICES_BEHIND_MAX: usize = 64;
 /// How long a stopping server waits for its connections to end.
-pub const STOP_WAIT: Duration = Duration::from_secs(5);
+pub const STOP_WAIT: Duration = Duration::from_secs(2);
+/// How long a peer may leave unread what is sent to it, before its connection is closed.
+pub const STALL_WAIT: Duration = Duration::from_secs(30);
+/// How long no connection is accepted after the system has refused one.
+pub const ACCEPT_WAIT: Duration = Duration::from_millis(100);

@@ -1,24 +1,24 @@
 //! The server: its socket, its limits, and the methods registered from the table.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener as StdListener},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use entente_driver::{NodeHandle, RpcConfig};
 use jsonrpsee::{
-    RpcModule,
+    Methods, RpcModule,
     core::{RegisterMethodError, middleware::RpcServiceBuilder},
-    server::{BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerHandle},
+    server::{
+        BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerHandle, serve_with_graceful_shutdown,
+        stop_channel,
+    },
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    arguments::Arguments,
+    connections,
     context::Context,
     feed,
-    front::FrontLayer,
+    flow::{self, FlowLayer},
+    front::Front,
     limits::{MESSAGES_WAITING_MAX, STOP_WAIT},
     plain::PlainWordsLayer,
     table::{Handler, METHODS, Method},
@@ -92,7 +92,7 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
     let address = config.listen;
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
-    let context = Arc::new(Context::new(&node));
+    let context = Arc::new(Context::new(&node, config));
     let module = module(Arc::clone(&context))?;
     let mut feeds = JoinSet::new();
     for group in context.groups() {
@@ -101,34 +101,54 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
         let next = group.handle.ledger().tip().number + 1;
         feeds.spawn(feed::run(group.handle.clone(), Arc::clone(&group.feed), blocks, next));
     }
-    let server = ServerBuilder::with_config(limits(config))
-        .set_http_middleware(tower::ServiceBuilder::new().layer(FrontLayer { context }))
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(PlainWordsLayer))
-        .build_from_tcp(listener)
-        .map_err(|error| ServeError::Listen { address, error })?;
-    let handle = server.start(module);
+    let handle = start(listener, context, module, limits(config));
     tracing::info!(%address, "rpc_started");
     Ok(Server { address, handle, stopping: watch::Sender::new(false), _feeds: feeds })
 }
 
-async fn listen(address: SocketAddr) -> Result<StdListener, ServeError> {
+/// Serves what connects, until it is told to stop.
+fn start(
+    listener: TcpListener,
+    context: Arc<Context>,
+    module: RpcModule<Context>,
+    config: ServerConfig,
+) -> ServerHandle {
+    let layers = RpcServiceBuilder::new().layer(FlowLayer { context: Arc::clone(&context) }).layer(PlainWordsLayer);
+    let services = ServerBuilder::with_config(config).set_rpc_middleware(layers).to_service_builder();
+    let methods = Methods::from(module);
+    let (stop, handle) = stop_channel();
+    let of_connections = stop.clone();
+    let front = Arc::clone(&context);
+    tokio::spawn(connections::accept(listener, context, stop, move |stream, place| {
+        let stop = of_connections.clone();
+        let service = services.clone().build(methods.clone(), stop.clone());
+        let service = Front::new(service, &front, place);
+        tokio::spawn(async move {
+            // What breaks a connection is its peer's affair.
+            let _ = serve_with_graceful_shutdown(stream, service, stop.shutdown()).await;
+        });
+    }));
+    handle
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::Taken(address),
         _ => ServeError::Listen { address, error },
     };
-    TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(fault)
+    TcpListener::bind(address).await.map_err(fault)
 }
 
 fn limits(config: &RpcConfig) -> ServerConfig {
     ServerConfig::builder()
-        .max_connections(config.connections_max)
+        // Connections are counted where they are accepted; this would count requests.
+        .max_connections(u32::MAX)
         .max_request_body_size(config.request_bytes_max)
         .max_response_body_size(config.response_bytes_max)
         .set_batch_request_config(BatchRequestConfig::Limit(config.batch_requests_max))
         .max_subscriptions_per_connection(config.subscriptions_max)
         .set_message_buffer_capacity(MESSAGES_WAITING_MAX)
         .enable_ws_ping(PingConfig::new())
-        .set_tcp_no_delay(true)
         .build()
 }
 
@@ -144,21 +164,24 @@ pub(crate) fn module(context: Arc<Context>) -> Result<RpcModule<Context>, Regist
 fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Method) -> Result<(), RegisterMethodError> {
     match method.handler {
         Handler::Direct(handler) => {
-            module.register_method(method.name, move |parameters, context, _| {
+            module.register_method(method.name, move |parameters, context, extensions| {
                 context.metrics.request(index);
-                Arguments::parse(method, parameters.as_str()).and_then(|arguments| handler(context, &arguments))
+                flow::arguments(context, method, parameters.as_str(), extensions)
+                    .and_then(|arguments| handler(context, &arguments))
             })?;
         }
         Handler::Blocking(handler) => {
-            module.register_blocking_method(method.name, move |parameters, context, _| {
+            module.register_blocking_method(method.name, move |parameters, context, extensions| {
                 context.metrics.request(index);
-                Arguments::parse(method, parameters.as_str()).and_then(|arguments| handler(&context, &arguments))
+                flow::arguments(&context, method, parameters.as_str(), &extensions)
+                    .and_then(|arguments| handler(&context, &arguments))
             })?;
         }
         Handler::Waiting(handler) => {
-            module.register_async_method(method.name, move |parameters, context, _| async move {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
-                handler(context, Arguments::parse(method, parameters.as_str())?).await
+                let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions)?;
+                handler(Arc::clone(&context), arguments).await
             })?;
         }
         Handler::Subscription { notification, unsubscribe, handler } => {
@@ -166,9 +189,10 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                 method.name,
                 notification,
                 unsubscribe,
-                move |parameters, pending, context, _| async move {
+                move |parameters, pending, context, extensions| async move {
                     context.metrics.request(index);
-                    handler(context, Arguments::parse(method, parameters.as_str()), pending).await
+                    let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions);
+                    handler(Arc::clone(&context), arguments, pending).await
                 },
             )?;
         }

@@ -111,6 +111,7 @@ pub(crate) fn receipt(
 
 #[cfg(test)]
 mod tests {
+    use entente_driver::RpcConfig;
     use serde_json::{Value, json};
 
     use super::*;
@@ -119,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_subscriber_is_told_and_dropped() {
         let (_folder, node) = node();
-        let context = Arc::new(Context::new(node.handle()));
+        let context = Arc::new(Context::new(node.handle(), &RpcConfig::default()));
         let module = module(Arc::clone(&context)).unwrap();
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "entente_subscribeBlocks", "params": [1] });
         // One message may wait; nobody reads.
