@@ -44,7 +44,7 @@ impl<'home> ForegroundNode<'home> {
                 return (node, text.trim().to_owned());
             }
             assert!(node.child.try_wait().unwrap().is_none(), "{}", node.log());
-            assert!(waiting.elapsed() < Duration::from_secs(60), "it does not listen");
+            assert!(waiting.elapsed() < Duration::from_mins(1), "it does not listen");
             sleep(Duration::from_millis(10)).await;
         }
     }

@@ -84,95 +84,82 @@ fn the_edges_of_bounds_are_inside() {
     }
 }
 
+/// A file, and what it is refused with.
+const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
+    ("[pool]\ntransactions_max = 0\n", "2: `pool.transactions_max` is 0; allowed is 1 to 10000000"),
+    (
+        "\n\n[pool]\n# many\ntransactions_max = 1_000_000_000",
+        "5: `pool.transactions_max` is 1_000_000_000; allowed is 1 to 10000000",
+    ),
+    ("[pool]\ntransactions_max = -1\n", "2: `pool.transactions_max` is -1; allowed is 1 to 10000000"),
+    ("[pool]\ntransactions_max = 1.5\n", "2: `pool.transactions_max` is 1.5; allowed is 1 to 10000000"),
+    ("[pool]\ntransactions_max = \"many\"\n", "2: `pool.transactions_max` is \"many\"; allowed is 1 to 10000000"),
+    ("pool.transactions_max = true\n", "1: `pool.transactions_max` is true; allowed is 1 to 10000000"),
+    ("[pool]\nbytes_max = 1048575\n", "2: `pool.bytes_max` is 1048575; allowed is 1048576 to 1099511627776"),
+    (
+        "[pool]\nchecking_transactions_max = 9999\n",
+        "2: `pool.checking_transactions_max` is 9999; allowed is 10000 to 1000000",
+    ),
+    ("[rpc]\nconnections_max = 5_000_000_000\n", "2: `rpc.connections_max` is 5_000_000_000; allowed is 1 to 65535"),
+    ("[rpc]\nconnections_max = 0xffff_ffff\n", "2: `rpc.connections_max` is 0xffff_ffff; allowed is 1 to 65535"),
+    (
+        "[rpc]\nconnections_max = 99999999999999999999\n",
+        "2: `rpc.connections_max` is 99999999999999999999; allowed is 1 to 65535",
+    ),
+    (
+        "[rpc]\nlisten = \"localhost\"\n",
+        "2: `rpc.listen` is \"localhost\"; allowed is an address and a port, such as \"127.0.0.1:8545\"",
+    ),
+    ("[rpc]\nlisten = 8545\n", "2: `rpc.listen` is 8545; allowed is an address and a port, such as \"127.0.0.1:8545\""),
+    (
+        "[rpc]\nrequest_bytes_max = 0x1000_0000\nwork_bytes_max = 0xfff_ffff\n",
+        "3: `rpc.work_bytes_max` is 268435455; allowed is `rpc.request_bytes_max`, 268435456, and above",
+    ),
+    ("[rpc]\nrequest_bytes_max = 1\n", "2: `rpc.request_bytes_max` is 1; allowed is 1024 to 268435456"),
+    ("[storage]\n\nengine = \"leveldb\"\n", "3: `storage.engine` is \"leveldb\"; allowed is \"rocksdb\" or \"memory\""),
+    ("[storage]\narchive = \"yes\"\n", "2: `storage.archive` is \"yes\"; allowed is true or false"),
+    ("[storage]\narchive = 1\n", "2: `storage.archive` is 1; allowed is true or false"),
+    ("[storage]\nblock_cache_bytes = 7\n", "2: `storage.block_cache_bytes` is 7; allowed is 1048576 to 17592186044416"),
+    ("[node]\nname = \"\"\n", "2: `node.name` is \"\"; allowed is a text of 1 to 64 characters"),
+    ("[node]\nname = \"a\\u0007b\"\n", "2: `node.name` is \"a\\u0007b\"; allowed is a text of 1 to 64 characters"),
+    (
+        "[node]\nname = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
+        "2: `node.name` is \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...; allowed is a text of 1 to 64 characters",
+    ),
+    ("[consensus]\ninterval_ms_min = 3600001\n", "2: `consensus.interval_ms_min` is 3600001; allowed is 0 to 3600000"),
+    ("[log]\nformat = \"xml\"\n", "2: `log.format` is \"xml\"; allowed is \"text\" or \"json\""),
+    (
+        "[log]\nlevel = [\"info\"]\n",
+        "2: `log.level` is [\"info\"]; allowed is error, warn, info, debug or trace, or such as \"info,entente_driver=debug\"",
+    ),
+    ("pool = 5\n", "1: `pool` is 5; allowed is a section, [pool]"),
+    (
+        "[rpc]\nlisten = \"127.0.0.1:1\"\nlistne = 5\n",
+        "3: unknown field `listne`, expected one of `listen`, `connections_max`, `request_bytes_max`, `response_bytes_max`, `batch_requests_max`, `subscriptions_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
+    ),
+    ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`"),
+    (
+        "transactions_max = 5\n",
+        "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`",
+    ),
+    ("[pool]\nbytes_max = 1048576\nbytes_max = 1048577\n", "3: duplicate key"),
+    ("[pool]\n[pool]\n", "2: duplicate key"),
+    ("[pool\n", "1: unclosed table, expected `]`"),
+    (
+        "[storage]\nengine = rocksdb # the usual\n",
+        "2: `storage.engine` is rocksdb # the usual; allowed is \"rocksdb\" or \"memory\"",
+    ),
+    ("[node]\nname = \"open\n", "2: `node.name` is \"open; allowed is a text of 1 to 64 characters"),
+    ("[node]\nname =\n", "2: `node.name` is ; allowed is a text of 1 to 64 characters"),
+    (
+        "[log]\nlevel = info\n",
+        "2: `log.level` is info; allowed is error, warn, info, debug or trace, or such as \"info,entente_driver=debug\"",
+    ),
+];
+
 #[test]
 fn bad_configurations_are_refused_with_line_key_and_what_is_allowed() {
-    let cases: &[(&str, &str)] = &[
-        ("[pool]\ntransactions_max = 0\n", "2: `pool.transactions_max` is 0; allowed is 1 to 10000000"),
-        (
-            "\n\n[pool]\n# many\ntransactions_max = 1_000_000_000",
-            "5: `pool.transactions_max` is 1_000_000_000; allowed is 1 to 10000000",
-        ),
-        ("[pool]\ntransactions_max = -1\n", "2: `pool.transactions_max` is -1; allowed is 1 to 10000000"),
-        ("[pool]\ntransactions_max = 1.5\n", "2: `pool.transactions_max` is 1.5; allowed is 1 to 10000000"),
-        ("[pool]\ntransactions_max = \"many\"\n", "2: `pool.transactions_max` is \"many\"; allowed is 1 to 10000000"),
-        ("pool.transactions_max = true\n", "1: `pool.transactions_max` is true; allowed is 1 to 10000000"),
-        ("[pool]\nbytes_max = 1048575\n", "2: `pool.bytes_max` is 1048575; allowed is 1048576 to 1099511627776"),
-        (
-            "[pool]\nchecking_transactions_max = 9999\n",
-            "2: `pool.checking_transactions_max` is 9999; allowed is 10000 to 1000000",
-        ),
-        (
-            "[rpc]\nconnections_max = 5_000_000_000\n",
-            "2: `rpc.connections_max` is 5_000_000_000; allowed is 1 to 65535",
-        ),
-        ("[rpc]\nconnections_max = 0xffff_ffff\n", "2: `rpc.connections_max` is 0xffff_ffff; allowed is 1 to 65535"),
-        (
-            "[rpc]\nconnections_max = 99999999999999999999\n",
-            "2: `rpc.connections_max` is 99999999999999999999; allowed is 1 to 65535",
-        ),
-        (
-            "[rpc]\nlisten = \"localhost\"\n",
-            "2: `rpc.listen` is \"localhost\"; allowed is an address and a port, such as \"127.0.0.1:8545\"",
-        ),
-        (
-            "[rpc]\nlisten = 8545\n",
-            "2: `rpc.listen` is 8545; allowed is an address and a port, such as \"127.0.0.1:8545\"",
-        ),
-        (
-            "[rpc]\nrequest_bytes_max = 0x1000_0000\nwork_bytes_max = 0xfff_ffff\n",
-            "3: `rpc.work_bytes_max` is 268435455; allowed is `rpc.request_bytes_max`, 268435456, and above",
-        ),
-        ("[rpc]\nrequest_bytes_max = 1\n", "2: `rpc.request_bytes_max` is 1; allowed is 1024 to 268435456"),
-        (
-            "[storage]\n\nengine = \"leveldb\"\n",
-            "3: `storage.engine` is \"leveldb\"; allowed is \"rocksdb\" or \"memory\"",
-        ),
-        ("[storage]\narchive = \"yes\"\n", "2: `storage.archive` is \"yes\"; allowed is true or false"),
-        ("[storage]\narchive = 1\n", "2: `storage.archive` is 1; allowed is true or false"),
-        (
-            "[storage]\nblock_cache_bytes = 7\n",
-            "2: `storage.block_cache_bytes` is 7; allowed is 1048576 to 17592186044416",
-        ),
-        ("[node]\nname = \"\"\n", "2: `node.name` is \"\"; allowed is a text of 1 to 64 characters"),
-        ("[node]\nname = \"a\\u0007b\"\n", "2: `node.name` is \"a\\u0007b\"; allowed is a text of 1 to 64 characters"),
-        (
-            "[node]\nname = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
-            "2: `node.name` is \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...; allowed is a text of 1 to 64 characters",
-        ),
-        (
-            "[consensus]\ninterval_ms_min = 3600001\n",
-            "2: `consensus.interval_ms_min` is 3600001; allowed is 0 to 3600000",
-        ),
-        ("[log]\nformat = \"xml\"\n", "2: `log.format` is \"xml\"; allowed is \"text\" or \"json\""),
-        (
-            "[log]\nlevel = [\"info\"]\n",
-            "2: `log.level` is [\"info\"]; allowed is error, warn, info, debug or trace, or such as \"info,entente_driver=debug\"",
-        ),
-        ("pool = 5\n", "1: `pool` is 5; allowed is a section, [pool]"),
-        (
-            "[rpc]\nlisten = \"127.0.0.1:1\"\nlistne = 5\n",
-            "3: unknown field `listne`, expected one of `listen`, `connections_max`, `request_bytes_max`, `response_bytes_max`, `batch_requests_max`, `subscriptions_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
-        ),
-        ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`"),
-        (
-            "transactions_max = 5\n",
-            "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`",
-        ),
-        ("[pool]\nbytes_max = 1048576\nbytes_max = 1048577\n", "3: duplicate key"),
-        ("[pool]\n[pool]\n", "2: duplicate key"),
-        ("[pool\n", "1: unclosed table, expected `]`"),
-        (
-            "[storage]\nengine = rocksdb # the usual\n",
-            "2: `storage.engine` is rocksdb # the usual; allowed is \"rocksdb\" or \"memory\"",
-        ),
-        ("[node]\nname = \"open\n", "2: `node.name` is \"open; allowed is a text of 1 to 64 characters"),
-        ("[node]\nname =\n", "2: `node.name` is ; allowed is a text of 1 to 64 characters"),
-        (
-            "[log]\nlevel = info\n",
-            "2: `log.level` is info; allowed is error, warn, info, debug or trace, or such as \"info,entente_driver=debug\"",
-        ),
-    ];
-    compare(cases.iter().map(|(text, expected)| (configuration(text), *expected)));
+    compare(BAD_CONFIGURATIONS.iter().map(|(text, expected)| (configuration(text), *expected)));
 }
 
 #[test]

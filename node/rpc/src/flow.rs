@@ -12,6 +12,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
@@ -28,6 +29,7 @@ use crate::{
     bucket::{Bucket, Wait},
     context::Context,
     error::{BUSY, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
+    limits::ANSWERS_WAITING_MAX,
     table::Method,
 };
 
@@ -125,6 +127,49 @@ impl Rate {
 pub(crate) struct ConnectionWork {
     requests: Amount,
     transactions: Amount,
+    /// The messages of a WebSocket that came and to which no answer was sent.
+    unanswered: AtomicU64,
+    /// Who wants to read from it.
+    reader: Mutex<Option<Waker>>,
+}
+
+impl ConnectionWork {
+    /// So many messages came.
+    pub(crate) fn came(&self, messages: u64) {
+        self.unanswered.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// So many were answered, or need no answer. Notifications of subscriptions are taken for answers: whoever lets many
+    /// pile up is dropped.
+    pub(crate) fn went(&self, messages: u64) {
+        let fewer = |unanswered: u64| Some(unanswered.saturating_sub(messages));
+        // It always gives some.
+        let _ = self.unanswered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+    }
+
+    /// Whether so many are unanswered that no more are to be read.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) >= self.requests.maximum.saturating_add(ANSWERS_WAITING_MAX)
+    }
+
+    /// Wakes this one when there may be something to read again.
+    pub(crate) fn wake_reader_later(&self, reader: &Waker) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.clone());
+    }
+
+    /// There may be something to read again.
+    pub(crate) fn wake_reader(&self) {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// A message came that gets no answer.
+    fn unanswerable(&self) {
+        self.went(1);
+        self.wake_reader();
+    }
 }
 
 /// What the whole server has in work, and whom it refused.
@@ -153,11 +198,18 @@ impl Limits {
         self.config.connections_max
     }
 
+    /// The bytes of one request.
+    pub(crate) fn request_bytes_max(&self) -> u32 {
+        self.config.request_bytes_max
+    }
+
     /// A new connection's part.
     pub(crate) fn connection(&self) -> ConnectionWork {
         ConnectionWork {
             requests: Amount::new(self.config.connection_requests_max.into()),
             transactions: Amount::new(self.config.connection_transactions_max.into()),
+            unanswered: AtomicU64::new(0),
+            reader: Mutex::new(None),
         }
     }
 
@@ -367,10 +419,13 @@ impl<S> Flow<S> {
 
     /// The same for a batch, whose requests are worked on one after the other: each is counted, and those beyond the
     /// rate are refused.
-    fn enter_batch(&self, requests: &mut Batch<'_>) -> Result<InWork, RpcError> {
-        let entries = || requests.iter().flatten();
-        let bytes = entries().map(|entry| parameter_bytes(entry.params().map(|parameters| parameters.get()))).sum();
-        let connection = entries().next().and_then(|entry| connection(entry.extensions()));
+    fn enter_batch(
+        &self,
+        requests: &mut Batch<'_>,
+        connection: Option<Arc<ConnectionWork>>,
+    ) -> Result<InWork, RpcError> {
+        let entries = requests.iter().flatten();
+        let bytes = entries.map(|entry| parameter_bytes(entry.params().map(|parameters| parameters.get()))).sum();
         let in_work = enter(&self.context, connection, bytes)?;
         refuse_entries(requests, |_| self.context.limits.node_rate(1, 0).err());
         Ok(in_work)
@@ -442,18 +497,26 @@ where
     }
 
     fn batch<'a>(&self, mut requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let in_work = self.enter_batch(&mut requests);
+        let connection = requests.iter().flatten().next().and_then(|entry| connection(entry.extensions()));
+        let in_work = self.enter_batch(&mut requests, connection.clone());
         if let Err(error) = &in_work {
             refuse_entries(&mut requests, |_| Some(error.clone()));
         }
         let answer = self.inner.batch(requests);
         async move {
             let _in_work = in_work;
-            answer.await
+            let answer = answer.await;
+            if let Some(connection) = connection.filter(|_| answer.is_notification()) {
+                connection.unanswerable();
+            }
+            answer
         }
     }
 
     fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        if let Some(connection) = connection(notification.extensions()) {
+            connection.unanswerable();
+        }
         self.inner.notification(notification)
     }
 }

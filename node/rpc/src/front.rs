@@ -25,9 +25,9 @@ struct OpenConnection {
 }
 
 impl OpenConnection {
-    fn new(context: Arc<Context>, place: OwnedSemaphorePermit) -> Self {
+    fn new(context: Arc<Context>, work: Arc<ConnectionWork>, place: OwnedSemaphorePermit) -> Self {
         context.metrics.connection_opened();
-        Self { work: Arc::new(context.limits.connection()), context, _place: place }
+        Self { context, work, _place: place }
     }
 }
 
@@ -47,8 +47,13 @@ pub(crate) struct Front<S> {
 
 impl<S> Front<S> {
     /// Stands before the service of one connection, which has this place among the open ones.
-    pub(crate) fn new(inner: S, context: &Arc<Context>, place: OwnedSemaphorePermit) -> Self {
-        let connection = Arc::new(OpenConnection::new(Arc::clone(context), place));
+    pub(crate) fn new(
+        inner: S,
+        context: &Arc<Context>,
+        work: Arc<ConnectionWork>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let connection = Arc::new(OpenConnection::new(Arc::clone(context), work, place));
         Self { inner, context: Arc::clone(context), connection }
     }
 }

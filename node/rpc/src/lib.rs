@@ -23,6 +23,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod arguments;
+mod balance;
 mod bucket;
 mod configuration;
 mod connections;
@@ -33,6 +34,7 @@ mod feed;
 mod fisco;
 mod fisco_views;
 mod flow;
+mod frames;
 mod front;
 pub mod limits;
 mod metrics;

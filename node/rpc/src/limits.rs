@@ -10,6 +10,9 @@ pub const ROW_PROOFS_MAX: usize = 4;
 pub const FOUND_CHARACTERS_MAX: usize = 60;
 /// The messages that may wait to be sent on one WebSocket connection; who reads no faster is waited for.
 pub const MESSAGES_WAITING_MAX: u32 = 64;
+/// The messages of a WebSocket connection that may be unanswered beyond `rpc.connection_requests_max`: refusals, and
+/// answers that are made and not sent. With more of them nothing is read from it.
+pub const ANSWERS_WAITING_MAX: u64 = 64;
 /// The blocks that a subscriber may be behind before it is dropped.
 pub const NOTICES_BEHIND_MAX: usize = 64;
 /// How long a stopping server waits for its connections to end.

@@ -119,13 +119,13 @@ fn start(
     let (stop, handle) = stop_channel();
     let of_connections = stop.clone();
     let front = Arc::clone(&context);
-    tokio::spawn(connections::accept(listener, context, stop, move |stream, place| {
+    tokio::spawn(connections::accept(listener, context, stop, move |accepted| {
         let stop = of_connections.clone();
         let service = services.clone().build(methods.clone(), stop.clone());
-        let service = Front::new(service, &front, place);
+        let service = Front::new(service, &front, accepted.work, accepted.place);
         tokio::spawn(async move {
             // What breaks a connection is its peer's affair.
-            let _ = serve_with_graceful_shutdown(stream, service, stop.shutdown()).await;
+            let _ = serve_with_graceful_shutdown(accepted.stream, service, stop.shutdown()).await;
         });
     }));
     handle
