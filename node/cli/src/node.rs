@@ -3,6 +3,7 @@
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,11 @@ use crate::{
     running::RunningMark,
     runtime::{Interruption, hear_hangups, runtime},
 };
+
+/// How long the threads of connections may take to end, once the server has stopped.
+const RUNTIME_WAIT: Duration = Duration::from_millis(500);
+/// How long the last users of the store may take.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// What can be done with one node.
 #[derive(Debug, Subcommand)]
@@ -64,9 +70,11 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
         server.stopped().await;
         Ok(())
     });
-    // Even where it could not listen: what was begun is ended in order.
-    node.stop();
-    runtime.shutdown_background();
+    // Even where it could not listen: what was begun is ended in order. Whatever is left of connections lets the node go.
+    runtime.shutdown_timeout(RUNTIME_WAIT);
+    if !node.stop_and_close(CLOSE_WAIT) {
+        tracing::warn!("store_left_open");
+    }
     tracing::info!("node_stopped");
     served
 }

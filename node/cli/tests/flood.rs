@@ -31,6 +31,8 @@ const BATCH: usize = 200;
 const AT_A_TIME: usize = 8;
 /// How many of the flood are good ones; the others copy and spoil them.
 const VALID: usize = 4_000;
+/// Those who send one transaction after the other meanwhile.
+const HONEST_CLIENTS: usize = 5;
 /// What the node may have grown by, after the flood and at its height.
 const GROWTH_BYTES_MAX: u64 = 160 << 20;
 const PEAK_GROWTH_BYTES_MAX: u64 = 384 << 20;
@@ -219,7 +221,11 @@ async fn a_flood_of_transactions_leaves_the_node_small_and_honest_clients_served
     let (before, counted) = (resident_bytes(&chain), group.status().await.unwrap().transaction_count);
 
     let flooding = Arc::new(AtomicBool::new(true));
-    let honest = tokio::spawn(be_honest(connect(&chain.rpc).await, owner, token, Arc::clone(&flooding)));
+    let mut honest = JoinSet::new();
+    for _ in 0..HONEST_CLIENTS {
+        let group = connect(&chain.rpc).await;
+        honest.spawn(be_honest(group, owner.clone(), token, Arc::clone(&flooding)));
+    }
     let started = Instant::now();
     let mut connections = JoinSet::new();
     for part in flooded.requests.chunks(flooded.requests.len() / CONNECTIONS) {
@@ -242,15 +248,17 @@ async fn a_flood_of_transactions_leaves_the_node_small_and_honest_clients_served
     }
     let took = started.elapsed();
     flooding.store(false, Ordering::Relaxed);
-    let mut honest = honest.await.unwrap();
+    let honest = honest.join_all().await;
+    let sent: u64 = honest.iter().map(|client| client.sent).sum();
+    let mut latencies: Vec<Duration> = honest.iter().flat_map(|client| client.latencies.clone()).collect();
+    let mut calls: Vec<Duration> = honest.iter().flat_map(|client| client.calls.clone()).collect();
     until_the_pool_is_empty(&group).await;
     let after = resident_bytes(&chain);
-    let (p99, calls_p99) = (quantile(&mut honest.latencies, 99), quantile(&mut honest.calls, 99));
+    let (p99, calls_p99) = (quantile(&mut latencies, 99), quantile(&mut calls, 99));
     println!(
-        "{TRANSACTIONS} in {took:.1?}: {} accepted, {refused} refused, {not_looked_at} not looked at; honest: {} sent, \
+        "{TRANSACTIONS} in {took:.1?}: {} accepted, {refused} refused, {not_looked_at} not looked at; honest: {sent} sent, \
          p99 {p99:?}, calls p99 {calls_p99:?}; memory {} MiB before, {} MiB at most, {} MiB after",
         accepted.len(),
-        honest.sent,
         before >> 20,
         peak >> 20,
         after >> 20
@@ -262,7 +270,7 @@ async fn a_flood_of_transactions_leaves_the_node_small_and_honest_clients_served
     // Each that was accepted is committed once, and nothing else is.
     let status = group.status().await.unwrap();
     assert_eq!((status.pool.transactions, status.pool.bytes), (0, 0));
-    assert_eq!(status.transaction_count, counted + honest.sent + accepted.len() as u64);
+    assert_eq!(status.transaction_count, counted + sent + accepted.len() as u64);
     for hash in accepted.iter().step_by(37) {
         assert!(group.receipt(&hash.parse().unwrap()).await.unwrap().is_some(), "{hash}");
     }

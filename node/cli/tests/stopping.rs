@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const STOPS: u32 = 3;
+const STOPS: u32 = 4;
 const SENDERS: usize = 3;
 /// How long a node may take to end.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ async fn a_node_under_load_ends_within_five_seconds_and_loses_nothing() {
         let (status, took, log) = node.terminate().await;
         assert_eq!(status.code(), Some(0), "{status}\n{log}");
         assert!(took < LIMIT, "it took {took:?}\n{log}");
-        assert!(log.trim_end().ends_with("node_stopped"), "{log}");
+        assert!(log.trim_end().ends_with("node_stopped") && !log.contains("store_left_open"), "{log}");
         slowest = slowest.max(took);
         let told = listening.await.unwrap();
         for sender in senders {

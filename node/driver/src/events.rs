@@ -128,6 +128,14 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Warn,
+        "store_left_open",
+        "",
+        "Somebody still used the store when the node had stopped, such as a long check of transactions. What was told is \
+         on disk; the process may end with a signal instead of 0.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
         "code_not_kept",
         "path, error",
         "The folder of compiled contracts does not open; the node does without.",

@@ -3,7 +3,8 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
 };
 
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
@@ -21,6 +22,9 @@ use crate::{
     read_genesis, read_secret_key,
     run::{Running, channel, shown},
 };
+
+/// How often is looked whether the stores are closed.
+const CLOSE_POLL: Duration = Duration::from_millis(2);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +167,30 @@ impl Node {
         }
         if let Some(code) = self.code {
             code.finish();
+        }
+    }
+
+    /// The same, and waits until nobody uses its stores any more, but no longer than told: whether they are closed. A
+    /// process that ends while they are used ends in a crash of the store's library, though nothing is lost by it.
+    ///
+    /// Whoever holds a [`NodeHandle`], or waits for an answer of one, must have given it up.
+    pub fn stop_and_close(self, wait: Duration) -> bool {
+        let groups = self.handle.groups.iter();
+        let stores: Vec<_> = groups.map(|group| Arc::downgrade(group.ledger().engine())).collect();
+        let ledgers: Vec<_> = self.handle.groups.iter().map(|group| Arc::downgrade(group.ledger())).collect();
+        let calls = Arc::clone(&self.handle.calls);
+        self.stop();
+        let deadline = Instant::now() + wait;
+        loop {
+            let used =
+                stores.iter().map(Weak::strong_count).chain(ledgers.iter().map(Weak::strong_count)).sum::<usize>();
+            if used == 0 && calls.place().used == 0 {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(CLOSE_POLL);
         }
     }
 }
