@@ -1,6 +1,10 @@
 //! `entente node run`: one node in the foreground.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use entente_driver::{LogConfig, LogFormat, Node, NodeConfig};
@@ -13,6 +17,11 @@ use crate::{
     running::RunningMark,
     runtime::{Interruption, hear_hangups, runtime},
 };
+
+/// How long the threads of connections may take to end, once the server has stopped.
+const RUNTIME_WAIT: Duration = Duration::from_millis(500);
+/// How long the last users of the store may take.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// What can be done with one node.
 #[derive(Debug, Subcommand)]
@@ -44,7 +53,7 @@ impl NodeCommand {
 fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let folder = arguments.dir.as_path();
     let config = NodeConfig::read(folder)?;
-    start_log(&config.log).map_err(|failure| failure.at(folder.join("config.toml").display()))?;
+    start_log(folder, &config.log)?;
     let mark = RunningMark::take(folder)?;
     let node = Node::start(folder, &config)?;
     let runtime = runtime()?;
@@ -61,9 +70,11 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
         server.stopped().await;
         Ok(())
     });
-    // Even where it could not listen: what was begun is ended in order.
-    node.stop();
-    runtime.shutdown_background();
+    // Even where it could not listen: what was begun is ended in order. Whatever is left of connections lets the node go.
+    runtime.shutdown_timeout(RUNTIME_WAIT);
+    if !node.stop_and_close(CLOSE_WAIT) {
+        tracing::warn!("store_left_open");
+    }
     tracing::info!("node_stopped");
     served
 }
@@ -101,11 +112,8 @@ async fn wait(interruption: &mut Interruption, while_stdin_open: bool) {
     }
 }
 
-fn start_log(config: &LogConfig) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|error| {
-        let allowed = "error, warn, info, debug, trace, or such as info,entente_driver=debug";
-        Failure::new(format!("`log.level` is {:?} ({error}); allowed is {allowed}", config.level))
-    })?;
+fn start_log(folder: &Path, config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level).map_err(|_| NodeConfig::refuse(folder, "log.level"))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     let started = match config.format {

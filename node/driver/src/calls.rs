@@ -1,6 +1,9 @@
 //! Calls that change nothing, on threads of their own.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use entente_executor::{CallInput, Called, EXECUTION_STACK_BYTES, Executor};
 use entente_host::NodeFault;
@@ -8,8 +11,8 @@ use entente_ledger::{HistoryError, Ledger, ReadError};
 use entente_types::BlockNumber;
 use tokio::sync::{Semaphore, oneshot};
 
-/// The calls that wait or run at a time.
-const CALLS_WAITING_MAX: usize = 1024;
+use crate::{Place, Refusals};
+
 /// The threads that run calls.
 const CALL_THREADS: usize = 2;
 
@@ -26,8 +29,11 @@ pub enum CallError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Too many calls at once.
-    #[error("{CALLS_WAITING_MAX} calls wait already; call again later")]
-    Busy,
+    #[error("{limit} calls wait or run already (`rpc.calls_max`); call again later")]
+    Busy {
+        /// The limit.
+        limit: u32,
+    },
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
@@ -37,16 +43,28 @@ pub enum CallError {
 pub(crate) struct CallPool {
     threads: rayon::ThreadPool,
     places: Arc<Semaphore>,
+    calls_max: u32,
+    refused: AtomicU64,
 }
 
 impl CallPool {
-    pub(crate) fn new() -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub(crate) fn new(calls_max: u32) -> Result<Self, rayon::ThreadPoolBuildError> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(CALL_THREADS)
             .stack_size(EXECUTION_STACK_BYTES)
             .thread_name(|index| format!("call-{index}"))
             .build()?;
-        Ok(Self { threads, places: Arc::new(Semaphore::new(CALLS_WAITING_MAX)) })
+        let places = Arc::new(Semaphore::new(calls_max as usize));
+        Ok(Self { threads, places, calls_max, refused: AtomicU64::new(0) })
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        let maximum = u64::from(self.calls_max);
+        Place { name: "calls", used: maximum.saturating_sub(self.places.available_permits() as u64), maximum }
+    }
+
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals { limit: "rpc.calls_max", count: self.refused.load(Ordering::Relaxed) }
     }
 
     pub(crate) async fn call(
@@ -56,7 +74,10 @@ impl CallPool {
         call: CallInput,
         height: Option<BlockNumber>,
     ) -> Result<Called, CallError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| CallError::Busy)?;
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(CallError::Busy { limit: self.calls_max });
+        };
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
             let called = run(&ledger, &executor, call, height);

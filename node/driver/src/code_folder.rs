@@ -20,6 +20,8 @@ use std::{
 use entente_executor::CodeStore;
 use entente_types::Hash;
 
+use crate::Place;
+
 /// The bytes of one file. A larger one is not read, and not written.
 pub const CODE_FILE_BYTES_MAX: u64 = 64 << 20;
 /// The files that wait to be written. Beyond it whoever has one waits.
@@ -43,6 +45,8 @@ struct Files {
     index: Mutex<Index>,
     /// Tells the names of files apart that are being written.
     written: AtomicU64,
+    /// The files that wait to be written, and the one being written.
+    waiting: AtomicU64,
 }
 
 impl CodeFolder {
@@ -57,14 +61,27 @@ impl CodeFolder {
             bytes_max,
             index: Mutex::new(Index::list(folder)?),
             written: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
         });
         files.shrink();
         let (waiting, to_write) = sync_channel::<(Hash, Vec<u8>)>(FILES_WAITING_MAX);
         let target = Arc::clone(&files);
-        let thread = Builder::new()
-            .name("code-write".into())
-            .spawn(move || to_write.into_iter().for_each(|(key, bytes)| target.write(&key, &bytes)))?;
+        let thread = Builder::new().name("code-write".into()).spawn(move || {
+            for (key, bytes) in to_write {
+                target.write(&key, &bytes);
+                target.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
         Ok(Self { files, writer: Mutex::new(Some(Writer { waiting, thread })) })
+    }
+
+    /// The files that wait to be written, and how many may.
+    pub(crate) fn place(&self) -> Place {
+        // One more is being written.
+        let maximum = FILES_WAITING_MAX as u64 + 1;
+        // Whoever waits to hand one over is counted already.
+        let used = self.files.waiting.load(Ordering::Relaxed).min(maximum);
+        Place { name: "code_write", used, maximum }
     }
 
     /// Waits until everything is written. What is put later is written at once.
@@ -91,10 +108,16 @@ impl CodeStore for CodeFolder {
     fn put(&self, key: &Hash, bytes: Vec<u8>) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = match writer.as_ref() {
-            Some(writer) => match writer.waiting.send((*key, bytes)) {
-                Ok(()) => return,
-                Err(SendError((_, bytes))) => bytes,
-            },
+            Some(writer) => {
+                self.files.waiting.fetch_add(1, Ordering::Relaxed);
+                match writer.waiting.send((*key, bytes)) {
+                    Ok(()) => return,
+                    Err(SendError((_, bytes))) => {
+                        self.files.waiting.fetch_sub(1, Ordering::Relaxed);
+                        bytes
+                    }
+                }
+            }
             None => bytes,
         };
         drop(writer);

@@ -1,6 +1,6 @@
 //! How others reach a running group.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
 
 use entente_crypto::PublicKey;
 use entente_executor::{CallInput, Called, Executor};
@@ -9,12 +9,13 @@ use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction, check};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction};
-use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
-use crate::{CallError, calls::CallPool, run::Message};
+use crate::{
+    CallError, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, measures::GroupCounters,
+    run::Message,
+};
 
-/// The requests with transactions that are being checked or wait for the group at a time.
-pub(crate) const SUBMISSIONS_MAX: usize = 256;
 /// The blocks that a subscriber may be behind before it is told that it missed some.
 pub(crate) const BLOCKS_BEHIND_MAX: usize = 256;
 
@@ -22,8 +23,24 @@ pub(crate) const BLOCKS_BEHIND_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// Too many requests at once.
-    #[error("{SUBMISSIONS_MAX} requests with transactions are being worked on; send again later")]
-    Busy,
+    #[error("{limit} requests with transactions are being worked on (`pool.submissions_max`); send again later")]
+    Busy {
+        /// The limit.
+        limit: u32,
+    },
+    /// Too many transactions at once.
+    #[error(
+        "{used} transactions are being checked, {count} more would be above the limit of {limit} \
+         (`pool.checking_transactions_max`); send again later"
+    )]
+    BusyChecking {
+        /// How many are being checked.
+        used: usize,
+        /// How many there are in this request.
+        count: usize,
+        /// The limit.
+        limit: u32,
+    },
     /// The group has stopped.
     #[error("the group has stopped; see the node's log")]
     Stopped,
@@ -62,12 +79,54 @@ pub(crate) struct Shown {
     pub(crate) halted: Option<String>,
 }
 
+/// The places for requests with transactions and for the transactions in them.
+pub(crate) struct Places {
+    pub(crate) submissions: Arc<Semaphore>,
+    pub(crate) submissions_max: u32,
+    pub(crate) checking: Arc<Semaphore>,
+    pub(crate) checking_max: u32,
+}
+
+/// What a request holds until its answer is out.
+pub(crate) struct Held {
+    _submission: OwnedSemaphorePermit,
+    _transactions: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(crate) fn new(config: &PoolConfig) -> Self {
+        let (submissions_max, checking_max) = (config.submissions_max, config.checking_transactions_max);
+        Self {
+            submissions: Arc::new(Semaphore::new(submissions_max as usize)),
+            submissions_max,
+            checking: Arc::new(Semaphore::new(checking_max as usize)),
+            checking_max,
+        }
+    }
+
+    /// Takes places for a request with so many transactions.
+    fn take(&self, count: usize, counters: &GroupCounters) -> Result<Held, SubmitError> {
+        let Ok(submission) = Arc::clone(&self.submissions).try_acquire_owned() else {
+            counters.submissions_refused.fetch_add(1, Ordering::Relaxed);
+            return Err(SubmitError::Busy { limit: self.submissions_max });
+        };
+        let wanted = u32::try_from(count).unwrap_or(u32::MAX);
+        let Ok(transactions) = Arc::clone(&self.checking).try_acquire_many_owned(wanted) else {
+            counters.checking_refused.fetch_add(u64::from(wanted), Ordering::Relaxed);
+            let used = (self.checking_max as usize).saturating_sub(self.checking.available_permits());
+            return Err(SubmitError::BusyChecking { used, count, limit: self.checking_max });
+        };
+        Ok(Held { _submission: submission, _transactions: transactions })
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) limits: PoolLimits,
     pub(crate) messages: mpsc::Sender<Message>,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
+    pub(crate) counters: GroupCounters,
     pub(crate) blocks: broadcast::Sender<Arc<CommittedBlock>>,
     pub(crate) shown: Mutex<Shown>,
     pub(crate) calls: Arc<CallPool>,
@@ -131,6 +190,30 @@ impl GroupHandle {
         }
     }
 
+    /// What it counts beside its status.
+    pub fn measures(&self) -> GroupMeasures {
+        let shared = &self.shared;
+        let (places, counters) = (&shared.places, &shared.counters);
+        let taken = |semaphore: &Semaphore, maximum: u32| {
+            u64::from(maximum).saturating_sub(semaphore.available_permits() as u64)
+        };
+        let place = |name, used, maximum| Place { name, used, maximum };
+        let (submissions_max, checking_max) = (places.submissions_max, places.checking_max);
+        GroupMeasures {
+            places: vec![
+                place("submissions", taken(&places.submissions, submissions_max), submissions_max.into()),
+                place("checking_transactions", taken(&places.checking, checking_max), checking_max.into()),
+                // One block each: consensus sees to it.
+                place("execute", counters.executing.load(Ordering::Relaxed), 1),
+                place("write", counters.writing.load(Ordering::Relaxed), 1),
+                place("blocks_told", shared.blocks.len() as u64, BLOCKS_BEHIND_MAX as u64),
+            ],
+            refusals: counters.refusals(),
+            execute: counters.execute.shown(),
+            write: counters.write.shown(),
+        }
+    }
+
     /// Checks transactions, each with the bytes it came in, and lets those in that pass: the hash or the reason, in
     /// their order.
     ///
@@ -141,13 +224,13 @@ impl GroupHandle {
         transactions: Vec<(Transaction, usize)>,
     ) -> Result<Vec<Result<Hash, AdmissionError>>, SubmitError> {
         let shared = Arc::clone(&self.shared);
-        let place = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| SubmitError::Busy)?;
+        let held = shared.places.take(transactions.len(), &shared.counters)?;
         let (answer, answered) = oneshot::channel();
         rayon::spawn(move || {
             let height = shared.ledger.tip().number;
             let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
             let checked = check(&rules, height, transactions);
-            let _ = shared.messages.send(Message::Admit { checked, answer, place });
+            let _ = shared.messages.send(Message::Admit { checked, answer, held });
         });
         answered.await.map_err(|_| SubmitError::Stopped)
     }
@@ -191,12 +274,25 @@ impl GroupHandle {
 pub struct NodeHandle {
     pub(crate) name: Arc<str>,
     pub(crate) groups: Arc<Vec<GroupHandle>>,
+    pub(crate) calls: Arc<CallPool>,
+    pub(crate) code: Option<Arc<CodeFolder>>,
 }
 
 impl NodeHandle {
     /// The node's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The bounded places that all its groups share.
+    pub fn places(&self) -> Vec<Place> {
+        let code = self.code.as_ref().map(|code| code.place());
+        std::iter::once(self.calls.place()).chain(code).collect()
+    }
+
+    /// Whom the limits refused that all its groups share.
+    pub fn refusals(&self) -> Vec<Refusals> {
+        vec![self.calls.refusals()]
     }
 
     /// Its groups, the first one first.

@@ -21,16 +21,25 @@
 mod calls;
 mod code_folder;
 mod config;
+mod config_file;
+mod config_keys;
+mod config_page;
+mod events;
 mod handle;
+mod measures;
 mod node;
 mod run;
 
 pub use calls::CallError;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
-    ConfigError, ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig,
-    StorageEngine, read_genesis, read_genesis_file, read_secret_key, write_secret_key,
+    ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig, StorageEngine,
 };
+pub use config_file::{ConfigError, read_genesis, read_genesis_file, read_secret_key, write_secret_key};
+pub use config_keys::REQUEST_TRANSACTIONS_MAX;
+pub use config_page::{commented_configuration, commented_genesis, configuration_page};
 pub use entente_group::CommittedBlock;
+pub use events::{EVENTS, EventDescription, EventLevel, events_page};
 pub use handle::{GroupHandle, GroupStatus, NodeHandle, SubmitError};
+pub use measures::{DURATION_BOUNDS_US, Durations, GroupMeasures, Place, Refusals};
 pub use node::{Node, StartError, open_engine};

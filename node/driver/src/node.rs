@@ -3,7 +3,8 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
 };
 
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
@@ -11,15 +12,19 @@ use entente_group::{Group, GroupError, OpenGroupError, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
 use entente_types::GroupId;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
     CodeFolder, ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
     calls::CallPool,
-    handle::{BLOCKS_BEHIND_MAX, SUBMISSIONS_MAX, Shared},
+    handle::{BLOCKS_BEHIND_MAX, Places, Shared},
+    measures::GroupCounters,
     read_genesis, read_secret_key,
     run::{Running, channel, shown},
 };
+
+/// How often is looked whether the stores are closed.
+const CLOSE_POLL: Duration = Duration::from_millis(2);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +124,7 @@ impl Node {
         let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         let storage = &config.storage;
         let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
-        let calls = CallPool::new()
+        let calls = CallPool::new(config.rpc.calls_max)
             .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
         let calls = Arc::new(calls);
         let id = genesis.group_id.clone();
@@ -139,10 +144,11 @@ impl Node {
             executor,
             limits: options.pool,
             messages,
-            places: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),
+            places: Places::new(&config.pool),
+            counters: GroupCounters::default(),
             blocks: broadcast::channel(BLOCKS_BEHIND_MAX).0,
             shown: Mutex::new(shown(&group)),
-            calls,
+            calls: Arc::clone(&calls),
             node_key,
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };
@@ -151,7 +157,8 @@ impl Node {
         let running = Running::start(group, group_handle.clone(), receiver)
             .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
         let name = config.node.name.as_str().into();
-        Ok(Self { handle: NodeHandle { name, groups: Arc::new(vec![group_handle]) }, running: vec![running], code })
+        let handle = NodeHandle { name, groups: Arc::new(vec![group_handle]), calls, code: code.clone() };
+        Ok(Self { handle, running: vec![running], code })
     }
 
     /// How others reach it.
@@ -171,6 +178,30 @@ impl Node {
         }
         if let Some(code) = self.code {
             code.finish();
+        }
+    }
+
+    /// The same, and waits until nobody uses its stores any more, but no longer than told: whether they are closed. A
+    /// process that ends while they are used ends in a crash of the store's library, though nothing is lost by it.
+    ///
+    /// Whoever holds a [`NodeHandle`], or waits for an answer of one, must have given it up.
+    pub fn stop_and_close(self, wait: Duration) -> bool {
+        let groups = self.handle.groups.iter();
+        let stores: Vec<_> = groups.map(|group| Arc::downgrade(group.ledger().engine())).collect();
+        let ledgers: Vec<_> = self.handle.groups.iter().map(|group| Arc::downgrade(group.ledger())).collect();
+        let calls = Arc::clone(&self.handle.calls);
+        self.stop();
+        let deadline = Instant::now() + wait;
+        loop {
+            let used =
+                stores.iter().map(Weak::strong_count).chain(ledgers.iter().map(Weak::strong_count)).sum::<usize>();
+            if used == 0 && calls.place().used == 0 {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(CLOSE_POLL);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError, mpsc},
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -13,9 +13,13 @@ use entente_executor::EXECUTION_STACK_BYTES;
 use entente_group::{Effect, Event, ExecuteTask, Group, Now, WriteTask};
 use entente_pool::{AdmissionError, Checked, PooledTransaction};
 use entente_types::{BlockNumber, Hash};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-use crate::{GroupHandle, handle::Shown};
+use crate::{
+    GroupHandle,
+    handle::{Held, Shown},
+    measures::Counted,
+};
 
 /// Where the answer to a request with transactions goes.
 type Answer = oneshot::Sender<Vec<Result<Hash, AdmissionError>>>;
@@ -29,8 +33,8 @@ pub(crate) enum Message {
     Admit {
         checked: Vec<Result<Checked, AdmissionError>>,
         answer: Answer,
-        /// Held until the answer is out.
-        place: OwnedSemaphorePermit,
+        /// Given up when the answer is out.
+        held: Held,
     },
     /// Tells the oldest transactions that wait, at most so many.
     Waiting { count: usize, answer: oneshot::Sender<Vec<PooledTransaction>> },
@@ -80,7 +84,7 @@ impl Running {
         let _ = self.handle.shared.messages.send(Message::Stop);
         for thread in self.threads {
             if thread.join().is_err() {
-                tracing::error!(group = %self.handle.id(), "a thread of the group had panicked");
+                tracing::error!(group = %self.handle.id(), "group_thread_panicked");
             }
         }
     }
@@ -104,9 +108,13 @@ fn event_of(height: BlockNumber, task: impl FnOnce() -> Event) -> Event {
 fn run_execute(handle: &GroupHandle, task: &ExecuteTask) {
     let started = Instant::now();
     let height = task.height();
+    let counters = &handle.shared.counters;
+    let _counted = Counted(&counters.executing);
     work(handle, height, || {
         let result = task.run(&handle.shared.ledger, &handle.shared.executor);
-        tracing::debug!(group = %handle.id(), height, elapsed_us = started.elapsed().as_micros() as u64, "executed");
+        let elapsed = started.elapsed();
+        counters.execute.record(elapsed);
+        tracing::debug!(group = %handle.id(), height, elapsed_us = elapsed.as_micros() as u64, "block_executed");
         Event::Executed { height, result }
     });
 }
@@ -114,12 +122,16 @@ fn run_execute(handle: &GroupHandle, task: &ExecuteTask) {
 fn run_write(handle: &GroupHandle, task: WriteTask) {
     let started = Instant::now();
     let height = task.height();
+    let counters = &handle.shared.counters;
+    let _counted = Counted(&counters.writing);
     work(handle, height, || {
         let result = task.run(&handle.shared.ledger).map(|block| {
+            let elapsed = started.elapsed();
+            counters.write.record(elapsed);
             let transactions = block.record.transaction_hashes.len();
             tracing::info!(
                 group = %handle.id(), height, transactions, hash = %block.hash,
-                elapsed_us = started.elapsed().as_micros() as u64, "block_written"
+                elapsed_us = elapsed.as_micros() as u64, "block_written"
             );
             // Nobody listens: that is no fault.
             let _ = handle.shared.blocks.send(block);
@@ -136,7 +148,7 @@ struct Loop {
     write: mpsc::Sender<WriteTask>,
     started: Instant,
     wake_at: Option<u64>,
-    answers: HashMap<u64, (Answer, OwnedSemaphorePermit)>,
+    answers: HashMap<u64, (Answer, Held)>,
     next_ticket: u64,
 }
 
@@ -145,10 +157,10 @@ impl Loop {
         loop {
             let event = match self.next(messages) {
                 Some(Message::Event(event)) => event,
-                Some(Message::Admit { checked, answer, place }) => {
+                Some(Message::Admit { checked, answer, held }) => {
                     let ticket = self.next_ticket;
                     self.next_ticket += 1;
-                    self.answers.insert(ticket, (answer, place));
+                    self.answers.insert(ticket, (answer, held));
                     Event::Admit { ticket, checked }
                 }
                 Some(Message::Waiting { count, answer }) => {
@@ -204,13 +216,17 @@ impl Loop {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Execute(task) => {
+                self.handle.shared.counters.executing.fetch_add(1, Ordering::Relaxed);
                 let _ = self.execute.send(task);
             }
             Effect::Write(task) => {
+                self.handle.shared.counters.writing.fetch_add(1, Ordering::Relaxed);
                 let _ = self.write.send(task);
             }
             Effect::Answer { ticket, results } => {
-                if let Some((answer, _place)) = self.answers.remove(&ticket) {
+                let refused = results.iter().filter_map(|result| result.as_ref().err());
+                refused.for_each(|error| self.handle.shared.counters.refused(error));
+                if let Some((answer, _held)) = self.answers.remove(&ticket) {
                     let _ = answer.send(results);
                 }
             }

@@ -64,6 +64,7 @@ mod replay;
 mod state;
 mod verify;
 
+pub use entente_storage::Metrics as EngineMetrics;
 pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
 pub use export::{EXPORT_RECORD_BYTES_MAX, ExportError, ExportHead, ExportReader, ExportWriter};
 pub use ledger::Ledger;

@@ -73,14 +73,25 @@ pub enum AdmissionError {
     #[error("the sender has used this nonce already; draw a new one")]
     Replay,
     /// No room by count.
-    #[error("the pool holds its limit of {limit} transactions; send again later")]
+    #[error("the pool holds its limit of {limit} transactions (`pool.transactions_max`); send again later")]
     Full {
         /// The limit.
         limit: usize,
     },
     /// No room by bytes.
-    #[error("the pool holds its limit of {limit} bytes; send again later")]
+    #[error("the pool holds its limit of {limit} bytes (`pool.bytes_max`); send again later")]
     FullBytes {
+        /// The limit.
+        limit: usize,
+    },
+    /// No room for this sender.
+    #[error(
+        "the pool holds its limit of {limit} transactions of one sender (`pool.sender_transactions_max`), {sender}; send \
+         again once some are committed"
+    )]
+    FullSender {
+        /// Whose transactions they are.
+        sender: Address,
         /// The limit.
         limit: usize,
     },
@@ -98,7 +109,7 @@ impl AdmissionError {
             Self::Sender { .. } | Self::Signature(_) => 5,
             Self::Known => 10000,
             Self::Replay => 15,
-            Self::Full { .. } => 28,
+            Self::Full { .. } | Self::FullSender { .. } => 28,
             Self::FullBytes { .. } => 10006,
         }
     }

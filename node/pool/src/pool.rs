@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use entente_types::{BlockNumber, Hash, Transaction};
+use entente_types::{Address, BlockNumber, Hash, Transaction};
 use hashbrown::{HashMap, HashSet};
 
 use crate::{AdmissionError, Checked, PoolRules, ReplayIndex, ReplayKey, admission::in_window};
@@ -14,11 +14,14 @@ pub struct PoolLimits {
     pub transactions: usize,
     /// By bytes as they came in.
     pub bytes: usize,
+    /// By count, of one sender.
+    pub sender_transactions: usize,
 }
 
 impl Default for PoolLimits {
     fn default() -> Self {
-        Self { transactions: 100_000, bytes: 256 << 20 }
+        // A quarter: whoever sends everything from one account keeps the pool five blocks ahead, and cannot fill it.
+        Self { transactions: 100_000, bytes: 256 << 20, sender_transactions: 25_000 }
     }
 }
 
@@ -46,6 +49,8 @@ pub struct Pool {
     entries: HashMap<Hash, Entry>,
     /// The nonces of those that wait.
     waiting: HashSet<ReplayKey>,
+    /// How many of each sender wait, where any does.
+    senders: HashMap<Address, usize>,
     replay: ReplayIndex,
     bytes: usize,
 }
@@ -60,6 +65,7 @@ impl Pool {
             queue: VecDeque::new(),
             entries: HashMap::new(),
             waiting: HashSet::new(),
+            senders: HashMap::new(),
             replay: ReplayIndex::default(),
             bytes: 0,
         }
@@ -130,6 +136,11 @@ impl Pool {
         if self.bytes.saturating_add(checked.bytes) > self.limits.bytes {
             return Err(AdmissionError::FullBytes { limit: self.limits.bytes });
         }
+        let sender = checked.key.sender;
+        if self.of_sender(&sender) >= self.limits.sender_transactions {
+            return Err(AdmissionError::FullSender { sender, limit: self.limits.sender_transactions });
+        }
+        *self.senders.entry(sender).or_insert(0) += 1;
         self.bytes += checked.bytes;
         self.waiting.insert(checked.key);
         self.queue.push_back(hash);
@@ -218,7 +229,24 @@ impl Pool {
         if let Some(entry) = self.entries.remove(hash) {
             self.bytes = self.bytes.saturating_sub(entry.checked.bytes);
             self.waiting.remove(&entry.checked.key);
+            let sender = entry.checked.key.sender;
+            if let Some(count) = self.senders.get_mut(&sender) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.senders.remove(&sender);
+                }
+            }
         }
+    }
+
+    /// How many of a sender's transactions wait, those in a proposal in flight included.
+    pub fn of_sender(&self, sender: &Address) -> usize {
+        self.senders.get(sender).copied().unwrap_or(0)
+    }
+
+    /// How many senders have transactions that wait.
+    pub fn senders(&self) -> usize {
+        self.senders.len()
     }
 
     /// A waiting transaction.

@@ -118,7 +118,7 @@ fn a_waiting_transaction_whose_nonce_another_block_used_is_never_taken() {
 
 #[test]
 fn limits_have_exact_edges() {
-    let mut by_count = pool(PoolLimits { transactions: 2, bytes: 1 << 20 });
+    let mut by_count = pool(PoolLimits { transactions: 2, ..PoolLimits::default() });
     for nonce in 1..=2 {
         by_count.admit(checked(unsigned(nonce)).unwrap()).unwrap();
     }
@@ -128,11 +128,38 @@ fn limits_have_exact_edges() {
     // What is in a proposal waits no more.
     assert_eq!(by_count.take(1, usize::MAX)[0].hash, waiting[0]);
     assert_eq!(by_count.waiting().map(|one| one.hash).collect::<Vec<_>>(), waiting[1..]);
-    let mut by_bytes = pool(PoolLimits { transactions: 10, bytes: 400 });
+    let mut by_bytes = pool(PoolLimits { bytes: 400, ..PoolLimits::default() });
     for nonce in 1..=2 {
         by_bytes.admit(checked(unsigned(nonce)).unwrap()).unwrap();
     }
     assert_eq!(by_bytes.admit(checked(unsigned(3)).unwrap()), Err(AdmissionError::FullBytes { limit: 400 }));
+}
+
+#[test]
+fn a_sender_has_its_share_and_no_more_and_leaves_the_rest_to_others() {
+    let limits = PoolLimits { transactions: 4, bytes: 1 << 20, sender_transactions: 2 };
+    let mut pool = pool(limits);
+    let of = |seed: u8, nonce: u8| {
+        let unsigned = UnsignedTransaction { sender: key(seed).public_key().address(), ..unsigned(nonce) };
+        checked_at(0, unsigned.sign(&GENESIS, &key(seed))).unwrap()
+    };
+    let hashes: Vec<Hash> = (1..=2).map(|nonce| pool.admit(of(1, nonce)).unwrap()).collect();
+    let sender = key(1).public_key().address();
+    let refused = pool.admit(of(1, 3)).unwrap_err();
+    assert_eq!(refused, AdmissionError::FullSender { sender, limit: 2 });
+    assert_eq!(refused.code(), 28);
+    let told = refused.to_string();
+    assert!(told.contains("2 transactions of one sender (`pool.sender_transactions_max`)"), "{told}");
+    pool.admit(of(2, 3)).unwrap();
+    // What is in a proposal counts until its block is committed.
+    assert_eq!(pool.take(1, usize::MAX).len(), 1);
+    assert!(pool.admit(of(1, 3)).is_err());
+    pool.committed(1, &[(hashes[0], replay_key(1))], &[]);
+    pool.admit(of(1, 3)).unwrap();
+    assert_eq!((pool.len(), pool.of_sender(&sender), pool.senders()), (3, 2, 2));
+    // What has expired counts no more.
+    pool.committed(100, &[], &[]);
+    assert_eq!((pool.len(), pool.bytes(), pool.of_sender(&sender), pool.senders()), (0, 0, 0, 0));
 }
 
 #[test]
@@ -155,7 +182,7 @@ proptest! {
 
     #[test]
     fn no_transaction_is_taken_twice_and_bytes_add_up(steps in proptest::collection::vec((0_u8..4, 1_u8..30), 0..60)) {
-        let mut pool = pool(PoolLimits { transactions: 12, bytes: 200 * 10 });
+        let mut pool = pool(PoolLimits { transactions: 12, bytes: 200 * 10, sender_transactions: 9 });
         let mut in_flight: Vec<Hash> = Vec::new();
         let mut height = 0;
         let mut used = std::collections::BTreeMap::new();
@@ -181,7 +208,9 @@ proptest! {
                 }
             }
             prop_assert_eq!(pool.bytes(), pool.len() * 200);
-            prop_assert!(pool.len() <= 10);
+            prop_assert!(pool.len() <= 9);
+            prop_assert_eq!(pool.of_sender(&key(1).public_key().address()), pool.len());
+            prop_assert_eq!(pool.senders(), usize::from(!pool.is_empty()));
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     context::Context,
+    flow::{ConnectionWork, Limit},
     front,
     limits::{HEAD_BYTES_MAX, HEADERS_MAX, REFUSAL_WAIT, REFUSALS_MAX},
     server::{Shared, stop_begins},
@@ -37,13 +38,16 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) peer: SocketAddr,
     pub(crate) requests: Arc<Requests>,
+    /// What it has in work.
+    work: Arc<ConnectionWork>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     fn new(shared: &Arc<Shared>, id: u32, peer: SocketAddr, place: OwnedSemaphorePermit) -> Self {
         shared.context.metrics.connection_opened();
-        Self { shared: Arc::clone(shared), id: id.into(), peer, requests: Arc::default(), _place: place }
+        let work = Arc::new(shared.context.limits.connection());
+        Self { shared: Arc::clone(shared), id: id.into(), peer, requests: Arc::default(), work, _place: place }
     }
 
     /// What every request of the connection carries with it.
@@ -51,6 +55,7 @@ impl Connection {
         let mut extensions = http::Extensions::new();
         extensions.insert(self.id);
         extensions.insert(self.peer);
+        extensions.insert(Arc::clone(&self.work));
         extensions
     }
 
@@ -105,6 +110,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Says that there is no room, to those who can be told without much ado.
 fn refuse(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, refusals: &Arc<Semaphore>) {
     shared.context.metrics.connection_refused();
+    shared.context.limits.refused(Limit::Connections);
     tracing::info!(%peer, "connection_refused");
     let Ok(place) = Arc::clone(refusals).try_acquire_owned() else { return };
     let connections_max = shared.config.connections_max;

@@ -1,7 +1,7 @@
 //! Reading a request's parameters by the table of methods. Every refusal names the parameter, what was found and
 //! what is expected.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use entente_state::KEY_BYTES_MAX;
 use entente_types::{Address, BlockNumber, GroupId, Hash, Table};
@@ -15,6 +15,7 @@ use crate::{
     context::{Context, GroupEntry},
     error::{NO_GROUP, RpcError},
     filter::Filter,
+    flow::ConnectionWork,
     limits::{FOUND_CHARACTERS_MAX, TRANSACTIONS_MAX},
     table::Method,
     values::Values,
@@ -157,6 +158,8 @@ struct RawFiscoCall<'a> {
 pub(crate) struct Arguments<'a> {
     method: &'static Method,
     values: Vec<&'a RawValue>,
+    /// Whose request it is, where it came over a connection.
+    connection: Option<Arc<ConnectionWork>>,
 }
 
 /// More values than this no method takes.
@@ -179,7 +182,7 @@ impl<'a> Arguments<'a> {
             let message = format!("`params` has {} values; {} takes [{}]", values.count, method.name, signature());
             return Err(RpcError::parameters(message));
         }
-        let arguments = Self { method, values: values.first };
+        let arguments = Self { method, values: values.first, connection: None };
         for (index, parameter) in method.parameters.iter().enumerate().filter(|(_, parameter)| !parameter.optional) {
             if arguments.value(index).is_none() {
                 let message = format!("`{}` is missing; expected {}", parameter.name, parameter.kind.expected());
@@ -187,6 +190,16 @@ impl<'a> Arguments<'a> {
             }
         }
         Ok(arguments)
+    }
+
+    /// The same, from this connection.
+    pub(crate) fn of_connection(self, connection: Option<Arc<ConnectionWork>>) -> Self {
+        Self { connection, ..self }
+    }
+
+    /// Whose request it is, where it came over a connection.
+    pub(crate) fn connection(&self) -> Option<&Arc<ConnectionWork>> {
+        self.connection.as_ref()
     }
 
     /// The value of a parameter, where there is one.

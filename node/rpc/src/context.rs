@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use entente_driver::{GroupHandle, NodeHandle};
+use entente_driver::{GroupHandle, NodeHandle, RpcConfig};
 use entente_types::GroupId;
 use tokio::sync::Semaphore;
 
 use crate::{
     feed::Feed,
+    flow::{Limits, Rate},
     limits::{BLOCK_READERS_MAX, ROW_PROOFS_MAX},
     metrics::Metrics,
 };
@@ -16,6 +17,7 @@ use crate::{
 pub(crate) struct GroupEntry {
     pub(crate) handle: GroupHandle,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) rate: Rate,
 }
 
 /// The node behind the server, and what the server counts.
@@ -23,18 +25,26 @@ pub(crate) struct Context {
     name: String,
     groups: Vec<GroupEntry>,
     pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
     pub(crate) row_proofs: Semaphore,
     /// Places for those who read whole blocks.
     pub(crate) block_readers: Arc<Semaphore>,
+    pub(crate) node: NodeHandle,
 }
 
 impl Context {
-    pub(crate) fn new(node: &NodeHandle) -> Self {
-        let entry = |handle: &GroupHandle| GroupEntry { handle: handle.clone(), feed: Arc::default() };
+    pub(crate) fn new(node: &NodeHandle, config: &RpcConfig) -> Self {
+        let entry = |handle: &GroupHandle| GroupEntry {
+            handle: handle.clone(),
+            feed: Arc::default(),
+            rate: Rate::new(config.group_requests_per_second_max),
+        };
         Self {
             name: node.name().to_owned(),
             groups: node.groups().iter().map(entry).collect(),
             metrics: Metrics::default(),
+            limits: Limits::new(config),
+            node: node.clone(),
             row_proofs: Semaphore::new(ROW_PROOFS_MAX),
             block_readers: Arc::new(Semaphore::new(BLOCK_READERS_MAX)),
         }

@@ -37,7 +37,11 @@ pub(crate) const NO_FROM: i32 = -40006;
 pub(crate) const NO_VIEW: i32 = -40007;
 /// The key is none of the system configuration's.
 pub(crate) const NO_CONFIGURATION_KEY: i32 = -40008;
-/// A limit of the node is reached.
+/// The connection has all the subscriptions that it may have.
+pub(crate) const TOO_MANY_SUBSCRIPTIONS: i32 = -32006;
+/// The answer would have too many bytes.
+pub(crate) const RESPONSE_TOO_LARGE: i32 = -32008;
+/// A limit of the node is reached: FISCO BCOS's code for too many requests a second.
 pub(crate) const BUSY: i32 = -40011;
 /// The bytes are no transaction: FISCO BCOS's receipt status MalformedTx.
 pub(crate) const MALFORMED_TRANSACTION: i32 = 10005;
@@ -52,9 +56,12 @@ pub(crate) const CODES: &[Code] = &[
         meaning: "a parameter is missing, malformed or out of bounds; the message names it",
     },
     Code { code: INTERNAL, meaning: "the node cannot answer: it is stopping, has stopped, or cannot read its ledger" },
-    Code { code: -32006, meaning: "too many subscriptions on this connection (`rpc.subscriptions_max`)" },
+    Code {
+        code: TOO_MANY_SUBSCRIPTIONS,
+        meaning: "too many subscriptions on this connection (`rpc.subscriptions_max`)",
+    },
     Code { code: -32007, meaning: "the request has too many bytes (`rpc.request_bytes_max`)" },
-    Code { code: -32008, meaning: "the answer would have too many bytes (`rpc.response_bytes_max`)" },
+    Code { code: RESPONSE_TOO_LARGE, meaning: "the answer would have too many bytes (`rpc.response_bytes_max`)" },
     Code {
         code: TOO_SLOW,
         meaning: "the batch has too many requests (`rpc.batch_requests_max`); in a notification: the subscriber was too slow",
@@ -69,12 +76,18 @@ pub(crate) const CODES: &[Code] = &[
     Code { code: NO_FROM, meaning: "`call` needs a `from`" },
     Code { code: NO_VIEW, meaning: "the group's consensus has no views" },
     Code { code: NO_CONFIGURATION_KEY, meaning: "the system configuration has no such key" },
-    Code { code: BUSY, meaning: "a limit of the node is reached, which the message names; send again later" },
+    Code {
+        code: BUSY,
+        meaning: "a limit on requests a second or on work at a time is reached, which the message names; send again later",
+    },
     Code { code: 4, meaning: "transaction refused: its gas limit" },
     Code { code: 5, meaning: "transaction refused: its signature" },
     Code { code: 15, meaning: "transaction refused: its nonce was used" },
     Code { code: 16, meaning: "transaction refused: `valid_until` is past or too far ahead" },
-    Code { code: 28, meaning: "transaction refused: the pool holds its limit of transactions; send again later" },
+    Code {
+        code: 28,
+        meaning: "transaction refused: the pool holds its limit of transactions, or of its sender's; send again later",
+    },
     Code { code: 29, meaning: "transaction refused: this version does not accept its kind" },
     Code { code: 10000, meaning: "transaction refused: it waits in the pool already" },
     Code { code: 10002, meaning: "transaction refused: it is for another chain" },
@@ -121,7 +134,7 @@ impl From<TransactionError> for RpcError {
 impl From<SubmitError> for RpcError {
     fn from(error: SubmitError) -> Self {
         let code = match error {
-            SubmitError::Busy => BUSY,
+            SubmitError::Busy { .. } | SubmitError::BusyChecking { .. } => BUSY,
             SubmitError::Stopped => INTERNAL,
         };
         Self::new(code, error.to_string())
@@ -132,7 +145,7 @@ impl From<CallError> for RpcError {
     fn from(error: CallError) -> Self {
         let code = match &error {
             CallError::History(_) => NO_BLOCK_NUMBER,
-            CallError::Busy => BUSY,
+            CallError::Busy { .. } => BUSY,
             CallError::Node(_) | CallError::Read(_) | CallError::Stopping => INTERNAL,
         };
         Self::new(code, error.to_string())
@@ -171,8 +184,13 @@ mod tests {
 
     #[test]
     fn a_busy_node_has_one_code_whatever_it_is_busy_with() {
-        for error in [RpcError::from(CallError::Busy), RpcError::from(SubmitError::Busy)] {
+        for error in [
+            RpcError::from(CallError::Busy { limit: 7 }),
+            RpcError::from(SubmitError::Busy { limit: 7 }),
+            RpcError::from(SubmitError::BusyChecking { used: 6, count: 2, limit: 7 }),
+        ] {
             assert_eq!(error.code, BUSY);
+            assert!(error.message.contains('7') && error.message.contains("_max`)"), "{error:?}");
             assert!(error.message.ends_with("again later"), "{error:?}");
         }
         assert_eq!(RpcError::from(CallError::Stopping).code, INTERNAL);

@@ -60,6 +60,11 @@ impl Feed {
         self.notices.subscribe()
     }
 
+    /// The notices that the slowest listener has not taken yet.
+    pub(crate) fn notices_waiting(&self) -> usize {
+        self.notices.len()
+    }
+
     /// Waits for the receipt of a transaction that is committed from now on. Whoever calls this looks into the
     /// ledger afterwards, lest the block was told of just before.
     pub(crate) fn receipt(self: &Arc<Self>, hash: Hash) -> ReceiptWait {

@@ -24,6 +24,7 @@
 
 mod acceptor;
 mod arguments;
+mod bucket;
 mod calls;
 mod configuration;
 mod context;
@@ -35,13 +36,16 @@ mod filter;
 mod fisco;
 mod fisco_node;
 mod fisco_views;
+mod flow;
 mod frames;
 mod front;
 pub mod limits;
 mod logs;
 mod metrics;
+mod metrics_table;
 mod outbox;
 mod plain;
+mod process;
 mod proofs;
 mod reading;
 mod sending;
@@ -58,4 +62,5 @@ mod views;
 mod websocket;
 
 pub use documentation::documentation;
+pub use metrics_table::metrics_page;
 pub use server::{ServeError, Server, serve};

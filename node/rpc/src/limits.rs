@@ -64,4 +64,4 @@ pub const REFUSALS_MAX: usize = 64;
 /// How long a connection that was refused may stay to read why.
 pub const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 /// How long a stopping server waits for its connections to end.
-pub const STOP_WAIT: Duration = Duration::from_secs(5);
+pub const STOP_WAIT: Duration = Duration::from_secs(2);

@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     error::{BUSY, INTERNAL, RpcError},
     fisco_views,
+    flow::Limit,
     limits::ROW_PROOFS_MAX,
     views::{Answer, Place, answer},
 };
@@ -180,10 +181,10 @@ struct RowProofView {
 pub(crate) fn row(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
     let (table, key, number) = (arguments.table(1)?, arguments.key(2)?, arguments.number(3)?);
-    let _place = context
-        .row_proofs
-        .try_acquire()
-        .map_err(|_| RpcError::new(BUSY, format!("{ROW_PROOFS_MAX} proofs of rows are being made; ask again later")))?;
+    let _place = context.row_proofs.try_acquire().map_err(|_| {
+        context.limits.refused(Limit::RowProofs);
+        RpcError::new(BUSY, format!("{ROW_PROOFS_MAX} proofs of rows are being made; ask again later"))
+    })?;
     let writes = group.ledger().writes(number)?;
     let row = Row::new(&table, &key);
     let Ok(index) = writes.binary_search_by(|write| write.row.cmp(&row)) else { return answer(&()) };

@@ -9,6 +9,7 @@ use crate::{
     arguments::{Arguments, Kind, shown},
     context::Context,
     error::{INTERNAL, RpcError},
+    flow,
     table::Pending,
     views::{Answer, json_answer, push_quoted_hash},
 };
@@ -18,6 +19,7 @@ pub(crate) fn send(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
     Box::pin(async move {
         let group = arguments.group(&context, 0)?.handle.clone();
         let bytes = arguments.transaction(1)?;
+        let _in_work = flow::transactions(&context, &arguments, 1)?;
         let transaction = Transaction::from_raw(&bytes)?;
         let results = group.submit(vec![(transaction, bytes.len())]).await?;
         let result = results.into_iter().next().ok_or_else(unanswered)?;
@@ -36,6 +38,7 @@ pub(crate) fn send_many(context: Arc<Context>, arguments: Arguments<'_>) -> Pend
     Box::pin(async move {
         let group = arguments.group(&context, 0)?.handle.clone();
         let texts = arguments.transactions(1)?.0;
+        let _in_work = flow::transactions(&context, &arguments, texts.len())?;
         let (transactions, refused) = decode(&texts);
         let count = texts.len();
         drop(texts);

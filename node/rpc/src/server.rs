@@ -16,11 +16,11 @@ use tokio::{
 
 use crate::{
     acceptor,
-    arguments::Arguments,
     calls::{Calls, Service, Subscriptions},
     context::Context,
     error::{INTERNAL, RpcError},
     feed,
+    flow::{self, FlowLayer},
     limits::{BACKLOG_MAX, SEND_BUFFER_BYTES, STOP_WAIT},
     outbox::Outbox,
     plain::{PlainWordsLayer, over_web_socket_only},
@@ -67,7 +67,8 @@ impl Shared {
     ) -> impl Service + use<> {
         let response_bytes_max = self.config.response_bytes_max as usize;
         let calls = Calls { methods: self.methods.clone(), response_bytes_max, connection, subscriptions };
-        RpcServiceBuilder::new().layer(PlainWordsLayer).service(calls)
+        let flow = FlowLayer { context: Arc::clone(&self.context) };
+        RpcServiceBuilder::new().layer(flow).layer(PlainWordsLayer).service(calls)
     }
 }
 
@@ -123,7 +124,7 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
     let address = config.listen;
     let listener = listen(address)?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
-    let context = Arc::new(Context::new(&node));
+    let context = Arc::new(Context::new(&node, config));
     let methods = Methods::from(module(Arc::clone(&context))?);
     let mut tasks = JoinSet::new();
     for group in context.groups() {
@@ -182,9 +183,10 @@ async fn reader_place(context: &Context, outbox: Option<&Outbox>) -> Option<Owne
 fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Method) -> Result<(), RegisterMethodError> {
     match method.handler {
         Handler::Direct(handler) => {
-            module.register_method(method.name, move |parameters, context, _| {
+            module.register_method(method.name, move |parameters, context, extensions| {
                 context.metrics.request(index);
-                Arguments::parse(method, parameters.as_str()).and_then(|arguments| handler(context, &arguments))
+                flow::arguments(context, method, parameters.as_str(), extensions)
+                    .and_then(|arguments| handler(context, &arguments))
             })?;
         }
         Handler::Blocking(handler) => {
@@ -195,16 +197,17 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                 let read = tokio::task::spawn_blocking(move || {
                     // A reader that has begun goes on even where nobody waits for it any more.
                     let _place = place;
-                    let arguments = Arguments::parse(method, parameters.as_str())?;
+                    let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions)?;
                     handler(&context, &arguments)
                 });
                 read.await.map_err(|_| stopped())?
             })?;
         }
         Handler::Waiting(handler) => {
-            module.register_async_method(method.name, move |parameters, context, _| async move {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
-                handler(context, Arguments::parse(method, parameters.as_str())?).await
+                let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions)?;
+                handler(Arc::clone(&context), arguments).await
             })?;
         }
         Handler::Subscription { notification, unsubscribe, handler } => {
@@ -217,7 +220,8 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                     let Some(outbox) = extensions.get::<Outbox>().cloned() else {
                         return refuse(pending, over_web_socket_only(method.name)).await;
                     };
-                    handler(context, Arguments::parse(method, parameters.as_str()), pending, outbox).await
+                    let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions);
+                    handler(Arc::clone(&context), arguments, pending, outbox).await
                 },
             )?;
         }

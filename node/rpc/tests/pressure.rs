@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 const NOBODY: Address = Address([1; 20]);
-/// `SUBMISSIONS_MAX` of the driver.
+/// What `pool.submissions_max` is by default.
 const SUBMISSIONS_MAX: usize = 256;
 
 /// A node that makes one block and then no other for as long as a test lasts.
@@ -39,7 +39,8 @@ async fn a_pool_that_is_full_by_count_says_so_and_when_to_come_again() {
     let (group, owner) = (node.group().await, account());
     let many: Vec<_> = (0..5).map(|amount| signed(&group, &owner, NOBODY, amount)).collect();
     let results = group.send_many(&many).await.unwrap();
-    let refusal = NodeRefusal::new(28, "the pool holds its limit of 3 transactions; send again later");
+    let refusal =
+        NodeRefusal::new(28, "the pool holds its limit of 3 transactions (`pool.transactions_max`); send again later");
     let expected: Vec<Result<Hash, NodeRefusal>> = many
         .iter()
         .enumerate()
@@ -63,7 +64,10 @@ async fn a_pool_that_is_full_by_bytes_says_so_and_when_to_come_again() {
     assert!(!refusals.is_empty() && refusals.len() < 4, "{refusals:?}");
     for refusal in refusals {
         assert_eq!(refusal.code, 10006, "{refusal}");
-        assert!(refusal.message.contains("700 bytes") && refusal.message.contains("send again later"), "{refusal}");
+        assert!(
+            refusal.message.contains("700 bytes (`pool.bytes_max`)") && refusal.message.contains("send again later"),
+            "{refusal}"
+        );
         assert!(refusal.is_flow_control());
     }
     node.stop().await;
@@ -113,7 +117,7 @@ async fn more_requests_than_are_worked_on_at_once_are_told_to_come_again() {
     for _ in 0..refused {
         let error = tokio::time::timeout(PATIENCE, sending.join_next()).await.unwrap().unwrap().unwrap().unwrap_err();
         let SendError::Query(QueryError::Refused { refusal, .. }) = error else { panic!("{error}") };
-        let message = "256 requests with transactions are being worked on; send again later";
+        let message = "256 requests with transactions are being worked on (`pool.submissions_max`); send again later";
         assert_eq!(refusal, NodeRefusal::new(-40011, message));
         assert!(refusal.is_flow_control());
     }

@@ -1,6 +1,5 @@
 //! `entente chain`: the nodes of a chain on this machine.
 
-pub(crate) mod configuration;
 pub(crate) mod new;
 pub(crate) mod processes;
 mod status;

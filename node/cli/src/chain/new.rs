@@ -10,10 +10,9 @@ use std::{
 use clap::{Args, ValueEnum};
 use entente_client::keystore::Account;
 use entente_crypto::{SecretKey, Suite};
-use entente_driver::{NodeConfig, StorageEngine, write_secret_key};
+use entente_driver::{NodeConfig, StorageEngine, commented_configuration, commented_genesis, write_secret_key};
 use entente_types::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Version};
 
-use super::configuration;
 use crate::output::{Failure, Output};
 
 /// The chain's number, and the one that Ethereum's tools see: as good as any until several chains meet.
@@ -225,13 +224,12 @@ fn write_node(folder: &Path, config: &NodeConfig, genesis: &Genesis, key: &Secre
     for part in ["keys", "data"] {
         fs::create_dir_all(folder.join(part)).map_err(fault)?;
     }
-    fs::write(folder.join("config.toml"), configuration::text(config)?).map_err(fault)?;
-    let text = format!(
+    fs::write(folder.join("config.toml"), commented_configuration(config)?).map_err(fault)?;
+    let opening = format!(
         "# What {} begins with. Its hash names the group and stands in every signature: whoever changes anything here\n\
-         # makes another group. Limits that may change later are changed by transactions.\n\n{}",
-        genesis.group_id,
-        toml::to_string(genesis)?
+         # makes another group. Limits that may change later are changed by transactions.\n\n",
+        genesis.group_id
     );
-    fs::write(folder.join("genesis.toml"), text).map_err(fault)?;
+    fs::write(folder.join("genesis.toml"), commented_genesis(&opening, genesis)?).map_err(fault)?;
     write_secret_key(&folder.join("keys").join("consensus.key"), key).map_err(fault)
 }

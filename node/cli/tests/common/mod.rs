@@ -1,6 +1,8 @@
 //! The real program with a home folder of its own.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod pressure;
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},

@@ -183,3 +183,10 @@ pub fn signed_with(
 pub fn hexadecimal(bytes: &[u8]) -> String {
     entente_types::hex_bytes::encode(bytes)
 }
+
+/// The bytes of this process that are in RAM.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}

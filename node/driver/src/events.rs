@@ -1,0 +1,235 @@
+//! The ONE table of what a node logs: the page about it is made from it, and a test holds the sources against it.
+
+use std::fmt::Write as _;
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventLevel {
+    /// Somebody must act.
+    Error,
+    /// Somebody should look.
+    Warn,
+    /// What happens.
+    Info,
+    /// What happens in detail.
+    Debug,
+}
+
+impl EventLevel {
+    /// As it stands in macros and in `log.level`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// An event. Its name is the message of its line, and never changes.
+#[derive(Debug, Clone, Copy)]
+pub struct EventDescription {
+    /// Its name.
+    pub name: &'static str,
+    /// How much it matters.
+    pub level: EventLevel,
+    /// What its fields hold; empty if it has none.
+    pub fields: &'static str,
+    /// What has happened.
+    pub meaning: &'static str,
+    /// What an operator should do.
+    pub action: &'static str,
+}
+
+const fn event(
+    level: EventLevel,
+    name: &'static str,
+    fields: &'static str,
+    meaning: &'static str,
+    action: &'static str,
+) -> EventDescription {
+    EventDescription { name, level, fields, meaning, action }
+}
+
+const NOTHING: &str = "Nothing.";
+const CODE_FOLDER: &str = "Check the owner and the free space of `data/code.cache`. Nothing is lost: the contract is \
+                           compiled anew.";
+const VERIFY: &str =
+    "Stop the node and run `entente verify`; restore the store from another copy where it finds a fault.";
+
+/// Every event, those that matter most first.
+pub const EVENTS: &[EventDescription] = &[
+    event(
+        EventLevel::Error,
+        "group_halted",
+        "group, why",
+        "The group has stopped: it makes no more blocks and refuses transactions. What was told is on disk, and reads go \
+         on. `/health` answers 503.",
+        "Do what `why` says, then start the node again.",
+    ),
+    event(
+        EventLevel::Error,
+        "group_thread_panicked",
+        "group",
+        "A thread of the group had ended in a panic, which is a defect of this release; found while stopping.",
+        "Keep the log and report it.",
+    ),
+    event(EventLevel::Error, "ledger_unreadable", "error", "A read of the ledger failed.", VERIFY),
+    event(EventLevel::Error, "state_unreadable", "error", "A read of the state failed.", VERIFY),
+    event(
+        EventLevel::Error,
+        "stored_block_contradicts_header",
+        "group, block",
+        "What is stored of a block does not have the root that its header names; no proof of it is given.",
+        VERIFY,
+    ),
+    event(
+        EventLevel::Error,
+        "missed_block_not_found",
+        "group, next",
+        "A block that subscribers had missed is not in the ledger; they are not told of it.",
+        VERIFY,
+    ),
+    event(
+        EventLevel::Error,
+        "missed_block_unreadable",
+        "group, next, error",
+        "A block that subscribers had missed could not be read; they are not told of it.",
+        VERIFY,
+    ),
+    event(
+        EventLevel::Warn,
+        "block_feed_lagged",
+        "group, missed",
+        "Blocks were written faster than subscribers could be told; those missed are read from the ledger.",
+        "Nothing, unless it comes often: then the machine has too little processor time.",
+    ),
+    event(
+        EventLevel::Warn,
+        "slow_subscriber_dropped",
+        "missed",
+        "A subscriber did not read fast enough; it was told so, and its subscription has ended.",
+        "Tell who runs it; it may subscribe again.",
+    ),
+    event(
+        EventLevel::Warn,
+        "connection_not_accepted",
+        "error",
+        "The system refused a connection, such as for too many open files.",
+        "Raise the system's limit (`process_max_fds` in `/metrics`), or lower `rpc.connections_max`.",
+    ),
+    event(
+        EventLevel::Warn,
+        "rpc_connections_left",
+        "",
+        "Some connections had not ended when the node stopped; they were cut.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
+        "store_left_open",
+        "",
+        "Somebody still used the store when the node had stopped, such as a long check of transactions. What was told is \
+         on disk; the process may end with a signal instead of 0.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
+        "code_not_kept",
+        "path, error",
+        "The folder of compiled contracts does not open; the node does without.",
+        "Check the folder's owner and free space. Contracts are compiled anew after each start.",
+    ),
+    event(EventLevel::Warn, "code_not_read", "path, error", "A compiled contract could not be read.", CODE_FOLDER),
+    event(
+        EventLevel::Warn,
+        "code_not_written",
+        "path, error",
+        "A compiled contract could not be written.",
+        CODE_FOLDER,
+    ),
+    event(
+        EventLevel::Warn,
+        "code_not_removed",
+        "path, error",
+        "A compiled contract could not be removed, so that the folder is larger than `storage.code_cache_bytes`.",
+        CODE_FOLDER,
+    ),
+    event(
+        EventLevel::Warn,
+        "code_too_large_to_keep",
+        "path, length",
+        "A compiled contract is larger than a file may be; it is compiled anew after each start.",
+        "Nothing, or raise `storage.code_cache_bytes` where that is what holds it back.",
+    ),
+    event(
+        EventLevel::Info,
+        "group_started",
+        "group, height, hash",
+        "The group's ledger is open, and its tip is this block.",
+        NOTHING,
+    ),
+    event(EventLevel::Info, "rpc_started", "address", "The node listens for JSON-RPC.", NOTHING),
+    event(
+        EventLevel::Info,
+        "block_written",
+        "group, height, transactions, hash, elapsed_us",
+        "A block is on disk, synced; this is what clients are told of. Writing it took so many microseconds.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "no_lists_to_read_again",
+        "",
+        "SIGHUP came, which asks a node to read its lists again; this version has none.",
+        NOTHING,
+    ),
+    event(EventLevel::Info, "node_stopping", "", "The node was told to end, and begins to.", NOTHING),
+    event(
+        EventLevel::Info,
+        "node_stopped",
+        "",
+        "The node has ended in order. A log without it at its end is that of a crash, which loses nothing either.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Debug,
+        "block_executed",
+        "group, height, elapsed_us",
+        "A proposal was executed, in so many microseconds; its block is not written yet.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Debug,
+        "phase_ended",
+        "phase, elapsed_ms",
+        "A part of a command's work is done. Commands log nothing unless they are asked to.",
+        NOTHING,
+    ),
+];
+
+const OPENING: &str = "# Logs
+
+This page is made from the table of events in `node/driver/src/events.rs`; `ENTENTE_BLESS=1 cargo test -p
+entente-driver` writes it again.
+
+A node writes its log to standard error, a line for each event, as text or as JSON (`log.format`), from a level on
+(`log.level`). `entente chain up` sends it to `node.log` in the node's folder. The name of an event is the message of its
+line (`message` in JSON). Names do not change from release to release; fields may be added.
+
+Lines of other names, with a `target` that does not begin with `entente`, come from libraries.
+
+";
+
+/// The page `docs/logs.md`.
+pub fn events_page() -> String {
+    let mut page = String::from(OPENING);
+    page.push_str("| event | level | fields | what has happened | what to do |\n| --- | --- | --- | --- | --- |\n");
+    for EventDescription { name, level, fields, meaning, action } in EVENTS {
+        let level = level.word();
+        // Writing to a string does not fail.
+        let _ = writeln!(page, "| `{name}` | {level} | {fields} | {meaning} | {action} |");
+    }
+    page
+}
