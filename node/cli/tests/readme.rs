@@ -116,12 +116,6 @@ fn the_first_contract_goes_as_readme_says() {
     let _stops = StopsChain(&home);
     let (mut real, mut rpc) = (HashMap::new(), String::new());
     for step in &steps {
-        // Until watching is there.
-        if step.command.starts_with("entente contract watch")
-            && !home.run(&["contract", "watch", "--help"]).status.success()
-        {
-            continue;
-        }
         let command = real
             .iter()
             .fold(step.command.clone(), |line, (shown, found): (&String, &String)| line.replace(shown, found));

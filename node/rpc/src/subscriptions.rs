@@ -250,7 +250,6 @@ pub(crate) fn receipt(
 
 #[cfg(test)]
 mod tests {
-    use entente_driver::RpcConfig;
     use serde_json::{Value, json};
 
     use super::*;

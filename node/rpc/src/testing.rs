@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use entente_crypto::SecretKey;
-use entente_driver::{GroupHandle, Node, NodeConfig};
+use entente_driver::{GroupHandle, Node, NodeConfig, RpcConfig};
 use entente_executor::container;
 use entente_testing::{genesis, key, node_folder, unsigned};
 use entente_types::{Address, Bytes, Hash, Transaction};
@@ -49,7 +49,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) fn new() -> Self {
         let (folder, node) = node();
-        let context = Arc::new(Context::new(node.handle()));
+        let context = Arc::new(Context::new(node.handle(), &RpcConfig::default()));
         let mut feeds = JoinSet::new();
         for group in context.groups() {
             let next = group.handle.ledger().tip().number + 1;
