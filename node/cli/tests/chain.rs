@@ -66,12 +66,11 @@ fn what_is_promised_and_not_there_yet_gets_one_plain_line() {
         );
     }
     assert!(!home.path("chain").exists());
-    let others: [&[&str]; 5] = [
+    let others: [&[&str]; 4] = [
         &["contract", "build", "x", "--target", "evm"],
         &["load", "--workload", "kv"],
         &["load", "--workload", "erc20"],
         &["load", "--workload", "mixed"],
-        &["load", "--plot", "x.png"],
     ];
     for arguments in others {
         let line = home.failure(arguments);

@@ -89,21 +89,7 @@ fn a_token_is_deployed_sent_called_and_loaded() {
     assert!(fail(&["contract", "call", &nowhere, "symbol"]).contains("--abi FILE"));
     assert!(home.failure(&["contract", "call", address, "symbol", "--rpc", "127.0.0.1:1"]).contains("is it running?"));
 
-    let watch = |more: &[&str]| {
-        let output = home.run(&[&["contract", "watch", address, "--from", "0"], more, &rpc].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    // The tokens that were made, and the one transfer that did not revert.
-    let lines = watch(&["--count", "2", "--json"]);
-    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((events.len(), &events[0]["block"], &events[1]["block"]), (2, &1.into(), &2.into()));
-    assert_eq!(events[1]["event"], "Transfer(address,address,uint256)");
-    assert_eq!((&events[1]["transaction"], &events[1]["arguments"][2]["value"]), (&sent["transaction"], &"25".into()));
-    let lines = watch(&["Transfer", "--count", "1", "--abi", module]);
-    assert!(lines.starts_with("block 1, transaction 0x") && lines.contains(": Transfer(from: 0x0000"), "{lines}");
-    let mistaken = fail(&["contract", "watch", address, "transfer"]);
-    assert!(mistaken.contains("no event \"transfer\"; did you mean Transfer(address,address,uint256)?"), "{mistaken}");
+    watches(&home, &rpc, address, module, &sent);
 
     let load = ["load", "--contract", module, "--rate", "1000", "--seconds", "2", "--accounts", "50"];
     let loaded = run(&[&load[..], &["--conflict", "50", "--plot", "load.png"]].concat());
@@ -123,6 +109,25 @@ fn a_token_is_deployed_sent_called_and_loaded() {
     assert_eq!(verified["ok"], true);
     assert_eq!(verified["replay"]["state_root"], verified["state_root"]);
     assert_eq!(verified["replay"]["failed"], 1, "the transfer that reverted");
+}
+
+/// The events of the token so far, as they are shown.
+fn watches(home: &Home, rpc: &[&str], address: &str, module: &str, sent: &serde_json::Value) {
+    let watch = |more: &[&str]| {
+        let output = home.run(&[&["contract", "watch", address, "--from", "0"], more, rpc].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    // The tokens that were made, and the one transfer that did not revert.
+    let lines = watch(&["--count", "2", "--json"]);
+    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((events.len(), &events[0]["block"], &events[1]["block"]), (2, &1.into(), &2.into()));
+    assert_eq!(events[1]["event"], "Transfer(address,address,uint256)");
+    assert_eq!((&events[1]["transaction"], &events[1]["arguments"][2]["value"]), (&sent["transaction"], &"25".into()));
+    let lines = watch(&["Transfer", "--count", "1", "--abi", module]);
+    assert!(lines.starts_with("block 1, transaction 0x") && lines.contains(": Transfer(from: 0x0000"), "{lines}");
+    let mistaken = home.failure(&[&["contract", "watch", address, "transfer"], rpc].concat());
+    assert!(mistaken.contains("no event \"transfer\"; did you mean Transfer(address,address,uint256)?"), "{mistaken}");
 }
 
 /// A picture of the right size, in which each of the lines is drawn.

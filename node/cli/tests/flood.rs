@@ -267,10 +267,21 @@ async fn a_flood_of_transactions_leaves_the_node_small_and_honest_clients_served
     assert!(p99 < LATENCY_MAX && calls_p99 < LATENCY_MAX);
     assert!(accepted.len() > VALID / 2, "no flood: {} accepted", accepted.len());
 
-    // Each that was accepted is committed once, and nothing else is.
+    let transactions = counted + sent + accepted.len() as u64;
+    all_is_committed_once(&home, &chain, &group, transactions, &accepted).await;
+}
+
+/// Each that was accepted is committed once, and nothing else is.
+async fn all_is_committed_once(
+    home: &Home,
+    chain: &Chain<'_>,
+    group: &Group,
+    transactions: u64,
+    accepted: &HashSet<String>,
+) {
     let status = group.status().await.unwrap();
     assert_eq!((status.pool.transactions, status.pool.bytes), (0, 0));
-    assert_eq!(status.transaction_count, counted + sent + accepted.len() as u64);
+    assert_eq!(status.transaction_count, transactions);
     for hash in accepted.iter().step_by(37) {
         assert!(group.receipt(&hash.parse().unwrap()).await.unwrap().is_some(), "{hash}");
     }

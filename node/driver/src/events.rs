@@ -128,6 +128,22 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Warn,
+        "store_log_cut",
+        "group, path",
+        "The end of the store's log was half written, as a loss of power leaves it, and was cut off. Nothing that was told \
+         was in it.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
+        "store_not_flushed",
+        "group, error",
+        "The store's log could not be moved to sorted files when the node stopped. Nothing is lost; the next start reads the \
+         log again.",
+        "Check the disk and its free space.",
+    ),
+    event(
+        EventLevel::Warn,
         "store_left_open",
         "",
         "Somebody still used the store when the node had stopped, such as a long check of transactions. What was told is \
@@ -164,6 +180,27 @@ pub const EVENTS: &[EventDescription] = &[
         "Nothing, or raise `storage.code_cache_bytes` where that is what holds it back.",
     ),
     event(
+        EventLevel::Warn,
+        "slow_reader_dropped",
+        "peer, bytes, waited_ms",
+        "A client took next to nothing of what was sent to it for `rpc.stall_ms_max`; its connection was ended.",
+        "Tell the client's operator: it must read its socket faster, or ask for less.",
+    ),
+    event(
+        EventLevel::Info,
+        "half_request_dropped",
+        "peer, waited_ms",
+        "A client began a request and did not send the rest in `rpc.header_ms_max`; its connection was ended.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "connection_refused",
+        "peer",
+        "As many connections as may be are open; this one was told so.",
+        "Raise `rpc.connections_max` where clients need more, and the files that the process may open.",
+    ),
+    event(
         EventLevel::Info,
         "group_started",
         "group, height, hash",
@@ -198,6 +235,22 @@ pub const EVENTS: &[EventDescription] = &[
         "block_executed",
         "group, height, elapsed_us",
         "A proposal was executed, in so many microseconds; its block is not written yet.",
+        NOTHING,
+    ),
+    event(EventLevel::Debug, "connection_failed", "peer, error", "A connection broke.", NOTHING),
+    event(
+        EventLevel::Debug,
+        "connection_not_upgraded",
+        "peer, error",
+        "A connection broke before it became a WebSocket.",
+        NOTHING,
+    ),
+    event(EventLevel::Debug, "websocket_failed", "peer, error", "A WebSocket broke.", NOTHING),
+    event(
+        EventLevel::Debug,
+        "websocket_ended",
+        "peer, code, reason",
+        "A WebSocket was closed by the node, with this code of RFC 6455.",
         NOTHING,
     ),
     event(

@@ -147,7 +147,9 @@ const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
     ("pool = 5\n", "1: `pool` is 5; allowed is a section, [pool]"),
     (
         "[rpc]\nlisten = \"127.0.0.1:1\"\nlistne = 5\n",
-        "3: unknown field `listne`, expected one of `listen`, `connections_max`, `request_bytes_max`, `response_bytes_max`, `batch_requests_max`, `subscriptions_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
+        "3: unknown field `listne`, expected one of `listen`, `connections_max`, `request_bytes_max`, `response_bytes_max`, `batch_requests_max`, `subscriptions_max`, `cors_origins`, `header_ms_max`, `idle_ms_max`, \
+         `stall_ms_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, \
+         `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
     ),
     ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`"),
     (

@@ -236,7 +236,9 @@ pub(crate) fn arguments<'a>(
     extensions: &Extensions,
 ) -> Result<Arguments<'a>, RpcError> {
     let arguments = Arguments::parse(method, parameters)?.of_connection(connection(extensions));
-    if method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group) {
+    // What is said of a group that is not here is for its method to say.
+    let names_group = method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group);
+    if names_group && arguments.group(context, 0).is_ok() {
         context.limits.group_rate(context, &arguments, 1, 0)?;
     }
     Ok(arguments)

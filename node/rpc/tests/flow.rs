@@ -217,7 +217,7 @@ async fn one_connection_too_many_is_told_so_and_a_place_that_is_given_up_is_take
     let mut third = TcpStream::connect(node.address()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, third.read_to_string(&mut answer)).await.unwrap().unwrap();
-    let expected = "this node has its limit of 2 connections (`rpc.connections_max`); connect again later\n";
+    let expected = "the node serves 2 connections, its limit (`rpc.connections_max`); close one or try again later\n";
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with(expected), "{answer}");
     drop(second);
     // The server hears of it a moment later.

@@ -50,6 +50,20 @@ async fn growth<T>(work: impl Future<Output = T>) -> (T, usize) {
     }
 }
 
+/// Asks again and again over HTTP, does not read, and is closed.
+async fn over_http(address: std::net::SocketAddr, request: &str) {
+    let mut http = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{request}",
+        request.len()
+    );
+    for _ in 0..8 {
+        http.write_all(head.as_bytes()).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    closed_after(&mut http).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_holds_little_and_is_dropped() {
     let _alone = ALONE.lock().await;
@@ -106,18 +120,7 @@ async fn who_does_not_read_holds_little_and_is_dropped() {
     assert!(grown < 120 * MIB, "{} MiB", grown / MIB);
     closed_after(&mut listening.stream).await;
 
-    // Over HTTP, too.
-    let mut http = TcpStream::connect(node.address()).await.unwrap();
-    let head = format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{request}",
-        request.len()
-    );
-    for _ in 0..8 {
-        http.write_all(head.as_bytes()).await.unwrap();
-    }
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    closed_after(&mut http).await;
-
+    over_http(node.address(), &request).await;
     assert_eq!(metrics(node.address(), "entente_rpc_slow_clients_dropped_total").await, 3);
     // Only who asks is left: the group's own connection, and the one that asks for metrics.
     assert_eq!(metrics(node.address(), "entente_rpc_connections ").await, 2);
