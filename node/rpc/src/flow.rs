@@ -18,7 +18,7 @@ use std::{
 use entente_driver::{Place, Refusals, RpcConfig};
 use jsonrpsee::{
     Extensions, MethodResponse,
-    core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
+    core::middleware::{Batch, Notification, RpcServiceT},
     types::{ErrorObjectOwned, Id, Request},
 };
 use tower::Layer;
@@ -28,6 +28,7 @@ use crate::{
     bucket::{Bucket, Wait},
     context::Context,
     error::{BUSY, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
+    plain::refuse_entries,
     table::Method,
 };
 
@@ -379,19 +380,6 @@ impl<S> Flow<S> {
         let in_work = enter(&self.context, connection, bytes)?;
         refuse_entries(requests, |_| self.context.limits.node_rate(1, 0).err());
         Ok(in_work)
-    }
-}
-
-/// Puts errors in the place of those requests of a batch that are refused.
-fn refuse_entries(requests: &mut Batch<'_>, refusal: impl Fn(&Request<'_>) -> Option<RpcError>) {
-    for entry in requests.iter_mut() {
-        let refused = match entry {
-            Ok(BatchEntry::Call(request)) => refusal(request).map(|error| (request.id().clone(), error)),
-            Ok(BatchEntry::Notification(_)) | Err(_) => None,
-        };
-        if let Some((id, error)) = refused {
-            *entry = Err(BatchEntryErr::new(id, error.into()));
-        }
     }
 }
 

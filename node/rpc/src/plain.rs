@@ -60,6 +60,19 @@ fn refusal(request: &Request<'_>) -> Option<RpcError> {
     Some(RpcError::new(NO_METHOD, format!("there is no method {:?}; docs/rpc.md lists them", shown(name))))
 }
 
+/// Puts errors in the place of those requests of a batch that are refused.
+pub(crate) fn refuse_entries(requests: &mut Batch<'_>, refusal: impl Fn(&Request<'_>) -> Option<RpcError>) {
+    for entry in requests.iter_mut() {
+        let refused = match entry {
+            Ok(BatchEntry::Call(request)) => refusal(request).map(|error| (request.id().clone(), error)),
+            Ok(BatchEntry::Notification(_)) | Err(_) => None,
+        };
+        if let Some((id, error)) = refused {
+            *entry = Err(BatchEntryErr::new(id, error.into()));
+        }
+    }
+}
+
 impl<S> RpcServiceT for PlainWords<S>
 where
     S: RpcServiceT<
@@ -88,15 +101,7 @@ where
 
     fn batch<'a>(&self, mut requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         // The library answers the requests of a batch itself, without coming back here.
-        for entry in requests.iter_mut() {
-            let refused = match entry {
-                Ok(BatchEntry::Call(request)) => refusal(request).map(|error| (request.id().clone(), error)),
-                Ok(BatchEntry::Notification(_)) | Err(_) => None,
-            };
-            if let Some((id, error)) = refused {
-                *entry = Err(BatchEntryErr::new(id, error.into()));
-            }
-        }
+        refuse_entries(&mut requests, refusal);
         self.inner.batch(requests)
     }
 
