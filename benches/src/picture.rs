@@ -2,12 +2,29 @@
 
 use std::path::Path;
 
-use plotters::prelude::*;
+use plotters::{
+    coord::Shift,
+    prelude::*,
+    style::{FontStyle, register_font},
+};
 
 use crate::{Growth, GrowthPoint, Report, Soak, soak::SERIES};
 
 /// How many times the threshold a bar shows at most.
 const SHOWN_MAX: f64 = 3.0;
+
+/// Letters are measured with a font of ours: a machine may have none. It is the one of `entente load --plot`.
+const FONT: &[u8] = include_bytes!("../../node/cli/src/load/fonts/Roboto-Regular.ttf");
+
+type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// An empty picture.
+fn paper(path: &Path, size: (u32, u32)) -> Result<Drawing<'_>, Box<dyn std::error::Error>> {
+    register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the font of the pictures cannot be read")?;
+    let area = SVGBackend::new(path, size).into_drawing_area();
+    area.fill(&WHITE)?;
+    Ok(area)
+}
 
 /// Draws one bar a row: 1 is the threshold, more is better.
 ///
@@ -16,8 +33,7 @@ const SHOWN_MAX: f64 = 3.0;
 pub fn draw(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let rows = i32::try_from(report.results.len())?;
     let height = 80 + 46 * rows;
-    let area = SVGBackend::new(path, (1000, height.cast_unsigned())).into_drawing_area();
-    area.fill(&WHITE)?;
+    let area = paper(path, (1000, height.cast_unsigned()))?;
     let title = format!("{} ({} cores), V = {:.0}/s; 1 = reached, more is better", report.cpu, report.cores, report.v);
     area.draw(&Text::new(title, (20, 16), ("sans-serif", 18).into_font()))?;
     let scale = |times: f64| 20 + (times.clamp(0.0, SHOWN_MAX) / SHOWN_MAX * 960.0) as i32;
@@ -40,8 +56,7 @@ pub fn draw(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Erro
 /// # Errors
 /// Where the file cannot be written.
 pub fn draw_growth(growth: &Growth, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::new(path, (1000, 420)).into_drawing_area();
-    area.fill(&WHITE)?;
+    let area = paper(path, (1000, 420))?;
     let (left, right) = area.split_horizontally(500);
     growth_panel(&left, "blocks of the ledger", "read a receipt", &growth.blocks)?;
     growth_panel(&right, "rows of the state", "read a row", &growth.rows)?;
@@ -50,7 +65,7 @@ pub fn draw_growth(growth: &Growth, path: &Path) -> Result<(), Box<dyn std::erro
 }
 
 fn growth_panel(
-    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    area: &Drawing<'_>,
     title: &str,
     read: &str,
     points: &[GrowthPoint],
@@ -64,14 +79,15 @@ fn growth_panel(
         ("write a block, synced", series(|point| point.write), RGBColor(60, 140, 90)),
         (read, series(|point| point.read), RGBColor(190, 110, 40)),
     ];
-    let highest = lines.iter().flat_map(|(_, line, _)| line).map(|(_, times)| *times).fold(2.0, f64::max);
+    let all = || lines.iter().flat_map(|(_, line, _)| line).map(|(_, times)| *times);
+    let (lowest, highest) = (all().fold(0.5, f64::min), all().fold(2.0, f64::max));
     let sizes = (first.size as f64 / 1.5..last.size as f64 * 1.5).log_scale();
     let mut chart = ChartBuilder::on(area)
         .caption(format!("Cost by {title}, as a multiple of the first"), ("sans-serif", 17))
         .margin(14)
         .x_label_area_size(36)
         .y_label_area_size(44)
-        .build_cartesian_2d(sizes, 0.0..highest * 1.15)?;
+        .build_cartesian_2d(sizes, (lowest / 1.2..highest * 3.0).log_scale())?;
     chart.configure_mesh().x_desc(title).y_desc("times").x_label_formatter(&|size| format!("{size:.0e}")).draw()?;
     for (name, line, color) in lines {
         let dots = line.clone();
@@ -90,8 +106,7 @@ fn growth_panel(
 /// # Errors
 /// Where the file cannot be written.
 pub fn draw_soak(soak: &Soak, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::new(path, (1000, 780)).into_drawing_area();
-    area.fill(&WHITE)?;
+    let area = paper(path, (1000, 780))?;
     let panels = area.split_evenly((3, 1));
     for (panel, (name, value)) in panels.iter().zip(SERIES) {
         let points: Vec<(f64, f64)> =
@@ -109,4 +124,35 @@ pub fn draw_soak(soak: &Soak, path: &Path) -> Result<(), Box<dyn std::error::Err
     }
     area.present()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Row, SoakSample};
+
+    #[test]
+    fn every_picture_is_drawn_with_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.svg");
+        let words = |words: &[&str]| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            words.iter().for_each(|word| assert!(text.contains(word), "{word}: {text}"));
+        };
+        let mut report = Report::new(2, 20_000.0);
+        report.results.push(Row::new("a row", 0.6, ">= 0.50"));
+        draw(&report, &path).unwrap();
+        words(&["a row: 0.600 (reach &gt;= 0.50)"]);
+
+        let point = |size| GrowthPoint { size, open: size as f64, write: 7.0, read: 0.1, bytes: 1 };
+        draw_growth(&Growth { blocks: vec![point(10), point(1000)], rows: vec![point(10), point(100)] }, &path)
+            .unwrap();
+        words(&["rows of the state", "read a receipt", "write a block, synced"]);
+
+        let sample =
+            |seconds| SoakSample { seconds, transactions: 9, resident_bytes: 1 << 20, files: 3, disk_bytes: 900 };
+        let samples = vec![sample(0.0), sample(60.0)];
+        draw_soak(&Soak { rate: 5, committed: 9, failed: 0, samples }, &path).unwrap();
+        words(&["resident memory, MiB (5 transfers a second)", "open files", "disk, bytes a transaction"]);
+    }
 }
