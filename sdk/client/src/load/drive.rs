@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use entente_types::BlockNumber;
 use serde::Deserialize;
 use tokio::{task::JoinSet, time::sleep_until};
 
@@ -172,7 +173,7 @@ impl Drive {
         }
         // The intended time stands, though a node may have asked for a pause.
         let intended = due.unwrap_or_else(Instant::now);
-        self.tracker.register(&batch.keys, intended, batch.valid_until);
+        self.tracker.register(&batch.keys, intended, tracked_until(batch.valid_until, self.tracker.height()));
         sleep_until(self.pause_until.into()).await;
         batch
     }
@@ -194,7 +195,7 @@ impl Drive {
 
     async fn renewed_if_expiring(&mut self, batch: Batch) -> Result<Batch, LoadError> {
         let height = self.tracker.height();
-        if batch.valid_until > height.saturating_add(EXPIRY_MARGIN) {
+        if !is_expiring(batch.valid_until, height) {
             return Ok(batch);
         }
         let (signer, old): (_, Vec<Key>) = (self.signer.clone(), batch.keys.clone());
@@ -279,6 +280,32 @@ impl Drive {
                 Err(LoadError::Stalled { seconds: quiet.as_secs(), waiting })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a batch that is valid until then is signed anew before it is sent.
+const fn is_expiring(valid_until: BlockNumber, height: BlockNumber) -> bool {
+    valid_until <= height.saturating_add(EXPIRY_MARGIN)
+}
+
+/// Until when the tracker waits for a batch that is to be sent. One that is expiring is about to be signed anew: it must
+/// not be given up in between.
+const fn tracked_until(valid_until: BlockNumber, height: BlockNumber) -> BlockNumber {
+    if is_expiring(valid_until, height) { height.saturating_add(VALIDITY) } else { valid_until }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_anew_before_it_is_sent_is_not_given_up_before() {
+        for age in 0..3000 {
+            let (valid_until, height) = (VALIDITY, age);
+            let tracked = tracked_until(valid_until, height);
+            assert!(tracked > height + EXPIRY_MARGIN, "signed {age} blocks ago");
+            assert!(tracked == valid_until || is_expiring(valid_until, height));
         }
     }
 }

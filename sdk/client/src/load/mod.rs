@@ -270,7 +270,9 @@ impl Load {
             (None, LoadEnd::After(duration)) => (speed * duration.as_secs_f64()) as u64 + self.plan.window as u64,
             _ => total,
         };
-        let while_valid = (speed * AHEAD_BLOCKS / self.pace.blocks_per_second) as u64;
+        // Blocks with fewer transactions come faster.
+        let blocks_per_second = self.pace.blocks_per_second * (self.pace.transactions_per_second / speed).max(1.0);
+        let while_valid = (speed * AHEAD_BLOCKS / blocks_per_second) as u64;
         let prefill = foreseen.min(while_valid.max(self.plan.batch as u64)).min(LOAD_PREPARED_MAX as u64);
         let transfers = Transfers::new(self.plan.seed, self.plan.accounts, self.plan.conflict_percent, self.serial);
         // A second run goes on with other nonces.
