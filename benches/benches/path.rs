@@ -23,6 +23,7 @@ fn path(criterion: &mut Criterion) {
     let executed = workload.execute(&inputs).expect("executes");
     let rules = PoolRules {
         suite: Suite::Standard,
+        scheme: std::sync::Arc::new(Suite::Standard),
         genesis: workload.genesis.hash(),
         chain_id: 1,
         group_id: workload.genesis.group_id.clone(),

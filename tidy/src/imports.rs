@@ -16,10 +16,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("storage", &[]),
     ("ledger", &["crypto", "types", "state", "storage"]),
     ("pool", &["crypto", "types"]),
-    ("consensus", &["types"]),
+    ("consensus", &["crypto", "types"]),
+    ("sync", &["types"]),
     (
         "group",
-        &["crypto", "types", "state", "host", "executor", "precompiles", "storage", "ledger", "pool", "consensus"],
+        &["crypto", "types", "state", "host", "executor", "precompiles", "storage", "ledger", "pool", "consensus", "sync"],
+    ),
+    (
+        "sim",
+        &["crypto", "types", "state", "host", "executor", "precompiles", "storage", "ledger", "pool", "consensus", "sync", "group"],
     ),
     ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group"]),
     ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "driver"]),

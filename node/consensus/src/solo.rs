@@ -5,7 +5,7 @@
 
 use entente_types::{BlockNumber, Certificate, CertificateVote, Version};
 
-use crate::{Engine, Input, Instant, Output};
+use crate::{Engine, Identity, Input, Instant, Output, Position};
 
 /// Where the height above the certified one stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,6 @@ enum Stage {
     Proposing,
     /// It is being executed.
     Executing,
-    /// Its header is being signed.
-    Signing,
     /// Its certificate is there, but the block below is still being written.
     Certified(Certificate),
 }
@@ -25,6 +23,7 @@ enum Stage {
 /// The engine of a group with one sealer.
 #[derive(Debug)]
 pub struct Solo {
+    identity: Identity,
     certified: BlockNumber,
     written: BlockNumber,
     stage: Stage,
@@ -35,8 +34,9 @@ pub struct Solo {
 
 impl Solo {
     /// The engine above a chain whose last written block is at `tip`. Proposals are at least `interval_ms_min` apart.
-    pub fn new(tip: BlockNumber, interval_ms_min: u64) -> Self {
+    pub fn new(identity: Identity, tip: BlockNumber, interval_ms_min: u64) -> Self {
         Self {
+            identity,
             certified: tip,
             written: tip,
             stage: Stage::Idle,
@@ -65,7 +65,7 @@ impl Solo {
         self.last_proposal_at = Some(now);
         self.transactions_wait = false;
         self.stage = Stage::Proposing;
-        vec![Output::Propose { height: self.next(), view: 0 }]
+        vec![Output::Propose { height: self.next(), parent: None, view: 0 }]
     }
 
     fn commit(&mut self, now: Instant, certificate: Certificate) -> Vec<Output> {
@@ -98,11 +98,8 @@ impl Engine for Solo {
                 self.stage = Stage::Idle;
                 self.propose(now)
             }
-            (Input::Executed { height, header }, Stage::Executing) if height == self.next() => {
-                self.stage = Stage::Signing;
-                vec![Output::Sign { height, header }]
-            }
-            (Input::Signed { height, signature }, Stage::Signing) if height == self.next() => {
+            (Input::Executed { height, header, .. }, Stage::Executing) if height == self.next() => {
+                let signature = self.identity.checkpoint(0, 1, height, header).signature;
                 let votes = vec![CertificateVote { member: 0, signature }];
                 self.commit(now, Certificate { version: Version, votes })
             }
@@ -118,48 +115,64 @@ impl Engine for Solo {
         }
     }
 
-    fn certified(&self) -> BlockNumber {
-        self.certified
+    fn position(&self) -> Position {
+        let proposer = Some(self.identity.key.public_key());
+        Position { certified: self.certified, epoch: 1, view: 0, active: true, timeout_ms: 0, proposer }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use entente_types::{Hash, Signature};
+    use std::sync::Arc;
+
+    use entente_crypto::{SecretKey, Suite};
+    use entente_types::{Hash, Header, Member};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::SealerSet;
 
-    fn signature() -> Signature {
-        Signature::from_bytes(&[1; 65]).unwrap()
+    fn solo(interval_ms_min: u64) -> Solo {
+        let key = SecretKey::from_bytes(Suite::Standard, &[7; 32]).unwrap();
+        let scheme = Arc::new(Suite::Standard);
+        let identity = Identity { suite: Suite::Standard, genesis: Hash([9; 32]), key: Arc::new(key), scheme };
+        Solo::new(identity, 0, interval_ms_min)
+    }
+
+    fn executed(height: u64, header: Hash) -> Input {
+        let sealers = Arc::new(SealerSet { since: 1, members: Vec::new() });
+        Input::Executed { height, header, sealers }
     }
 
     #[test]
     fn the_next_height_executes_while_the_last_is_written_but_waits_to_commit() {
-        let mut solo = Solo::new(0, 0);
+        let mut solo = solo(0);
         let digest = Hash([1; 32]);
         let header = Hash([2; 32]);
-        assert_eq!(solo.step(0, Input::TransactionsWait), [Output::Propose { height: 1, view: 0 }]);
+        assert_eq!(solo.step(0, Input::TransactionsWait), [Output::Propose { height: 1, parent: None, view: 0 }]);
         assert_eq!(solo.step(0, Input::Proposed { height: 1, digest }), [Output::Execute { height: 1, digest }]);
         assert_eq!(solo.step(0, Input::TransactionsWait), []);
-        assert_eq!(solo.step(0, Input::Executed { height: 1, header }), [Output::Sign { height: 1, header }]);
-        let outputs = solo.step(0, Input::Signed { height: 1, signature: signature() });
-        assert!(matches!(&outputs[..], [Output::Commit { height: 1, .. }, Output::Propose { height: 2, .. }]));
+        let outputs = solo.step(0, executed(1, header));
+        let [Output::Commit { height: 1, certificate }, Output::Propose { height: 2, .. }] = &outputs[..] else {
+            panic!("{outputs:?}");
+        };
+        let signed = Header::signing_digest(Suite::Standard, &solo.identity.genesis, 1, &header);
+        let sealer = Member { key: solo.identity.key.public_key(), weight: 1 };
+        assert_eq!(certificate.verify_with(&Suite::Standard, &signed, &[sealer]), Ok(()));
         solo.step(0, Input::Proposed { height: 2, digest });
-        solo.step(0, Input::Executed { height: 2, header });
-        assert_eq!(solo.step(0, Input::Signed { height: 2, signature: signature() }), []);
+        assert_eq!(solo.step(0, executed(2, header)), []);
         let outputs = solo.step(0, Input::Written { height: 1 });
         assert!(matches!(&outputs[..], [Output::Commit { height: 2, .. }]));
-        assert_eq!(solo.certified(), 2);
+        assert_eq!(solo.position().certified, 2);
     }
 
     #[test]
     fn proposals_keep_their_distance() {
-        let mut solo = Solo::new(0, 10);
+        let mut solo = solo(10);
         solo.step(100, Input::TransactionsWait);
         solo.step(100, Input::NothingToPropose { height: 1 });
         assert_eq!(solo.step(101, Input::TransactionsWait), [Output::WakeAt(110)]);
-        assert_eq!(solo.step(110, Input::Tick), [Output::Propose { height: 1, view: 0 }]);
+        assert_eq!(solo.step(110, Input::Tick), [Output::Propose { height: 1, parent: None, view: 0 }]);
     }
 
     fn inputs() -> impl Strategy<Value = Input> {
@@ -169,27 +182,22 @@ mod tests {
             Just(Input::TransactionsWait),
             (height.clone(), hash.clone()).prop_map(|(height, digest)| Input::Proposed { height, digest }),
             height.clone().prop_map(|height| Input::NothingToPropose { height }),
-            (height.clone(), hash).prop_map(|(height, header)| Input::Executed { height, header }),
-            height.clone().prop_map(|height| Input::Signed { height, signature: signature() }),
+            (height.clone(), hash).prop_map(|(height, header)| executed(height, header)),
             height.prop_map(|height| Input::Written { height }),
         ]
     }
 
     proptest! {
         #[test]
-        fn heights_are_signed_and_committed_once_and_in_order(steps in proptest::collection::vec(inputs(), 0..200)) {
-            let mut solo = Solo::new(0, 0);
-            let (mut signed, mut committed, mut written) = (0, 0, 0);
+        fn heights_are_committed_once_and_in_order(steps in proptest::collection::vec(inputs(), 0..200)) {
+            let mut solo = solo(0);
+            let (mut committed, mut written) = (0, 0);
             for (now, input) in steps.into_iter().enumerate() {
                 if let Input::Written { height } = input && height == written + 1 && height <= committed {
                     written = height;
                 }
                 for output in solo.step(now as u64, input) {
                     match output {
-                        Output::Sign { height, .. } => {
-                            prop_assert_eq!(height, signed + 1);
-                            signed = height;
-                        }
                         Output::Commit { height, .. } => {
                             prop_assert_eq!(height, committed + 1);
                             prop_assert!(height <= written + 1, "two writes at once");

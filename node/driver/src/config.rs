@@ -259,6 +259,7 @@ impl NodeConfig {
                 sender_transactions: narrow(self.pool.sender_transactions_max),
             },
             interval_ms_min: self.consensus.interval_ms_min,
+            ..GroupOptions::default()
         }
     }
 }

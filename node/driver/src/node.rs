@@ -8,7 +8,7 @@ use std::{
 };
 
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
-use entente_group::{Group, GroupError, OpenGroupError, open_with};
+use entente_group::{Group, GroupError, OpenGroupError, Signing, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
 use entente_types::GroupId;
@@ -136,7 +136,7 @@ impl Node {
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
         let options = config.group();
         let node_key = key.public_key();
-        let group = Group::new(&ledger, &executor, key, options)
+        let group = Group::new(&ledger, &executor, Signing::new(key), options)
             .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
         let (messages, receiver) = channel();
         let shared = Shared {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use entente_executor::EXECUTION_STACK_BYTES;
-use entente_group::{Effect, Event, ExecuteTask, Group, Now, WriteTask};
+use entente_group::{Effect, Event, ExecuteTask, Group, Now, PersistTask, WriteTask};
 use entente_pool::{AdmissionError, Checked, PooledTransaction};
 use entente_types::{BlockNumber, Hash};
 use tokio::sync::oneshot;
@@ -42,6 +42,12 @@ pub(crate) enum Message {
     Stop,
 }
 
+/// What the writing thread does, in this order.
+enum Writing {
+    Block(WriteTask),
+    Promise(PersistTask),
+}
+
 /// The running threads of a group.
 pub(crate) struct Running {
     pub(crate) handle: GroupHandle,
@@ -52,7 +58,7 @@ impl Running {
     /// Starts the three threads of a group.
     pub(crate) fn start(group: Group, handle: GroupHandle, messages: mpsc::Receiver<Message>) -> io::Result<Self> {
         let (execute, to_execute) = mpsc::channel::<ExecuteTask>();
-        let (write, to_write) = mpsc::channel::<WriteTask>();
+        let (write, to_write) = mpsc::channel::<Writing>();
         let name = handle.id().to_string();
         let executing = handle.clone();
         let writing = handle.clone();
@@ -73,7 +79,12 @@ impl Running {
                 .spawn(move || to_execute.into_iter().for_each(|task| run_execute(&executing, &task)))?,
             Builder::new()
                 .name(format!("{name}-write"))
-                .spawn(move || to_write.into_iter().for_each(|task| run_write(&writing, task)))?,
+                .spawn(move || {
+                    to_write.into_iter().for_each(|task| match task {
+                        Writing::Block(task) => run_write(&writing, task),
+                        Writing::Promise(task) => run_persist(&writing, task),
+                    });
+                })?,
             Builder::new().name(format!("{name}-step")).spawn(move || stepping.run(&messages))?,
         ];
         Ok(Self { handle, threads })
@@ -140,12 +151,18 @@ fn run_write(handle: &GroupHandle, task: WriteTask) {
     });
 }
 
+fn run_persist(handle: &GroupHandle, task: PersistTask) {
+    let ticket = task.ticket();
+    let height = handle.shared.ledger.tip().number;
+    work(handle, height, || Event::Persisted { ticket, result: task.run(&handle.shared.ledger) });
+}
+
 /// The thread that steps a group.
 struct Loop {
     group: Group,
     handle: GroupHandle,
     execute: mpsc::Sender<ExecuteTask>,
-    write: mpsc::Sender<WriteTask>,
+    write: mpsc::Sender<Writing>,
     started: Instant,
     wake_at: Option<u64>,
     answers: HashMap<u64, (Answer, Held)>,
@@ -221,8 +238,14 @@ impl Loop {
             }
             Effect::Write(task) => {
                 self.handle.shared.counters.writing.fetch_add(1, Ordering::Relaxed);
-                let _ = self.write.send(task);
+                let _ = self.write.send(Writing::Block(task));
             }
+            Effect::Persist(task) => {
+                let _ = self.write.send(Writing::Promise(task));
+            }
+            // There is no network yet: a node is alone.
+            Effect::Broadcast(_) | Effect::Send { .. } | Effect::Serve(_) => {}
+            Effect::Report(report) => tracing::warn!(group = %self.handle.id(), ?report, "consensus_report"),
             Effect::Answer { ticket, results } => {
                 let refused = results.iter().filter_map(|result| result.as_ref().err());
                 refused.for_each(|error| self.handle.shared.counters.refused(error));

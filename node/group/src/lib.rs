@@ -5,7 +5,7 @@
 //! time or in simulated time, answers with the next events. A block is told of only when it is on disk.
 //!
 //! ```
-//! use entente_group::{Effect, Event, Group, Now, open};
+//! use entente_group::{Effect, Event, Group, Now, Signing, open};
 //! # use std::sync::Arc;
 //! # use entente_crypto::{SecretKey, Suite};
 //! # use entente_types::{ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Version};
@@ -18,7 +18,7 @@
 //! # };
 //! let engine = Arc::new(entente_storage::Memory::new());
 //! let (ledger, executor) = open(engine, &genesis, Default::default())?;
-//! let mut group = Group::new(&ledger, &executor, key, Default::default())?;
+//! let mut group = Group::new(&ledger, &executor, Signing::new(key), Default::default())?;
 //! let effects = group.step(Now { monotonic_ms: 0, unix_ms: 1_000 }, Event::Tick);
 //! assert!(effects.is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -26,13 +26,22 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod catching_up;
+mod chain;
 mod group;
+mod message;
 mod open;
+mod proposals;
+mod remembered;
 mod replay;
 mod task;
 
 pub use entente_precompiles::registry as native_modules;
-pub use group::{Effect, Event, Group, GroupOptions, Halt, Now};
+pub use group::{
+    Effect, Event, Group, GroupOptions, Halt, Now, Signing, identity, pbft_options, sealer_sets,
+};
+pub use message::{Incoming, Looked, MESSAGE_BLOCKS_MAX, MESSAGE_TRANSACTIONS_MAX, Message};
 pub use open::{GroupError, OpenGroupError, open, open_with};
+pub use remembered::{PersistTask, RememberedError, recovered};
 pub use replay::{Replay, ReplayError};
-pub use task::{CommittedBlock, ExecuteTask, WriteTask};
+pub use task::{CommittedBlock, ExecuteTask, ServeTask, WriteTask};

@@ -9,6 +9,7 @@ use entente_host::{
 };
 use entente_ledger::{CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError};
 use entente_storage::Engine;
+use crate::RememberedError;
 use entente_types::{Address, Block, Certificate, ConsensusKind, Genesis, GenesisError, Version};
 
 /// Why a group's ledger could not be opened or begun.
@@ -51,6 +52,9 @@ pub enum GroupError {
         /// The sealer's.
         expected: Address,
     },
+    /// What consensus promised could not be read.
+    #[error(transparent)]
+    Remembered(#[from] RememberedError),
     /// The tip's header is missing.
     #[error("the ledger has no header at its tip, block {0}")]
     NoTip(u64),

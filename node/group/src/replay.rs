@@ -101,6 +101,7 @@ impl<'a> Replay<'a> {
         let genesis = ledger.genesis();
         let rules = PoolRules {
             suite: genesis.suite,
+            scheme: Arc::new(genesis.suite),
             genesis: ledger.genesis_hash(),
             chain_id: genesis.chain_id,
             group_id: genesis.group_id.clone(),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use entente_crypto::LtHash;
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction};
 use entente_host::NodeFault;
-use entente_ledger::{AppendError, BlockRecord, Ledger};
+use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
 use entente_state::{ChangeSet, LayeredState, StateReader};
-use entente_types::{BlockNumber, Hash, Header, Proposal};
+use entente_types::{BlockNumber, Hash, Header, Proposal, PublicKey};
+use parity_scale_codec::Encode;
+
+use crate::{Message, message::MESSAGE_BLOCKS_MAX};
 
 /// A block that is on disk, with what subscribers ask for.
 #[derive(Debug)]
@@ -52,6 +55,43 @@ impl ExecuteTask {
             commitment: &self.commitment,
             record_accesses: false,
         })
+    }
+}
+
+/// Reads blocks for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeTask {
+    pub(crate) to: PublicKey,
+    pub(crate) from: BlockNumber,
+    pub(crate) count: u64,
+}
+
+/// The bytes of transactions that an answer with blocks has at most, beyond its first block.
+const SERVED_BYTES_MAX: usize = 8 << 20;
+
+impl ServeTask {
+    /// Who is to be sent the answer.
+    pub const fn to(&self) -> PublicKey {
+        self.to
+    }
+
+    /// The answer: as many of the blocks as there are and fit, in their order.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn run(&self, ledger: &Ledger) -> Result<Message, ReadError> {
+        let mut blocks = Vec::new();
+        let mut bytes = 0_usize;
+        let last = self.from.saturating_add(self.count.min(MESSAGE_BLOCKS_MAX)).min(ledger.tip().number.saturating_add(1));
+        for number in self.from.max(1)..last {
+            let Some(block) = ledger.block(number)? else { break };
+            bytes = bytes.saturating_add(block.encoded_size());
+            if bytes > SERVED_BYTES_MAX && !blocks.is_empty() {
+                break;
+            }
+            blocks.push(Arc::new(block));
+        }
+        Ok(Message::Blocks(blocks))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_crypto::SignatureError;
+use entente_crypto::{SignatureError, SignatureScheme};
 use entente_types::{
     Address, BlockNumber, GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
 };
@@ -120,6 +120,8 @@ impl AdmissionError {
 pub struct PoolRules {
     /// The group's suite.
     pub suite: Suite,
+    /// Finds signers.
+    pub scheme: Arc<dyn SignatureScheme>,
     /// Its genesis hash.
     pub genesis: Hash,
     /// Its chain.
@@ -156,6 +158,11 @@ impl Checked {
     pub const fn key(&self) -> ReplayKey {
         self.key
     }
+
+    /// The last block that it can be in.
+    pub const fn valid_until(&self) -> BlockNumber {
+        self.valid_until
+    }
 }
 
 impl PoolRules {
@@ -184,10 +191,10 @@ impl PoolRules {
     fn check_one(
         &self,
         height: BlockNumber,
-        transaction: Transaction,
+        transaction: Arc<Transaction>,
         bytes: usize,
     ) -> Result<Checked, AdmissionError> {
-        let native = match &transaction {
+        let native = match &*transaction {
             Transaction::Native(native) => native,
             Transaction::Ethereum(_) => return Err(AdmissionError::Ethereum),
             Transaction::Fisco(_) => return Err(AdmissionError::Fisco),
@@ -195,31 +202,31 @@ impl PoolRules {
         self.form(height, native)?;
         let unsigned = &native.unsigned;
         let digest = unsigned.signing_digest(self.suite, &self.genesis);
-        let signer = self.suite.signer(&digest, &native.signature)?.address;
+        let signer = self.scheme.signer(&digest, &native.signature)?.address;
         if signer != unsigned.sender {
             return Err(AdmissionError::Sender { signer, sender: unsigned.sender });
         }
         let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
         let (valid_until, gas_limit) = (unsigned.valid_until, unsigned.gas_limit);
         let hash = transaction.hash(self.suite);
-        Ok(Checked { transaction: Arc::new(transaction), hash, key, valid_until, gas_limit, bytes })
+        Ok(Checked { transaction, hash, key, valid_until, gas_limit, bytes })
     }
 }
 
 /// Whether a transaction valid until `valid_until` can be in a block above `height`.
-pub(crate) const fn in_window(valid_until: BlockNumber, height: BlockNumber) -> bool {
+pub const fn in_window(valid_until: BlockNumber, height: BlockNumber) -> bool {
     height < valid_until && valid_until <= height.saturating_add(VALIDITY_BLOCKS_MAX)
 }
 
 /// Checks many transactions, each with the bytes it came in, on rayon's pool. It needs no pool and no lock.
-pub fn check(
+pub fn check<T: Into<Arc<Transaction>> + Send>(
     rules: &PoolRules,
     height: BlockNumber,
-    transactions: Vec<(Transaction, usize)>,
+    transactions: Vec<(T, usize)>,
 ) -> Vec<Result<Checked, AdmissionError>> {
     transactions
         .into_par_iter()
         .with_min_len(8)
-        .map(|(transaction, bytes)| rules.check_one(height, transaction, bytes))
+        .map(|(transaction, bytes)| rules.check_one(height, transaction.into(), bytes))
         .collect()
 }

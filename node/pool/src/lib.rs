@@ -10,6 +10,7 @@
 //!
 //! let rules = PoolRules {
 //!     suite: Suite::Standard,
+//!     scheme: std::sync::Arc::new(Suite::Standard),
 //!     genesis: Hash([1; 32]),
 //!     chain_id: 1,
 //!     group_id: GroupId::new("group1")?,
@@ -26,6 +27,6 @@ mod admission;
 mod pool;
 mod replay;
 
-pub use admission::{AdmissionError, Checked, PoolRules, check};
+pub use admission::{AdmissionError, Checked, PoolRules, check, in_window};
 pub use pool::{Pool, PoolLimits, PooledTransaction};
 pub use replay::{ReplayIndex, ReplayKey};

@@ -7,6 +7,9 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::{AdmissionError, Checked, PoolRules, ReplayIndex, ReplayKey, admission::in_window};
 
+/// How many hashes to be passed over the queue may hold beside those that wait.
+const STALE_MAX: usize = 1024;
+
 /// How much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolLimits {
@@ -45,7 +48,10 @@ pub struct Pool {
     rules: Arc<PoolRules>,
     limits: PoolLimits,
     height: BlockNumber,
+    /// In the order that they are taken in. A hash whose entry is gone or taken is passed over.
     queue: VecDeque<Hash>,
+    /// How many are in no proposal.
+    untaken: usize,
     entries: HashMap<Hash, Entry>,
     /// The nonces of those that wait.
     waiting: HashSet<ReplayKey>,
@@ -63,6 +69,7 @@ impl Pool {
             limits,
             height,
             queue: VecDeque::new(),
+            untaken: 0,
             entries: HashMap::new(),
             waiting: HashSet::new(),
             senders: HashMap::new(),
@@ -144,28 +151,30 @@ impl Pool {
         self.bytes += checked.bytes;
         self.waiting.insert(checked.key);
         self.queue.push_back(hash);
+        self.untaken += 1;
         self.entries.insert(hash, Entry { checked, taken: false });
         Ok(hash)
     }
 
     /// Whether any transaction waits that is in no proposal.
-    pub fn has_untaken(&self) -> bool {
-        !self.queue.is_empty()
+    pub const fn has_untaken(&self) -> bool {
+        self.untaken > 0
     }
 
-    /// Takes the oldest transactions for a proposal: at most `count` of them and `bytes` together.
-    pub fn take(&mut self, count: usize, bytes: usize) -> Vec<PooledTransaction> {
-        let mut taken = Vec::with_capacity(count.min(self.queue.len()));
+    /// Takes the oldest transactions for the proposal of block `number`: at most `count` of them and `bytes` together.
+    pub fn take(&mut self, number: BlockNumber, count: usize, bytes: usize) -> Vec<PooledTransaction> {
+        let before = number.saturating_sub(1);
+        let mut taken = Vec::with_capacity(count.min(self.untaken));
         let mut total = 0_usize;
         while taken.len() < count {
             let Some(hash) = self.queue.front().copied() else { break };
-            let Some(entry) = self.entries.get_mut(&hash) else {
+            let Some(entry) = self.entries.get_mut(&hash).filter(|entry| !entry.taken) else {
                 self.queue.pop_front();
                 continue;
             };
             // Another node's block may have used the nonce meanwhile.
             let used = self.replay.contains(&entry.checked.key);
-            if used || !in_window(entry.checked.valid_until, self.height) {
+            if used || !in_window(entry.checked.valid_until, before) {
                 self.queue.pop_front();
                 self.drop_entry(&hash);
                 continue;
@@ -175,10 +184,38 @@ impl Pool {
                 break;
             }
             entry.taken = true;
+            self.untaken = self.untaken.saturating_sub(1);
             taken.push(PooledTransaction { hash, transaction: Arc::clone(&entry.checked.transaction) });
             self.queue.pop_front();
         }
         taken
+    }
+
+    /// Lets go of transactions that can be in no block any more.
+    pub fn discard(&mut self, hashes: &[Hash]) {
+        for hash in hashes {
+            self.drop_entry(hash);
+        }
+        self.forget_stale();
+    }
+
+    /// Notes that another node's proposal has these: they are not for a proposal of this node.
+    pub fn set_aside(&mut self, hashes: &[Hash]) {
+        for hash in hashes {
+            if let Some(entry) = self.entries.get_mut(hash).filter(|entry| !entry.taken) {
+                entry.taken = true;
+                self.untaken = self.untaken.saturating_sub(1);
+            }
+        }
+        self.forget_stale();
+    }
+
+    /// The queue holds hashes that are to be passed over: never many more than those that wait.
+    fn forget_stale(&mut self) {
+        if self.queue.len() > 2 * self.untaken + STALE_MAX {
+            let entries = &self.entries;
+            self.queue.retain(|hash| entries.get(hash).is_some_and(|entry| !entry.taken));
+        }
     }
 
     /// Takes in a committed block: its transactions wait no more, their nonces are used, and what expired goes.
@@ -191,13 +228,9 @@ impl Pool {
             self.waiting.remove(key);
         }
         self.replay.block(number, included.iter().map(|(_, key)| *key).collect());
-        for hash in left_out.iter().rev() {
-            if let Some(entry) = self.entries.get_mut(hash) {
-                entry.taken = false;
-                self.queue.push_front(*hash);
-            }
-        }
+        self.give_back(left_out);
         self.drop_expired();
+        self.forget_stale();
     }
 
     /// Gives back what a proposal took that came to nothing.
@@ -205,6 +238,7 @@ impl Pool {
         for hash in hashes.iter().rev() {
             if let Some(entry) = self.entries.get_mut(hash).filter(|entry| entry.taken) {
                 entry.taken = false;
+                self.untaken += 1;
                 self.queue.push_front(*hash);
             }
         }
@@ -213,21 +247,19 @@ impl Pool {
     /// Expired ones are looked for at the queue's head only: the rest is found when it is taken.
     fn drop_expired(&mut self) {
         while let Some(hash) = self.queue.front().copied() {
-            let expired = self
-                .entries
-                .get(&hash)
-                .is_none_or(|entry| !entry.taken && !in_window(entry.checked.valid_until, self.height));
-            if !expired {
-                return;
+            match self.entries.get(&hash) {
+                Some(entry) if !entry.taken && in_window(entry.checked.valid_until, self.height) => return,
+                Some(entry) if entry.taken => {}
+                _ => self.drop_entry(&hash),
             }
             self.queue.pop_front();
-            self.drop_entry(&hash);
         }
     }
 
     fn drop_entry(&mut self, hash: &Hash) {
         if let Some(entry) = self.entries.remove(hash) {
             self.bytes = self.bytes.saturating_sub(entry.checked.bytes);
+            self.untaken = self.untaken.saturating_sub(usize::from(!entry.taken));
             self.waiting.remove(&entry.checked.key);
             let sender = entry.checked.key.sender;
             if let Some(count) = self.senders.get_mut(&sender) {
@@ -249,6 +281,11 @@ impl Pool {
         self.senders.len()
     }
 
+    /// A waiting transaction as it was checked.
+    pub fn checked(&self, hash: &Hash) -> Option<&Checked> {
+        self.entries.get(hash).map(|entry| &entry.checked)
+    }
+
     /// A waiting transaction.
     pub fn find(&self, hash: &Hash) -> Option<PooledTransaction> {
         let entry = self.entries.get(hash)?;
@@ -257,7 +294,8 @@ impl Pool {
 
     /// Those that wait and are in no proposal, oldest first.
     pub fn waiting(&self) -> impl Iterator<Item = PooledTransaction> {
-        self.queue.iter().filter_map(|hash| self.find(hash))
+        let free = |hash: &&Hash| self.entries.get(*hash).is_some_and(|entry| !entry.taken);
+        self.queue.iter().filter(free).filter_map(|hash| self.find(hash))
     }
 
     /// Whether the nonce was used in one of the last 1,000 blocks.

@@ -14,6 +14,7 @@ fn key(seed: u8) -> SecretKey {
 fn rules() -> PoolRules {
     PoolRules {
         suite: Suite::Standard,
+        scheme: std::sync::Arc::new(Suite::Standard),
         genesis: GENESIS,
         chain_id: 1,
         group_id: GroupId::new("group1").unwrap(),
@@ -112,7 +113,7 @@ fn a_waiting_transaction_whose_nonce_another_block_used_is_never_taken() {
     let mut pool = pool(PoolLimits::default());
     pool.admit(checked(unsigned(1)).unwrap()).unwrap();
     pool.committed(1, &[(Hash([9; 32]), replay_key(1))], &[]);
-    assert!(pool.take(10, usize::MAX).is_empty());
+    assert!(pool.take(pool.height() + 1, 10, usize::MAX).is_empty());
     assert_eq!((pool.len(), pool.bytes()), (0, 0));
 }
 
@@ -126,7 +127,7 @@ fn limits_have_exact_edges() {
     let waiting: Vec<Hash> = by_count.waiting().map(|one| one.hash).collect();
     assert_eq!(waiting.len(), 2);
     // What is in a proposal waits no more.
-    assert_eq!(by_count.take(1, usize::MAX)[0].hash, waiting[0]);
+    assert_eq!(by_count.take(by_count.height() + 1, 1, usize::MAX)[0].hash, waiting[0]);
     assert_eq!(by_count.waiting().map(|one| one.hash).collect::<Vec<_>>(), waiting[1..]);
     let mut by_bytes = pool(PoolLimits { bytes: 400, ..PoolLimits::default() });
     for nonce in 1..=2 {
@@ -152,7 +153,7 @@ fn a_sender_has_its_share_and_no_more_and_leaves_the_rest_to_others() {
     assert!(told.contains("2 transactions of one sender (`pool.sender_transactions_max`)"), "{told}");
     pool.admit(of(2, 3)).unwrap();
     // What is in a proposal counts until its block is committed.
-    assert_eq!(pool.take(1, usize::MAX).len(), 1);
+    assert_eq!(pool.take(pool.height() + 1, 1, usize::MAX).len(), 1);
     assert!(pool.admit(of(1, 3)).is_err());
     pool.committed(1, &[(hashes[0], replay_key(1))], &[]);
     pool.admit(of(1, 3)).unwrap();
@@ -166,14 +167,14 @@ fn a_sender_has_its_share_and_no_more_and_leaves_the_rest_to_others() {
 fn left_out_transactions_come_first_again_and_expired_ones_go() {
     let mut pool = pool(PoolLimits::default());
     let hashes: Vec<Hash> = (1..=4).map(|nonce| pool.admit(checked(unsigned(nonce)).unwrap()).unwrap()).collect();
-    let taken: Vec<Hash> = pool.take(3, usize::MAX).into_iter().map(|taken| taken.hash).collect();
+    let taken: Vec<Hash> = pool.take(pool.height() + 1, 3, usize::MAX).into_iter().map(|taken| taken.hash).collect();
     assert_eq!(taken, hashes[..3]);
     pool.committed(1, &[(hashes[0], replay_key(1))], &hashes[1..3]);
-    let again: Vec<Hash> = pool.take(10, usize::MAX).into_iter().map(|taken| taken.hash).collect();
+    let again: Vec<Hash> = pool.take(pool.height() + 1, 10, usize::MAX).into_iter().map(|taken| taken.hash).collect();
     assert_eq!(again, hashes[1..]);
     pool.give_back(&again);
     pool.committed(100, &[], &[]);
-    assert!(pool.take(10, usize::MAX).is_empty());
+    assert!(pool.take(pool.height() + 1, 10, usize::MAX).is_empty());
     assert_eq!((pool.len(), pool.bytes()), (0, 0));
 }
 
@@ -192,7 +193,7 @@ proptest! {
                     prop_assert!(!used.values().any(|nonce| *nonce == number), "a used nonce was admitted");
                     used.remove(&hash);
                 },
-                2 => for taken in pool.take(usize::from(number % 5), usize::MAX) {
+                2 => for taken in pool.take(pool.height() + 1, usize::from(number % 5), usize::MAX) {
                     prop_assert!(!in_flight.contains(&taken.hash));
                     in_flight.push(taken.hash);
                 },
@@ -225,7 +226,7 @@ fn a_gas_limit_that_was_lowered_refuses_what_was_checked_before_and_keeps_what_w
     pool.set_transaction_gas(999_999);
     assert_eq!(pool.rules().transaction_gas, 999_999);
     assert_eq!(pool.admit(late.clone()), Err(AdmissionError::Gas { found: 1_000_000, limit: 999_999 }));
-    let taken: Vec<Hash> = pool.take(10, 1000).into_iter().map(|one| one.hash).collect();
+    let taken: Vec<Hash> = pool.take(pool.height() + 1, 10, 1000).into_iter().map(|one| one.hash).collect();
     assert_eq!(taken, [waits]);
     pool.set_transaction_gas(1_000_000);
     assert!(pool.admit(late).is_ok());

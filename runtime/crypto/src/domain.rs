@@ -29,6 +29,16 @@ domains! {
     HEADER = "header";
     /// What the members of a sealer set sign about a header.
     HEADER_SIGNATURE = "header-signature";
+    /// That a member of the sealer set is the one who proposes a digest at a height and in a view.
+    PBFT_PRE_PREPARE = "pbft-pre-prepare";
+    /// A member's vote that a digest stands at a height in a view.
+    PBFT_PREPARE = "pbft-prepare";
+    /// A member's vote that a quorum prepared a digest.
+    PBFT_COMMIT = "pbft-commit";
+    /// A member's wish for another view, with what it prepared.
+    PBFT_VIEW_CHANGE = "pbft-view-change";
+    /// The beginning of a view.
+    PBFT_NEW_VIEW = "pbft-new-view";
     /// The sealer set that rules a height.
     SEALERS = "sealers";
     /// One receipt.

@@ -1,6 +1,6 @@
 //! Proposals, headers, certificates and blocks.
 
-use entente_crypto::{Domain, PublicKey, merkle_root};
+use entente_crypto::{Domain, PublicKey, SignatureScheme, merkle_root};
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -211,7 +211,16 @@ impl Certificate {
         header: &Hash,
         sealers: &[Member],
     ) -> Result<(), CertificateError> {
-        let digest = Header::signing_digest(suite, genesis, number, header);
+        self.verify_with(&suite, &Header::signing_digest(suite, genesis, number, header), sealers)
+    }
+
+    /// Checks that a quorum of the sealer set signed this digest.
+    pub fn verify_with(
+        &self,
+        scheme: &dyn SignatureScheme,
+        digest: &Hash,
+        sealers: &[Member],
+    ) -> Result<(), CertificateError> {
         let mut weight = 0_u64;
         let mut previous = None;
         for vote in &self.votes {
@@ -219,7 +228,7 @@ impl Certificate {
                 sealers.get(usize::from(vote.member)).filter(|_| previous.is_none_or(|last| last < vote.member));
             let member = member.ok_or(CertificateError::Members { sealers: sealers.len() })?;
             previous = Some(vote.member);
-            let signer: Option<PublicKey> = suite.signer(&digest, &vote.signature).ok().map(|signer| signer.key);
+            let signer: Option<PublicKey> = scheme.signer(digest, &vote.signature).ok().map(|signer| signer.key);
             if signer != Some(member.key) {
                 return Err(CertificateError::Signature(vote.member));
             }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
 use entente_executor::{CodeOptions, Executor, container};
-use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, Replay, open_with};
+use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, Replay, Signing, open_with};
 use entente_host::gas::{PROTOCOL_VERSIONS, ProtocolVersion};
 use entente_ledger::{Ledger, LedgerOptions};
 use entente_pool::{AdmissionError, check};
@@ -86,7 +86,7 @@ impl Rig {
         let (ledger, executor) =
             open_with(engine, genesis, LedgerOptions::default(), versions, &CodeOptions::default()).expect("opens");
         let options = GroupOptions { interval_ms_min: 0, ..Default::default() };
-        let group = Group::new(&ledger, &executor, key_of(genesis.suite, 9), options)?;
+        let group = Group::new(&ledger, &executor, Signing::new(key_of(genesis.suite, 9)), options)?;
         // Nonces of two runs must differ.
         let nonce = ledger.tip().number * 1000;
         Ok(Self {
@@ -153,6 +153,11 @@ impl Rig {
                         let result = task.run(&self.ledger).map(|block| self.told.push(block));
                         events.push_back(Event::Written { height, result });
                     }
+                    Effect::Persist(task) => {
+                        let ticket = task.ticket();
+                        events.push_back(Event::Persisted { ticket, result: task.run(&self.ledger) });
+                    }
+                    Effect::Broadcast(_) | Effect::Send { .. } | Effect::Serve(_) | Effect::Report(_) => {}
                     Effect::Answer { results, .. } => self.answers = results,
                     Effect::WakeAt(_) => events.push_back(Event::Tick),
                     Effect::Halt(why) => self.halted = Some(why),

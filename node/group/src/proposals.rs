@@ -1,0 +1,366 @@
+//! Proposals in flight: which are here, with which of their transactions, and whether one is valid.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use entente_executor::InputTransaction;
+use entente_pool::{AdmissionError, Pool, ReplayKey, in_window};
+use entente_types::{Address, BlockNumber, Hash, LeftOut, Proposal, Transaction};
+
+use crate::{Looked, remembered::StoredProposal};
+
+/// How far a proposal's timestamp may be ahead of a voter's clock, in milliseconds.
+const AHEAD_MS_MAX: u64 = 3_000;
+
+/// How long transactions that a proposal names are waited for before they are asked for: they are on their way.
+const FETCH_GRACE_MS: u64 = 20;
+
+/// How long an answer is waited for before another member is asked.
+const FETCH_RETRY_MS: u64 = 250;
+
+/// A transaction of a proposal.
+struct Body {
+    transaction: Arc<Transaction>,
+    key: ReplayKey,
+    valid_until: BlockNumber,
+    /// Where it came from elsewhere and is not what may be admitted.
+    fault: Option<AdmissionError>,
+}
+
+impl Body {
+    fn new(transaction: Arc<Transaction>, fault: Option<AdmissionError>) -> Option<Self> {
+        let Transaction::Native(native) = &*transaction else { return None };
+        let unsigned = &native.unsigned;
+        let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
+        let valid_until = unsigned.valid_until;
+        Some(Self { transaction, key, valid_until, fault })
+    }
+}
+
+/// A proposal that is here, whole or not.
+pub(crate) struct Held {
+    pub(crate) proposal: Arc<Proposal>,
+    bodies: Vec<Option<Body>>,
+    missing: usize,
+    /// What a block that came whole says was not run.
+    pub(crate) left_out: Vec<LeftOut>,
+    whole: Option<Arc<Vec<InputTransaction>>>,
+}
+
+impl Held {
+    fn new(proposal: Arc<Proposal>) -> Self {
+        let count = proposal.transactions.len();
+        let bodies = (0..count).map(|_| None).collect();
+        Self { proposal, bodies, missing: count, left_out: Vec::new(), whole: None }
+    }
+
+    fn put(&mut self, place: usize, body: Option<Body>) {
+        if let (Some(empty @ None), Some(body)) = (self.bodies.get_mut(place), body) {
+            *empty = Some(body);
+            self.missing -= 1;
+        }
+    }
+
+    fn fill_from(&mut self, pool: &Pool) {
+        let hashes = Arc::clone(&self.proposal);
+        for (place, hash) in hashes.transactions.iter().enumerate() {
+            if self.bodies.get(place).is_some_and(Option::is_none)
+                && let Some(checked) = pool.checked(hash)
+            {
+                self.put(place, Body::new(Arc::clone(checked.transaction()), None));
+            }
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = ReplayKey> {
+        self.bodies.iter().flatten().map(|body| body.key)
+    }
+
+    /// The transactions, where all are here.
+    pub(crate) fn transactions(&mut self) -> Option<Arc<Vec<InputTransaction>>> {
+        if self.missing > 0 {
+            return None;
+        }
+        if self.whole.is_none() {
+            let bodies = self.bodies.iter().flatten();
+            let inputs = self.proposal.transactions.iter().zip(bodies);
+            let inputs = inputs
+                .map(|(hash, body)| InputTransaction { hash: *hash, transaction: Arc::clone(&body.transaction) })
+                .collect();
+            self.whole = Some(Arc::new(inputs));
+        }
+        self.whole.clone()
+    }
+
+    fn missing_places(&self) -> Vec<u32> {
+        (0_u32..).zip(&self.bodies).filter(|(_, body)| body.is_none()).map(|(place, _)| place).collect()
+    }
+}
+
+/// What is to be judged, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) height: BlockNumber,
+    pub(crate) digest: Hash,
+    pub(crate) parent: Option<Hash>,
+    pub(crate) view: u64,
+    pub(crate) proposer: Address,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Valid,
+    /// No honest member proposes this here.
+    Invalid,
+    /// Something that it depends on is not here, or not executed.
+    Wait,
+}
+
+/// What a proposal is judged on.
+pub(crate) struct Ground<'a> {
+    pub(crate) genesis: Hash,
+    pub(crate) unix_ms: u64,
+    pub(crate) block_transactions: usize,
+    pub(crate) pool: &'a Pool,
+    /// The digest and timestamp of the proposal of the last certified block.
+    pub(crate) certified: (BlockNumber, Hash, u64),
+    /// Of each executed height above it, the nonces it used.
+    pub(crate) used: &'a BTreeMap<BlockNumber, HashSet<ReplayKey>>,
+}
+
+/// What is asked of other members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Want {
+    Proposal { height: BlockNumber, digest: Hash },
+    Bodies { height: BlockNumber, digest: Hash, positions: Vec<u32> },
+}
+
+struct Fetch {
+    height: BlockNumber,
+    next_at: u64,
+    attempts: usize,
+}
+
+/// The proposals above the last certified block.
+#[derive(Default)]
+pub(crate) struct Proposals {
+    held: BTreeMap<Hash, Held>,
+    questions: BTreeMap<Hash, Question>,
+    /// To be held whole, whatever they say.
+    wanted: BTreeMap<Hash, BlockNumber>,
+    fetches: BTreeMap<Hash, Fetch>,
+}
+
+impl Proposals {
+    /// A proposal of this node, or one that another names, whose transactions are in the pool.
+    pub(crate) fn insert(&mut self, digest: Hash, proposal: Arc<Proposal>, pool: &Pool) {
+        self.held.entry(digest).or_insert_with(|| Held::new(proposal)).fill_from(pool);
+    }
+
+    /// A proposal that was on disk, or a block that came whole.
+    pub(crate) fn insert_whole(&mut self, digest: Hash, stored: StoredProposal, left_out: Vec<LeftOut>) {
+        let mut held = Held::new(stored.proposal);
+        for (place, transaction) in stored.transactions.into_iter().enumerate() {
+            held.put(place, Body::new(transaction, None));
+        }
+        held.left_out = left_out;
+        self.held.insert(digest, held);
+    }
+
+    pub(crate) fn get(&mut self, digest: &Hash) -> Option<&mut Held> {
+        self.held.get_mut(digest)
+    }
+
+    /// The transactions at these places, as far as they are here.
+    pub(crate) fn bodies(&self, digest: &Hash, positions: &[u32]) -> Vec<(u32, Arc<Transaction>)> {
+        let Some(held) = self.held.get(digest) else { return Vec::new() };
+        let here = |place: &u32| Some((*place, Arc::clone(&held.bodies.get(*place as usize)?.as_ref()?.transaction)));
+        positions.iter().filter_map(here).collect()
+    }
+
+    pub(crate) fn ask(&mut self, now: u64, question: Question) {
+        self.questions.insert(question.digest, question);
+        self.fetch(now, question.height, question.digest);
+    }
+
+    pub(crate) fn want(&mut self, now: u64, height: BlockNumber, digest: Hash) {
+        self.wanted.insert(digest, height);
+        self.fetch(now, height, digest);
+    }
+
+    fn fetch(&mut self, now: u64, height: BlockNumber, digest: Hash) {
+        let fetch = Fetch { height, next_at: now + FETCH_GRACE_MS, attempts: 0 };
+        self.fetches.entry(digest).or_insert(fetch);
+    }
+
+    /// Whether anybody asks for this proposal.
+    pub(crate) fn is_asked_for(&self, digest: &Hash) -> bool {
+        self.fetches.contains_key(digest)
+    }
+
+    /// Transactions that came for a proposal.
+    pub(crate) fn take_in(&mut self, digest: &Hash, places: &[u32], looked: Vec<Looked>) {
+        let Some(held) = self.held.get_mut(digest) else { return };
+        for (place, looked) in places.iter().map(|place| *place as usize).zip(looked) {
+            if held.proposal.transactions.get(place) == Some(&looked.hash) {
+                held.put(place, Body::new(looked.transaction, looked.checked.err()));
+            }
+        }
+    }
+
+    /// Transactions were let into the pool: some may be those that are missing.
+    pub(crate) fn fill_from(&mut self, pool: &Pool) {
+        for held in self.held.values_mut().filter(|held| held.missing > 0) {
+            held.fill_from(pool);
+        }
+    }
+
+    /// Lets a proposal go; the hashes that no other one has.
+    pub(crate) fn abandon(&mut self, digest: &Hash) -> Vec<Hash> {
+        self.questions.remove(digest);
+        self.wanted.remove(digest);
+        self.fetches.remove(digest);
+        let Some(held) = self.held.remove(digest) else { return Vec::new() };
+        let others: HashSet<Hash> =
+            self.held.values().flat_map(|held| held.proposal.transactions.iter().copied()).collect();
+        held.proposal.transactions.iter().filter(|hash| !others.contains(*hash)).copied().collect()
+    }
+
+    /// The digests at and below a height.
+    pub(crate) fn through(&self, height: BlockNumber) -> Vec<Hash> {
+        let held = self.held.iter().filter(|(_, held)| held.proposal.number <= height).map(|(digest, _)| *digest);
+        let asked = self.fetches.iter().filter(|(_, fetch)| fetch.height <= height).map(|(digest, _)| *digest);
+        held.chain(asked).collect()
+    }
+
+    /// The nonces of the proposals in flight that lead to this one, itself included, as far as they are here.
+    pub(crate) fn keys_down_from(&self, digest: Option<Hash>) -> HashSet<ReplayKey> {
+        let mut keys = HashSet::new();
+        let mut next = digest;
+        while let Some(held) = next.and_then(|digest| self.held.get(&digest)) {
+            keys.extend(held.keys());
+            next = Some(held.proposal.parent);
+        }
+        keys
+    }
+
+    /// What is whole now of what was wanted.
+    pub(crate) fn whole(&mut self) -> Vec<(BlockNumber, Hash)> {
+        let held = &self.held;
+        let whole = |digest: &Hash| held.get(digest).is_some_and(|held| held.missing == 0);
+        let found: Vec<_> =
+            self.wanted.iter().filter(|(digest, _)| whole(digest)).map(|(digest, height)| (*height, *digest)).collect();
+        for (_, digest) in &found {
+            self.wanted.remove(digest);
+            self.fetches.remove(digest);
+        }
+        found
+    }
+
+    /// Answers to the questions that can be answered.
+    pub(crate) fn verdicts(&mut self, ground: &Ground<'_>) -> Vec<(Question, bool)> {
+        let judged: Vec<(Question, Verdict)> =
+            self.questions.values().map(|question| (*question, self.verdict(question, ground))).collect();
+        let mut answers = Vec::new();
+        for (question, verdict) in judged {
+            if verdict != Verdict::Wait {
+                self.questions.remove(&question.digest);
+                self.fetches.remove(&question.digest);
+                answers.push((question, verdict == Verdict::Valid));
+            }
+        }
+        answers
+    }
+
+    /// What a voter refuses: design, section 2.
+    fn verdict(&self, question: &Question, ground: &Ground<'_>) -> Verdict {
+        let Some(held) = self.held.get(&question.digest) else { return Verdict::Wait };
+        let (certified, certified_digest, certified_ms) = ground.certified;
+        let (parent, parent_ms) = match question.parent {
+            None if question.height == certified + 1 => (certified_digest, certified_ms),
+            // It was certified meanwhile.
+            Some(parent) if question.height == certified + 1 && parent == certified_digest => (parent, certified_ms),
+            Some(parent) => match self.held.get(&parent) {
+                Some(below) => (parent, below.proposal.timestamp_ms),
+                None => return Verdict::Wait,
+            },
+            None => return Verdict::Wait,
+        };
+        let proposal = &held.proposal;
+        let fits = proposal.genesis == ground.genesis
+            && proposal.number == question.height
+            && proposal.parent == parent
+            && proposal.view == question.view
+            && proposal.proposer == question.proposer
+            && proposal.timestamp_ms > parent_ms
+            && proposal.timestamp_ms <= ground.unix_ms.saturating_add(AHEAD_MS_MAX)
+            && proposal.access.is_none()
+            && !proposal.transactions.is_empty()
+            && proposal.transactions.len() <= ground.block_transactions;
+        if !fits {
+            return Verdict::Invalid;
+        }
+        let mut own = HashSet::with_capacity(held.bodies.len());
+        for body in held.bodies.iter().flatten() {
+            let expired = !in_window(body.valid_until, question.height.saturating_sub(1));
+            if body.fault.is_some() || expired || ground.pool.is_used(&body.key) || !own.insert(body.key) {
+                return Verdict::Invalid;
+            }
+        }
+        if held.missing > 0 {
+            return Verdict::Wait;
+        }
+        self.verdict_on_flight(question, &own, ground)
+    }
+
+    /// Whether a transaction was used in a block in flight is known once that is executed.
+    fn verdict_on_flight(&self, question: &Question, own: &HashSet<ReplayKey>, ground: &Ground<'_>) -> Verdict {
+        let mut next = question.parent;
+        for height in (ground.certified.0 + 1..question.height).rev() {
+            let Some(below) = next.and_then(|digest| self.held.get(&digest)) else { return Verdict::Wait };
+            match ground.used.get(&height) {
+                Some(used) if !used.is_disjoint(own) => return Verdict::Invalid,
+                Some(_) => {}
+                None if below.missing > 0 || below.keys().any(|key| own.contains(&key)) => return Verdict::Wait,
+                None => {}
+            }
+            next = Some(below.proposal.parent);
+        }
+        Verdict::Valid
+    }
+
+    /// What to ask of others now, and how often it was asked before.
+    pub(crate) fn wants(&mut self, now: u64) -> Vec<(Want, usize)> {
+        let mut wants = Vec::new();
+        let held = &self.held;
+        self.fetches.retain(|digest, _| held.get(digest).is_none_or(|held| held.missing > 0));
+        for (digest, fetch) in &mut self.fetches {
+            if fetch.next_at > now {
+                continue;
+            }
+            let (height, digest) = (fetch.height, *digest);
+            let want = match self.held.get(&digest) {
+                Some(held) => Want::Bodies { height, digest, positions: held.missing_places() },
+                None => Want::Proposal { height, digest },
+            };
+            wants.push((want, fetch.attempts));
+            fetch.attempts += 1;
+            fetch.next_at = now + FETCH_RETRY_MS;
+        }
+        wants
+    }
+
+    /// The proposal came: its transactions are asked for at once.
+    pub(crate) fn hurry(&mut self, now: u64, digest: &Hash) {
+        if let Some(fetch) = self.fetches.get_mut(digest) {
+            fetch.next_at = now;
+        }
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        self.fetches.values().map(|fetch| fetch.next_at).min()
+    }
+}

@@ -1,0 +1,116 @@
+//! What must hold, whatever happens.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
+
+use entente_consensus::SealerSet;
+use entente_crypto::SignatureScheme;
+use entente_group::CommittedBlock;
+use entente_types::{BlockNumber, Hash, Header, Suite};
+
+/// What does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The chain that all honest nodes must have, as far as any of them has it.
+pub struct Checker {
+    genesis: Hash,
+    scheme: Arc<dyn SignatureScheme>,
+    headers: BTreeMap<BlockNumber, Header>,
+    hashes: BTreeMap<BlockNumber, Hash>,
+    /// In which block each transaction is.
+    transactions: HashMap<Hash, BlockNumber>,
+    /// The last block that each node told of.
+    told: BTreeMap<usize, BlockNumber>,
+    /// The sets that rule, by the first height of each.
+    sets: BTreeMap<BlockNumber, Arc<SealerSet>>,
+}
+
+impl Checker {
+    /// Nothing but header 0.
+    pub fn new(genesis: Hash, scheme: Arc<dyn SignatureScheme>, header0: Header, set: Arc<SealerSet>) -> Self {
+        let hashes = BTreeMap::from([(0, header0.hash(Suite::Standard))]);
+        Self {
+            genesis,
+            scheme,
+            headers: BTreeMap::from([(0, header0)]),
+            hashes,
+            transactions: HashMap::new(),
+            told: BTreeMap::new(),
+            sets: BTreeMap::from([(set.since, set)]),
+        }
+    }
+
+    /// The greatest height that any honest node told of.
+    pub fn height(&self) -> BlockNumber {
+        self.hashes.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// How many transactions are in blocks.
+    pub fn transactions(&self) -> u64 {
+        self.transactions.len() as u64
+    }
+
+    /// Whether a transaction is in a block that was told of.
+    pub fn is_told(&self, transaction: &Hash) -> bool {
+        self.transactions.contains_key(transaction)
+    }
+
+    /// From this height on another set rules, as the chain's state says.
+    pub fn set_rules(&mut self, set: Arc<SealerSet>) -> bool {
+        self.sets.insert(set.since, set).is_none()
+    }
+
+    /// An honest node has a block on disk and tells of it.
+    pub fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<(), Violation> {
+        let header = &block.record.block.header;
+        let number = header.number;
+        self.told.insert(node, number);
+        if let Some(known) = self.hashes.get(&number) {
+            return if *known == block.hash {
+                Ok(())
+            } else {
+                Err(Violation(format!("two blocks at height {number}: node {node} wrote {}, another {known}", block.hash)))
+            };
+        }
+        let parent = number.checked_sub(1).and_then(|below| self.hashes.get(&below));
+        if parent != Some(&header.parent) {
+            return Err(Violation(format!("block {number} of node {node} does not follow block {}", number - 1)));
+        }
+        let digest = Header::signing_digest(Suite::Standard, &self.genesis, number, &block.hash);
+        let set = self.sets.range(..=number).next_back().map(|(_, set)| Arc::clone(set));
+        let members = set.map(|set| set.members.clone()).unwrap_or_default();
+        if let Err(error) = block.record.block.certificate.verify_with(self.scheme.as_ref(), &digest, &members) {
+            return Err(Violation(format!("block {number} of node {node} is not certified: {error}")));
+        }
+        for transaction in &block.record.transaction_hashes {
+            if let Some(first) = self.transactions.insert(*transaction, number) {
+                return Err(Violation(format!("transaction {transaction} is in blocks {first} and {number}")));
+            }
+        }
+        self.hashes.insert(number, block.hash);
+        self.headers.insert(number, header.clone());
+        Ok(())
+    }
+
+    /// A node is back, with this at its tip.
+    pub fn restarted(&self, node: usize, tip: BlockNumber, hash: Hash) -> Result<(), Violation> {
+        let told = self.told.get(&node).copied().unwrap_or(0);
+        if tip < told {
+            return Err(Violation(format!("node {node} told of block {told} and came back at {tip}")));
+        }
+        match self.hashes.get(&tip) {
+            Some(known) if *known != hash => Err(Violation(format!("node {node} came back with another block {tip}"))),
+            _ => Ok(()),
+        }
+    }
+}

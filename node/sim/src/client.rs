@@ -1,0 +1,151 @@
+//! Clients: they sign transactions, send them to a node, and send them again elsewhere where nothing is heard of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use entente_crypto::{Address, Hash};
+use entente_executor::container;
+use entente_types::{
+    Amount, BlockNumber, Bytes, Genesis, NativeTransaction, Suite, Transaction, UnsignedTransaction, Version,
+};
+
+use crate::{Keys, Numbers, keys::public_key, setup::ACCOUNTS_FROM};
+
+/// How many accounts send.
+const ACCOUNTS: u64 = 6;
+
+/// How long a client waits before it sends again, in milliseconds.
+const PATIENCE_MS: u64 = 3_000;
+
+/// Counts its calls in its storage.
+const COUNTER: &str = r#"(module
+  (import "entente" "storage_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "entente" "storage_write" (func $write (param i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "deploy") (result i32) (i32.const 0))
+  (func (export "call") (result i32)
+    (drop (call $read (i32.const 0) (i32.const 1) (i32.const 8) (i32.const 8)))
+    (i64.store (i32.const 8) (i64.add (i64.load (i32.const 8)) (i64.const 1)))
+    (call $write (i32.const 0) (i32.const 1) (i32.const 8) (i32.const 8))
+    (i32.const 0)))"#;
+
+/// One that waits to be told of its transaction.
+struct Waiting {
+    transaction: Arc<Transaction>,
+    sent_at_ms: u64,
+}
+
+pub(crate) struct Clients {
+    genesis: Genesis,
+    genesis_hash: Hash,
+    keys: Keys,
+    next: u64,
+    waiting: BTreeMap<u64, (Hash, Waiting)>,
+    /// The counter's address, once it is deployed.
+    pub(crate) counter: Option<Address>,
+}
+
+impl Clients {
+    pub(crate) fn new(genesis: Genesis, keys: Keys) -> Self {
+        let genesis_hash = genesis.hash();
+        Self { genesis, genesis_hash, keys, next: 0, waiting: BTreeMap::new(), counter: None }
+    }
+
+    fn sign(&mut self, account: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {
+        let key = ACCOUNTS_FROM + account;
+        self.sign_with(key, height, to, input)
+    }
+
+    fn sign_with(&mut self, key: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {
+        self.next += 1;
+        let mut nonce = [0; 32];
+        nonce.iter_mut().zip(self.next.to_le_bytes()).for_each(|(target, byte)| *target = byte);
+        let unsigned = UnsignedTransaction {
+            version: Version,
+            chain_id: 1,
+            group_id: self.genesis.group_id.clone(),
+            sender: public_key(key).address(),
+            nonce,
+            valid_until: height + 900,
+            gas_limit: 10_000_000,
+            to,
+            value: Amount::ZERO,
+            input: Bytes::new(input).unwrap_or_default(),
+            extra: Bytes::default(),
+        };
+        let digest = unsigned.signing_digest(Suite::Standard, &self.genesis_hash);
+        let signature = self.keys.signing(key).sign(&digest);
+        Arc::new(Transaction::Native(NativeTransaction { unsigned, signature }))
+    }
+
+    /// Some new transactions, and those that nothing was heard of.
+    pub(crate) fn batch(&mut self, now_ms: u64, height: BlockNumber, numbers: &mut Numbers) -> Vec<Arc<Transaction>> {
+        let mut batch = Vec::new();
+        for (_, waiting) in self.waiting.values_mut().filter(|(_, waiting)| waiting.sent_at_ms + PATIENCE_MS <= now_ms).take(8) {
+            waiting.sent_at_ms = now_ms;
+            batch.push(Arc::clone(&waiting.transaction));
+        }
+        for _ in 0..numbers.between(1, 4) {
+            let account = numbers.below(ACCOUNTS) as usize;
+            let transaction = match self.counter {
+                None if self.next == 0 => {
+                    let module = wat::parse_str(COUNTER).unwrap_or_default();
+                    self.sign(account, height, None, container(&module, &[]))
+                }
+                Some(counter) if numbers.per_mille(700) => self.sign(account, height, Some(counter), Vec::new()),
+                _ => self.configure(account, height, numbers),
+            };
+            self.await_news(now_ms, &transaction);
+            batch.push(transaction);
+        }
+        batch
+    }
+
+    /// `setValueByKey("tx_count_limit", ...)`: a limit that proposals are judged by.
+    fn configure(&mut self, account: usize, height: BlockNumber, numbers: &mut Numbers) -> Arc<Transaction> {
+        let value = numbers.between(20, 60).to_string();
+        let input = call("setValueByKey(string,string)", &["tx_count_limit", &value]);
+        self.sign(account, height, Some(native(0x1000)), input)
+    }
+
+    /// Waits to be told of a transaction.
+    fn await_news(&mut self, now_ms: u64, transaction: &Arc<Transaction>) {
+        let hash = transaction.hash(Suite::Standard);
+        let waiting = Waiting { transaction: Arc::clone(transaction), sent_at_ms: now_ms };
+        self.waiting.insert(self.next, (hash, waiting));
+    }
+
+    /// Those that were told of wait no more.
+    pub(crate) fn told(&mut self, is_told: impl Fn(&Hash) -> bool) {
+        self.waiting.retain(|_, (hash, _)| !is_told(hash));
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// A native module's address.
+pub(crate) fn native(number: u16) -> Address {
+    let mut bytes = [0; 20];
+    bytes[18..].copy_from_slice(&number.to_be_bytes());
+    Address(bytes)
+}
+
+/// A call by the Solidity ABI whose arguments are all strings.
+pub(crate) fn call(signature: &str, arguments: &[&str]) -> Vec<u8> {
+    let word = |number: usize| {
+        let mut word = [0; 32];
+        word[24..].copy_from_slice(&(number as u64).to_be_bytes());
+        word
+    };
+    let mut input = entente_crypto::keccak256(signature.as_bytes()).0[..4].to_vec();
+    let mut tail = Vec::new();
+    for argument in arguments {
+        input.extend(word(arguments.len() * 32 + tail.len()));
+        tail.extend(word(argument.len()));
+        tail.extend_from_slice(argument.as_bytes());
+        tail.resize(tail.len().next_multiple_of(32), 0);
+    }
+    input.extend(tail);
+    input
+}

@@ -1,0 +1,141 @@
+//! What one simulation is made of, drawn from its seed.
+
+use entente_types::{
+    ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, GroupIdError, Limits, Member, Suite, Version,
+};
+
+use crate::{Numbers, keys::public_key};
+
+/// The place of the first account among the keys; nodes stand before it.
+pub const ACCOUNTS_FROM: usize = 16;
+
+/// How a Byzantine node behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Proposes one thing to some and another to the others, and votes for both.
+    Equivocates,
+    /// Says nothing to some.
+    Withholds,
+    /// Proposes what no voter may accept.
+    ProposesNonsense,
+    /// Signs headers that nothing comes to.
+    LiesAboutRoots,
+    /// Sends old messages again.
+    Replays,
+    /// Shows certificates that nobody signed.
+    Forges,
+    /// Runs twice with one key.
+    Twins,
+}
+
+impl Behaviour {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Equivocates,
+        Self::Withholds,
+        Self::ProposesNonsense,
+        Self::LiesAboutRoots,
+        Self::Replays,
+        Self::Forges,
+        Self::Twins,
+    ];
+}
+
+/// A simulation's shape.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where all its numbers come from.
+    pub seed: u64,
+    /// How many sealers there are.
+    pub nodes: usize,
+    /// The pipeline's depth.
+    pub depth: u32,
+    /// Whether signatures are real, and messages go through their bytes.
+    pub thorough: bool,
+    /// The behaviour of each Byzantine node, by its place.
+    pub byzantine: Vec<(usize, Behaviour)>,
+    /// Whether a node that told of blocks is lost for good while all others lose their power.
+    pub dies: bool,
+    /// How many messages in a thousand are lost, and come twice.
+    pub loss_per_mille: u64,
+    /// See above.
+    pub duplicate_per_mille: u64,
+    /// The greatest usual delay, in milliseconds.
+    pub delay_ms_max: u64,
+    /// The greatest difference of a clock from the right time, in milliseconds.
+    pub skew_ms_max: u64,
+    /// When faults stop, in milliseconds.
+    pub calm_at_ms: u64,
+    /// The least time and height that it goes on for.
+    pub ends_at_ms: u64,
+    /// See above.
+    pub ends_at_height: u64,
+}
+
+impl Setup {
+    /// The shape that a seed draws.
+    pub fn of(seed: u64) -> Self {
+        let mut numbers = Numbers::new(seed ^ 0x5e7u64);
+        let nodes = match numbers.below(10) {
+            0 => 5,
+            1 | 2 => 7,
+            _ => 4,
+        };
+        let tolerated = (nodes - 1) / 3;
+        let dies = numbers.per_mille(100);
+        let faulty = numbers.below(tolerated as u64 + 1) as usize;
+        let faulty = if dies { faulty.min(tolerated - 1) } else { faulty };
+        let mut byzantine: Vec<(usize, Behaviour)> = Vec::new();
+        while byzantine.len() < faulty {
+            let node = numbers.place(nodes);
+            if byzantine.iter().all(|(place, _)| *place != node) {
+                byzantine.push((node, Behaviour::ALL[numbers.place(Behaviour::ALL.len())]));
+            }
+        }
+        let rough = numbers.below(3);
+        Self {
+            seed,
+            nodes,
+            depth: numbers.between(1, 3) as u32,
+            thorough: numbers.per_mille(10),
+            byzantine,
+            dies,
+            loss_per_mille: [0, 10, 80][rough as usize],
+            duplicate_per_mille: [0, 10, 50][rough as usize],
+            delay_ms_max: [5, 30, 120][rough as usize],
+            skew_ms_max: [0, 500, 1400][numbers.place(3)],
+            calm_at_ms: numbers.between(8_000, 20_000),
+            ends_at_ms: 30_000,
+            ends_at_height: 60,
+        }
+    }
+
+    /// The weight that may be faulty.
+    pub const fn tolerated(&self) -> usize {
+        (self.nodes - 1) / 3
+    }
+
+    /// The group's document. It does not depend on the seed but for what is in this shape.
+    ///
+    /// # Errors
+    /// None: the name is one.
+    pub fn genesis(&self) -> Result<Genesis, GroupIdError> {
+        Ok(Genesis {
+            version: Version,
+            chain_id: 1,
+            group_id: GroupId::new("group1")?,
+            ethereum_chain_id: 20200,
+            suite: Suite::Standard,
+            timestamp_ms: 1_700_000_000_000,
+            consensus: ConsensusKind::Pbft,
+            pipeline_depth: self.depth,
+            protocol_version: 1,
+            evm_hash: EvmHash::Keccak256,
+            evm_timestamp: EvmTimestamp::Seconds,
+            balances: false,
+            limits: Limits { block_transactions: 50, ..Limits::default() },
+            sealers: (0..self.nodes).map(|place| Member { key: public_key(place), weight: 1 }).collect(),
+            allocations: vec![],
+        })
+    }
+}
