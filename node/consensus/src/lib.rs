@@ -82,8 +82,8 @@ pub enum Input {
         height: BlockNumber,
         /// Its digest.
         digest: Hash,
-        /// Whether it is valid.
-        valid: bool,
+        /// What no honest proposer does; nothing where it is valid.
+        refused: Option<&'static str>,
     },
     /// The proposal asked for by [`Output::Hold`] is here with all its transactions.
     Held {
@@ -258,6 +258,8 @@ pub enum Report {
         proposer: PublicKey,
         /// The height.
         height: BlockNumber,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// A height was executed long ago and its certificate is not here.
     CertificateOverdue {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use entente_consensus::{
-    ConsensusFault, Engine, Identity, Input, Message as ConsensusMessage, Output, Pbft, PbftOptions, Persist, Position,
+    Certified, ConsensusFault, Engine, Identity, Input, Message as ConsensusMessage, Output, Pbft, PbftOptions, Persist, Position,
     Report, SealerSet, Solo, Sound,
 };
 use entente_crypto::{SecretKey, SignatureScheme, SigningKey};
@@ -251,7 +251,7 @@ impl Group {
             ConsensusKind::Pbft => {
                 let sets = sealer_sets(ledger);
                 let pbft = pbft_options(ledger, &options);
-                Box::new(Pbft::<Sound>::new(identity, pbft, tip, sets, found.recovered.clone()))
+                Box::new(Pbft::<Sound>::new(identity, pbft, certified_tip(ledger)?, sets, found.recovered.clone()))
             }
             other => return Err(GroupError::Consensus(other)),
         };
@@ -560,17 +560,16 @@ impl Group {
     fn settle(&mut self, now: Now) -> Vec<Input> {
         let header = &self.chain.certified.header;
         let mut inputs = Vec::new();
-        let limits = self.chain.configuration.limits(header.number + self.depth);
         let ground = Ground {
             genesis: self.genesis,
             unix_ms: now.unix_ms,
-            block_transactions: limits.map_or(0, |limits| limits.block_transactions as usize),
+            configuration: &self.chain.configuration,
             pool: &self.pool,
             certified: (header.number, header.proposal, header.timestamp_ms),
             used: &self.chain.used,
         };
-        for (question, valid) in self.proposals.verdicts(&ground) {
-            inputs.push(Input::Judged { height: question.height, digest: question.digest, valid });
+        for (question, refused) in self.proposals.verdicts(&ground) {
+            inputs.push(Input::Judged { height: question.height, digest: question.digest, refused });
         }
         for (height, digest) in self.proposals.whole() {
             inputs.push(Input::Held { height, digest });
@@ -772,6 +771,16 @@ fn first_sealers(ledger: &Ledger) -> Arc<SealerSet> {
 /// The sealer sets that rule the heights above the tip, as far as they are known.
 pub fn sealer_sets(ledger: &Ledger) -> Vec<Arc<SealerSet>> {
     vec![first_sealers(ledger)]
+}
+
+/// The last block on disk, with its certificate.
+///
+/// # Errors
+/// It cannot be read.
+pub fn certified_tip(ledger: &Ledger) -> Result<Certified, GroupError> {
+    let tip = ledger.tip();
+    let block = ledger.block(tip.number)?.ok_or(GroupError::NoTip(tip.number))?;
+    Ok(Certified { height: tip.number, header: tip.header_hash, certificate: block.certificate })
 }
 
 /// Who a node is in a group.

@@ -38,7 +38,7 @@ mod task;
 
 pub use entente_precompiles::registry as native_modules;
 pub use group::{
-    Effect, Event, Group, GroupOptions, Halt, Now, Signing, identity, pbft_options, sealer_sets,
+    Effect, Event, Group, GroupOptions, Halt, Now, Signing, certified_tip, identity, pbft_options, sealer_sets,
 };
 pub use message::{Incoming, Looked, MESSAGE_BLOCKS_MAX, MESSAGE_TRANSACTIONS_MAX, Message};
 pub use open::{GroupError, OpenGroupError, open, open_with};

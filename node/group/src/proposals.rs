@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use entente_executor::InputTransaction;
+use entente_executor::{Configuration, InputTransaction};
 use entente_pool::{AdmissionError, Pool, ReplayKey, in_window};
 use entente_types::{Address, BlockNumber, Hash, LeftOut, Proposal, Transaction};
 
@@ -113,8 +113,8 @@ pub(crate) struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Valid,
-    /// No honest member proposes this here.
-    Invalid,
+    /// No honest member proposes this here, for this reason.
+    Invalid(&'static str),
     /// Something that it depends on is not here, or not executed.
     Wait,
 }
@@ -123,7 +123,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Ground<'a> {
     pub(crate) genesis: Hash,
     pub(crate) unix_ms: u64,
-    pub(crate) block_transactions: usize,
+    /// Its limits, which tell those of each height in flight.
+    pub(crate) configuration: &'a Configuration,
     pub(crate) pool: &'a Pool,
     /// The digest and timestamp of the proposal of the last certified block.
     pub(crate) certified: (BlockNumber, Hash, u64),
@@ -261,16 +262,19 @@ impl Proposals {
     }
 
     /// Answers to the questions that can be answered.
-    pub(crate) fn verdicts(&mut self, ground: &Ground<'_>) -> Vec<(Question, bool)> {
+    pub(crate) fn verdicts(&mut self, ground: &Ground<'_>) -> Vec<(Question, Option<&'static str>)> {
         let judged: Vec<(Question, Verdict)> =
             self.questions.values().map(|question| (*question, self.verdict(question, ground))).collect();
         let mut answers = Vec::new();
         for (question, verdict) in judged {
-            if verdict != Verdict::Wait {
-                self.questions.remove(&question.digest);
-                self.fetches.remove(&question.digest);
-                answers.push((question, verdict == Verdict::Valid));
-            }
+            let refused = match verdict {
+                Verdict::Wait => continue,
+                Verdict::Valid => None,
+                Verdict::Invalid(why) => Some(why),
+            };
+            self.questions.remove(&question.digest);
+            self.fetches.remove(&question.digest);
+            answers.push((question, refused));
         }
         answers
     }
@@ -290,24 +294,33 @@ impl Proposals {
             None => return Verdict::Wait,
         };
         let proposal = &held.proposal;
-        let fits = proposal.genesis == ground.genesis
-            && proposal.number == question.height
-            && proposal.parent == parent
-            && proposal.view == question.view
-            && proposal.proposer == question.proposer
-            && proposal.timestamp_ms > parent_ms
-            && proposal.timestamp_ms <= ground.unix_ms.saturating_add(AHEAD_MS_MAX)
-            && proposal.access.is_none()
-            && !proposal.transactions.is_empty()
-            && proposal.transactions.len() <= ground.block_transactions;
-        if !fits {
-            return Verdict::Invalid;
+        let most = ground.configuration.limits(question.height).map_or(0, |limits| limits.block_transactions as usize);
+        let rules = [
+            (proposal.genesis == ground.genesis, "it is for another group"),
+            (proposal.number == question.height, "it is for another height"),
+            (proposal.parent == parent, "it follows another proposal"),
+            (proposal.view == question.view, "it is of another view"),
+            (proposal.proposer == question.proposer, "it names another proposer"),
+            (proposal.timestamp_ms > parent_ms, "its timestamp is not above its parent's"),
+            (proposal.timestamp_ms <= ground.unix_ms.saturating_add(AHEAD_MS_MAX), "its timestamp is far ahead"),
+            (proposal.access.is_none(), "it has access records, which this version does not know"),
+            (!proposal.transactions.is_empty(), "it is empty"),
+            (proposal.transactions.len() <= most, "it has too many transactions"),
+        ];
+        if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
+            return Verdict::Invalid(why);
         }
         let mut own = HashSet::with_capacity(held.bodies.len());
         for body in held.bodies.iter().flatten() {
             let expired = !in_window(body.valid_until, question.height.saturating_sub(1));
-            if body.fault.is_some() || expired || ground.pool.is_used(&body.key) || !own.insert(body.key) {
-                return Verdict::Invalid;
+            let rules = [
+                (body.fault.is_none(), "a transaction is not valid"),
+                (!expired, "a transaction has expired"),
+                (!ground.pool.is_used(&body.key), "a transaction was used in a block"),
+                (own.insert(body.key), "a transaction is there twice"),
+            ];
+            if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
+                return Verdict::Invalid(why);
             }
         }
         if held.missing > 0 {
@@ -322,7 +335,7 @@ impl Proposals {
         for height in (ground.certified.0 + 1..question.height).rev() {
             let Some(below) = next.and_then(|digest| self.held.get(&digest)) else { return Verdict::Wait };
             match ground.used.get(&height) {
-                Some(used) if !used.is_disjoint(own) => return Verdict::Invalid,
+                Some(used) if !used.is_disjoint(own) => return Verdict::Invalid("a transaction was used in a block in flight"),
                 Some(_) => {}
                 None if below.missing > 0 || below.keys().any(|key| own.contains(&key)) => return Verdict::Wait,
                 None => {}

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_consensus::{Conduct, Engine as Consensus, Pbft};
 use entente_executor::{CodeOptions, Executor};
 use entente_group::{
-    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, identity, open_with, pbft_options, recovered,
+    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, open_with, pbft_options, recovered,
     sealer_sets,
 };
 use entente_host::gas::PROTOCOL_VERSIONS;
@@ -103,7 +103,7 @@ impl Machine {
         let remembered = recovered(&self.ledger).map_err(|error| wrong(&error))?;
         let options = pbft_options(&self.ledger, &parts.options);
         let sets = sealer_sets(&self.ledger);
-        let tip = self.ledger.tip().number;
+        let tip = certified_tip(&self.ledger).map_err(|error| wrong(&error))?;
         let engine: Box<dyn Consensus> =
             Box::new(Pbft::<C>::new(identity(&self.ledger, &signing), options, tip, sets, remembered));
         let group = Group::with_engine(&self.ledger, &self.executor, signing, parts.options, engine)

@@ -53,6 +53,7 @@ pub(crate) struct World<C: Conduct> {
     /// From which machine to which nothing gets through.
     pub(crate) blocked: Vec<(usize, usize)>,
     pub(crate) calm: bool,
+    log: bool,
     conduct: PhantomData<C>,
 }
 
@@ -89,6 +90,7 @@ impl<C: Conduct> World<C> {
             checker,
             blocked: Vec::new(),
             calm: false,
+            log: std::env::var_os("ENTENTE_SIM_LOG").is_some(),
             conduct: PhantomData,
         };
         for machine in 0..world.machines.len() {
@@ -102,6 +104,13 @@ impl<C: Conduct> World<C> {
     pub(crate) fn at(&mut self, delay_us: u64, happening: Happening) {
         self.sequence += 1;
         self.happenings.insert((self.now_us + delay_us, self.sequence), happening);
+    }
+
+    /// With `ENTENTE_SIM_LOG` set, says what happens.
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        if self.log {
+            println!("{:>9.3} {}", self.now_us as f64 / 1e6, what());
+        }
     }
 
     pub(crate) const fn now_ms(&self) -> u64 {
@@ -127,7 +136,10 @@ impl<C: Conduct> World<C> {
                 Ok(())
             }
             Happening::Clients => self.clients_send(),
-            Happening::Fault(fault) => self.go_wrong(fault),
+            Happening::Fault(fault) => {
+                self.note(|| format!("{fault:?}"));
+                self.go_wrong(fault)
+            }
         }
     }
 
@@ -189,11 +201,14 @@ impl<C: Conduct> World<C> {
                 }
                 self.carry_out(machine, Effect::Send { to: task.to(), message })?;
             }
-            Effect::Report(report) => match report {
+            Effect::Report(report) => {
+                self.note(|| format!("node {machine}: {report:?}"));
+                match report {
                 Report::ViewChangeStarted { .. } => self.statistics.view_changes += 1,
                 Report::ViewBegan { .. } => self.statistics.views_begun += 1,
                 _ => {}
-            },
+            }
+            }
             Effect::Answer { .. } => {}
             Effect::WakeAt(at_ms) => {
                 self.machines[machine].wake_at_ms = Some(at_ms);
@@ -260,6 +275,7 @@ impl<C: Conduct> World<C> {
                 let result = task.run(&ledger);
                 if let (Ok(block), true) = (&result, self.machines[machine].honest()) {
                     self.checker.told(machine, block)?;
+                    self.note(|| format!("node {machine}: block {height}"));
                     let counter = block.record.receipts.iter().find_map(|receipt| receipt.contract);
                     self.clients.counter = self.clients.counter.or(counter);
                     let checker = &self.checker;

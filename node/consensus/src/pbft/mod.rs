@@ -107,18 +107,20 @@ pub struct Pbft<C: Conduct = Sound> {
 }
 
 impl<C: Conduct> Pbft<C> {
-    /// The engine above a chain whose last written block is at `tip`, with what it remembered. `sets` are the sealer sets
+    /// The engine above a chain whose last written block is `tip`, with what it remembered. `sets` are the sealer sets
     /// that rule the heights above the tip, as far as `tip + depth`; they may be the same.
     pub fn new(
         identity: Identity,
         options: PbftOptions,
-        tip: BlockNumber,
+        tip: Certified,
         sets: Vec<Arc<SealerSet>>,
         recovered: Recovered,
     ) -> Self {
         let set = sets.first().cloned().unwrap_or_else(|| Arc::new(SealerSet { since: 0, members: Vec::new() }));
+        let since = set.since;
         let me = set.place(&identity.key.public_key());
-        let known_through = tip.saturating_add(options.depth);
+        let height = tip.height;
+        let known_through = height.saturating_add(options.depth);
         let mut engine = Self {
             identity,
             options,
@@ -126,10 +128,10 @@ impl<C: Conduct> Pbft<C> {
             view: View::first(&set),
             set,
             me,
-            certified: tip,
-            tip: None,
+            certified: height,
+            tip: Some(tip).filter(|tip| tip.height >= since),
             known_through,
-            written: tip,
+            written: height,
             slots: BTreeMap::new(),
             transactions_wait: false,
             timers: Timers::default(),
@@ -316,7 +318,7 @@ impl<C: Conduct> Engine for Pbft<C> {
             Input::NothingWaits => self.transactions_wait = false,
             Input::Proposed { height, digest } => self.proposed(height, digest),
             Input::NothingToPropose { height } => self.nothing_to_propose(height),
-            Input::Judged { height, digest, valid } => self.judged(height, digest, valid),
+            Input::Judged { height, digest, refused } => self.judged(height, digest, refused),
             Input::Held { height, digest } => self.held(height, digest),
             Input::Executed { height, header, sealers } => self.executed(height, header, sealers),
             Input::Persisted { ticket } => self.persisted(ticket),

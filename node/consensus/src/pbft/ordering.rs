@@ -242,18 +242,18 @@ impl<C: Conduct> Pbft<C> {
         }
     }
 
-    pub(super) fn judged(&mut self, height: BlockNumber, digest: Hash, valid: bool) {
+    pub(super) fn judged(&mut self, height: BlockNumber, digest: Hash, refused: Option<&'static str>) {
         let view = self.view.number;
         let Some(slot) = self.slots.get_mut(&height) else { return };
-        if valid {
+        let Some(why) = refused else {
             (slot.valid, slot.held) = (Some(digest), Some(digest));
             return;
-        }
+        };
         // Whoever proposes what no honest member proposes is not waited for.
         let stands = Standing { view, digest, origin: Origin::Proposed };
         if self.view.active && slot.standing == Some(stands) {
             if let Some(proposer) = self.set.key(self.proposer(height)) {
-                self.outputs.push(Output::Report(Report::BadProposal { proposer, height }));
+                self.outputs.push(Output::Report(Report::BadProposal { proposer, height, why }));
             }
             self.start_view_change(view + 1);
         }
@@ -272,7 +272,8 @@ impl<C: Conduct> Pbft<C> {
         let Some(me) = self.me.filter(|_| self.view.active) else { return };
         let Some(slot) = self.slots.get_mut(&height) else { return };
         let Some(ballot) = slot.record.prepared.as_ref().map(|prepared| prepared.ballot) else { return };
-        let voted = slot.commit_voted == Some((view, ballot.digest)) || slot.executed.is_some();
+        // One that has executed it votes in later views too: others may lack votes for it.
+        let voted = slot.commit_voted == Some((view, ballot.digest));
         if ballot.view != view || ballot.epoch != self.set.since || voted {
             return;
         }

@@ -149,10 +149,14 @@ impl<C: Conduct> Pbft<C> {
         self.view.changes.insert(change.member, change);
         self.join_a_view();
         let (number, set) = (self.view.number, Arc::clone(&self.set));
-        if self.view.active || self.view.weight(&set, |view| view == number) < set.quorum() {
+        // Who wants a higher view wanted this one before, and says so no more.
+        if self.view.active || self.view.weight(&set, |view| view >= number) < set.quorum() {
             return;
         }
         self.view.quorum_since.get_or_insert(self.now);
+        if self.view.weight(&set, |view| view == number) < set.quorum() {
+            return;
+        }
         let leads = self.me == Some(set.turn(number));
         if leads && !std::mem::replace(&mut self.view.announced, true) {
             let changes = self.view.changes.values().filter(|change| change.view == number).cloned().collect();
