@@ -28,6 +28,9 @@ use crate::{
 /// The bytes of transactions that go into one proposal.
 const PROPOSAL_BYTES_MAX: usize = 16 << 20;
 
+/// How often a node tells the others how far it is, where no block does, in milliseconds.
+const STATUS_INTERVAL_MS: u64 = 1_000;
+
 /// What time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -208,6 +211,8 @@ pub struct Group {
     own: PublicKey,
     proposer: Address,
     depth: u64,
+    /// The last block on disk.
+    written: BlockNumber,
     /// Whether there are others to talk to.
     alone: bool,
     consensus: Box<dyn Engine>,
@@ -220,6 +225,8 @@ pub struct Group {
     /// The proposal that came with the message being looked at.
     candidate: Option<Arc<Proposal>>,
     consensus_wake_at: Option<u64>,
+    /// When the others are told again how far this node is.
+    status_at: u64,
     told_waiting: bool,
     woken_for: Option<u64>,
     halted: bool,
@@ -300,6 +307,7 @@ impl Group {
             own,
             proposer: own.address(),
             depth: u64::from(genesis.pipeline_depth),
+            written: tip.number,
             alone: genesis.consensus == ConsensusKind::Solo,
             consensus,
             pool,
@@ -310,6 +318,7 @@ impl Group {
             sealers: first_sealers(ledger),
             candidate: None,
             consensus_wake_at: None,
+            status_at: 0,
             told_waiting: false,
             woken_for: None,
             halted: false,
@@ -351,7 +360,8 @@ impl Group {
             }
             Event::Written { height, result: Ok(()) } => {
                 self.chain.written(height);
-                self.tell_status(now, height, &mut effects);
+                self.written = height;
+                self.status_at = now.monotonic_ms;
                 self.drive(now, Some(Input::Written { height }), &mut effects);
             }
             Event::Message { from, incoming } => self.hear(now, from, incoming, &mut effects),
@@ -372,7 +382,8 @@ impl Group {
     /// Asks to be woken when the first of all that waits is due.
     fn wake(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let others = [self.proposals.wake_at(), self.catching_up.wake_at(now.monotonic_ms)];
-        let next = others.into_iter().chain([self.consensus_wake_at]).flatten().min();
+        let status_at = Some(self.status_at).filter(|_| !self.alone);
+        let next = others.into_iter().chain([self.consensus_wake_at, status_at]).flatten().min();
         if let Some(at) = next.filter(|at| self.woken_for != Some(*at)) {
             effects.push(Effect::WakeAt(at));
         }
@@ -430,6 +441,7 @@ impl Group {
         if !self.halted {
             self.fetch_proposals(now, effects);
             self.catching_up.poll(now.monotonic_ms, effects);
+            self.tell_status(now, effects);
         }
     }
 
@@ -457,7 +469,7 @@ impl Group {
             Output::Broadcast(message) => effects.push(Effect::Broadcast(self.with_proposal(message))),
             Output::Send { to, message } => effects.push(Effect::Send { to, message: self.with_proposal(message) }),
             Output::Behind { peer } => {
-                let message = Message::Status { height: self.chain.height() };
+                let message = Message::Status { height: self.written };
                 effects.push(Effect::Send { to: peer, message });
             }
             Output::BadBlock { height } => self.catching_up.bad_block(now.monotonic_ms, height),
@@ -699,9 +711,11 @@ impl Group {
         self.candidate = None;
     }
 
-    fn tell_status(&self, _now: Now, height: BlockNumber, effects: &mut Vec<Effect>) {
-        if !self.alone {
-            effects.push(Effect::Broadcast(Message::Status { height }));
+    /// Tells the others how far this node is: after each block, and from time to time, since messages are lost.
+    fn tell_status(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.alone && self.status_at <= now.monotonic_ms {
+            self.status_at = now.monotonic_ms + STATUS_INTERVAL_MS;
+            effects.push(Effect::Broadcast(Message::Status { height: self.written }));
         }
     }
 

@@ -19,8 +19,8 @@ pub trait Conduct: fmt::Debug + Send + 'static {
     const COUNTS_A_SIGNER_TWICE: bool = false;
     /// A sealer set rules one height before the one decided.
     const CHANGES_MEMBERS_TOO_EARLY: bool = false;
-    /// The bodies of transactions are not on disk when the commit vote leaves.
-    const COMMITS_WITHOUT_BODIES: bool = false;
+    /// The bodies of transactions are not on disk when votes leave.
+    const VOTES_WITHOUT_BODIES: bool = false;
     /// A new view forms new proposals in place of prepared ones.
     const PROPOSES_ANEW_IN_A_NEW_VIEW: bool = false;
 }
@@ -62,8 +62,8 @@ pub mod planted {
         DoubleCount: COUNTS_A_SIGNER_TWICE;
         /// Puts a membership change in force one height too early.
         EarlyMembers: CHANGES_MEMBERS_TOO_EARLY;
-        /// Does not sync bodies before the commit vote.
-        UnsyncedBodies: COMMITS_WITHOUT_BODIES;
+        /// Does not sync bodies before its votes.
+        UnsyncedBodies: VOTES_WITHOUT_BODIES;
         /// Proposes another digest under a new view.
         AnotherDigest: PROPOSES_ANEW_IN_A_NEW_VIEW;
     }

@@ -243,12 +243,19 @@ impl<C: Conduct> Pbft<C> {
 
     /// A message from a peer: looked at as far as its epoch, height and view, then verified and taken in.
     fn hear(&mut self, from: PublicKey, message: Message) {
-        let old = message.epoch() < self.set.since || message.height().is_some_and(|height| height <= self.certified);
+        let height = match &message {
+            Message::ViewChange(change) => change.certified.as_ref().map(|certified| certified.height + 1),
+            message => message.height(),
+        };
+        let old = message.epoch() < self.set.since || height.is_some_and(|height| height <= self.certified);
         if old {
             if self.timers.may_reply(from, self.now, self.options.view_timeout_ms) {
                 self.outputs.push(Output::Behind { peer: from });
             }
-            return;
+            // A view is wanted by those behind too.
+            if message.epoch() < self.set.since || message.height().is_some() {
+                return;
+            }
         }
         let unknown = self.me.is_none() || message.epoch() != self.set.since || Some(message.member()) == self.me;
         if unknown || message.height().is_some_and(|height| !self.in_window(height)) {

@@ -108,7 +108,7 @@ impl<C: Conduct> Pbft<C> {
         slot.changed = true;
         let pre_prepare = Message::PrePrepare(self.identity.vote(me, Domain::PBFT_PRE_PREPARE, ballot));
         let prepare = Message::Prepare(self.identity.vote(me, Domain::PBFT_PREPARE, ballot));
-        self.say(vec![pre_prepare, prepare], vec![(height, digest)]);
+        self.say(vec![pre_prepare, prepare], Self::bodies(height, digest));
     }
 
     /// "A backup accepts a pre-prepare message provided": the signature, the view, no other digest there, and the height
@@ -216,7 +216,7 @@ impl<C: Conduct> Pbft<C> {
                 slot.record.voted = Some((view, digest));
                 slot.changed = true;
                 let vote = self.identity.vote(me, Domain::PBFT_PREPARE, self.ballot(height, digest));
-                self.say(vec![Message::Prepare(vote)], Vec::new());
+                self.say(vec![Message::Prepare(vote)], Self::bodies(height, digest));
             }
             _ => {}
         }
@@ -283,8 +283,13 @@ impl<C: Conduct> Pbft<C> {
         slot.commit_voted = Some((view, ballot.digest));
         slot.changed = true;
         let vote = self.identity.vote(me, Domain::PBFT_COMMIT, ballot);
-        let bodies = if C::COMMITS_WITHOUT_BODIES { Vec::new() } else { vec![(height, ballot.digest)] };
-        self.say(vec![Message::Commit(vote)], bodies);
+        self.say(vec![Message::Commit(vote)], Self::bodies(height, ballot.digest));
+    }
+
+    /// What must be on disk with a vote: a prepared certificate that outlives a loss of power everywhere is proposed
+    /// again by every later view, and must not be of something that nobody has any more.
+    fn bodies(height: BlockNumber, digest: Hash) -> Vec<(BlockNumber, Hash)> {
+        if C::VOTES_WITHOUT_BODIES { Vec::new() } else { vec![(height, digest)] }
     }
 
     /// A COMMIT: "committed-local" once a quorum says so. It holds whatever view this member is in.
