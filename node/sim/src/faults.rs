@@ -34,12 +34,16 @@ impl<C: Conduct> World<C> {
     pub(crate) fn plan(&mut self) {
         let calm_at = self.setup.calm_at_ms;
         let machines = self.machines.len();
-        for _ in 0..self.numbers.between(3, 12) {
+        self.machines.iter_mut().for_each(|one| one.slow = self.setup.slow);
+        let (least, most) = self.setup.faults;
+        for _ in 0..self.numbers.between(least, most) {
             let machine = self.numbers.place(machines);
             let for_ms = self.numbers.between(200, 4_000);
             let fault = match self.numbers.below(10) {
-                0..=3 => Fault::Crash { machine, for_ms },
-                4..=6 => {
+                kind if kind < self.setup.crashes_of_ten => {
+                    Fault::Crash { machine, for_ms: for_ms.min(self.numbers.between(50, self.setup.crash_ms_max)) }
+                }
+                0..=6 => {
                     let (mut from, mut to): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
                     for place in 0..machines {
                         if self.numbers.per_mille(400) { from.push(place) } else { to.push(place) }

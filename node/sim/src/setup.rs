@@ -64,6 +64,14 @@ pub struct Setup {
     pub delay_ms_max: u64,
     /// The greatest difference of a clock from the right time, in milliseconds.
     pub skew_ms_max: u64,
+    /// How many things go wrong at least and at most.
+    pub faults: (u64, u64),
+    /// Of ten, how many of these are losses of power; the greatest time that one takes, in milliseconds.
+    pub crashes_of_ten: u64,
+    /// See above.
+    pub crash_ms_max: u64,
+    /// Whether every disk is slow until faults stop.
+    pub slow: bool,
     /// When faults stop, in milliseconds.
     pub calm_at_ms: u64,
     /// The least time and height that it goes on for.
@@ -104,9 +112,34 @@ impl Setup {
             duplicate_per_mille: [0, 10, 50][rough as usize],
             delay_ms_max: [5, 30, 120][rough as usize],
             skew_ms_max: [0, 500, 1400][numbers.place(3)],
+            faults: (3, 12),
+            crashes_of_ten: 4,
+            crash_ms_max: 4_000,
+            slow: false,
             calm_at_ms: numbers.between(8_000, 20_000),
             ends_at_ms: 30_000,
             ends_at_height: 60,
+        }
+    }
+
+    /// A storm: losses of power one after the other, on slow disks, with this liar among four.
+    pub fn storm(seed: u64, liar: Option<Behaviour>) -> Self {
+        let numbers = &mut Numbers::new(seed ^ 0x5704u64);
+        Self {
+            nodes: 4,
+            depth: numbers.between(1, 3) as u32,
+            thorough: false,
+            byzantine: liar.map(|liar| (numbers.place(4), liar)).into_iter().collect(),
+            dies: false,
+            loss_per_mille: 20,
+            duplicate_per_mille: 20,
+            delay_ms_max: 60,
+            faults: (60, 120),
+            crashes_of_ten: 9,
+            crash_ms_max: 600,
+            slow: true,
+            calm_at_ms: 20_000,
+            ..Self::of(seed)
         }
     }
 
