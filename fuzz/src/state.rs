@@ -122,11 +122,12 @@ fn step(subject: &mut Subject, input: &mut Input<'_>) -> bool {
 
 fn row(input: &mut Input<'_>) -> Row {
     let choice = input.byte();
-    let table = match choice % 5 {
+    let table = match choice % 6 {
         0 => Table::Accounts,
         1 => Table::Code,
         2 => Table::Configuration,
         3 => Table::EthereumHashes,
+        4 => Table::Members,
         _ => Table::Contract(Address([choice >> 6; 20])),
     };
     let key = [choice / 5 % 4; 80];

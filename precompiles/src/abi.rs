@@ -6,6 +6,7 @@
 //! stands behind the arguments is not looked at. Nothing is allocated for what is read.
 
 use entente_host::{ContractFault, Fault};
+use entente_types::{Address, Hash};
 
 const WORD: usize = 32;
 
@@ -42,13 +43,24 @@ impl<'a> Arguments<'a> {
         std::str::from_utf8(bytes).map_err(|_| AbiError::NotUtf8)
     }
 
+    /// The argument at this place, a `uint256`; nothing where it has more than 64 bits.
+    pub(crate) fn unsigned(self, index: usize) -> Result<Option<u64>, AbiError> {
+        let head = index.checked_mul(WORD).ok_or(AbiError::TooShort)?;
+        let word: &[u8; WORD] = self.0.get(head..).and_then(<[u8]>::first_chunk).ok_or(AbiError::TooShort)?;
+        Ok(small(word))
+    }
+
     /// The word at an offset as an offset or length of its own.
     fn size(self, at: usize) -> Result<usize, AbiError> {
         let word: &[u8; WORD] = self.0.get(at..).and_then(<[u8]>::first_chunk).ok_or(AbiError::TooShort)?;
-        let (high, low) = word.split_last_chunk::<8>().ok_or(AbiError::TooShort)?;
-        let fits = high.iter().all(|byte| *byte == 0);
-        fits.then(|| usize::try_from(u64::from_be_bytes(*low)).ok()).flatten().ok_or(AbiError::TooShort)
+        small(word).and_then(|number| usize::try_from(number).ok()).ok_or(AbiError::TooShort)
     }
+}
+
+/// The number that a word is, if it has at most 64 bits.
+fn small(word: &[u8; WORD]) -> Option<u64> {
+    let (high, low) = word.split_last_chunk::<8>()?;
+    high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(*low))
 }
 
 /// A value that a function gives back or an event tells.
@@ -60,12 +72,21 @@ pub(crate) enum Value<'a> {
     Unsigned(u64),
     /// An `int256`.
     Signed(i64),
+    /// A `string[]`.
+    Texts(&'a [String]),
+    /// A `uint256[]`.
+    Numbers(&'a [u64]),
 }
 
 /// The encoding of a list of values.
 pub(crate) fn encode(values: &[Value<'_>]) -> Vec<u8> {
     let mut heads = Vec::new();
     let mut tails = Vec::new();
+    let mut tail = |heads: &mut Vec<u8>, tail: &[u8]| {
+        let offset = values.len().saturating_mul(WORD).saturating_add(tails.len());
+        heads.extend_from_slice(&word(offset as u64));
+        tails.extend_from_slice(tail);
+    };
     for value in values {
         match value {
             Value::Unsigned(number) => heads.extend_from_slice(&word(*number)),
@@ -75,11 +96,19 @@ pub(crate) fn encode(values: &[Value<'_>]) -> Vec<u8> {
                 heads.extend_from_slice(&number.to_be_bytes());
             }
             Value::Text(text) => {
-                let offset = values.len().saturating_mul(WORD).saturating_add(tails.len());
-                heads.extend_from_slice(&word(offset as u64));
-                tails.extend_from_slice(&word(text.len() as u64));
-                tails.extend_from_slice(text.as_bytes());
-                tails.resize(tails.len().next_multiple_of(WORD), 0);
+                let mut bytes = word(text.len() as u64).to_vec();
+                bytes.extend_from_slice(text.as_bytes());
+                bytes.resize(bytes.len().next_multiple_of(WORD), 0);
+                tail(&mut heads, &bytes);
+            }
+            Value::Texts(texts) => {
+                // Offsets within an array count from behind its length, as those of a list of values do.
+                let texts: Vec<Value<'_>> = texts.iter().map(|text| Value::Text(text)).collect();
+                tail(&mut heads, &[&word(texts.len() as u64)[..], &encode(&texts)].concat());
+            }
+            Value::Numbers(numbers) => {
+                let words: Vec<[u8; WORD]> = numbers.iter().map(|number| word(*number)).collect();
+                tail(&mut heads, &[&word(numbers.len() as u64)[..], &words.concat()].concat());
             }
         }
     }
@@ -93,6 +122,15 @@ fn word(number: u64) -> [u8; WORD] {
         *low = number.to_be_bytes();
     }
     word
+}
+
+/// The topic of an indexed `address`.
+pub(crate) fn address_topic(address: &Address) -> Hash {
+    let mut topic = [0; WORD];
+    if let Some(low) = topic.last_chunk_mut::<20>() {
+        *low = address.0;
+    }
+    Hash(topic)
 }
 
 #[cfg(test)]
@@ -138,7 +176,30 @@ mod tests {
         assert_eq!(ours(&other), Err(AbiError::NotUtf8));
     }
 
+    #[test]
+    fn a_number_of_more_than_64_bits_is_told_apart_from_one_that_is_missing() {
+        let mut bytes = encode(&[Value::Unsigned(u64::MAX), Value::Unsigned(7)]);
+        assert_eq!((Arguments(&bytes).unsigned(0), Arguments(&bytes).unsigned(1)), (Ok(Some(u64::MAX)), Ok(Some(7))));
+        assert_eq!(Arguments(&bytes[..63]).unsigned(1), Err(AbiError::TooShort));
+        bytes[23] = 1;
+        assert_eq!(Arguments(&bytes).unsigned(0), Ok(None));
+        assert_eq!(Arguments(&bytes).unsigned(usize::MAX), Err(AbiError::TooShort));
+    }
+
     proptest! {
+        #[test]
+        fn lists_are_what_a_library_reads(
+            texts in proptest::collection::vec(".{0,70}", 0..5), numbers in any::<Vec<u64>>(), unsigned: u64,
+        ) {
+            let bytes = encode(&[Value::Texts(&texts), Value::Numbers(&numbers), Value::Unsigned(unsigned)]);
+            let expected = DynSolValue::Tuple(vec![
+                DynSolValue::Array(texts.into_iter().map(DynSolValue::String).collect()),
+                DynSolValue::Array(numbers.into_iter().map(DynSolValue::from).collect()),
+                unsigned.into(),
+            ]);
+            prop_assert_eq!(expected.abi_encode_params(), bytes);
+        }
+
         #[test]
         fn what_is_encoded_is_what_a_library_reads(
             first in ".{0,70}", second in ".{0,70}", unsigned: u64, signed: i64

@@ -8,7 +8,7 @@ use entente_host::{
 };
 use entente_types::ConfigurationKey;
 
-use crate::{MODULES, SYSTEM_CONFIGURATION, code::CODES};
+use crate::{MEMBERS, MODULES, SYSTEM_CONFIGURATION, code::CODES};
 
 const OPENING: &str = "# Native modules
 
@@ -41,6 +41,27 @@ Everybody may set a limit, as in FISCO BCOS while no permission is granted: perm
 are not there yet. Whoever can send a transaction can therefore lower the limits of the whole group; everybody can raise
 them again. `protocol_version` cannot be taken back, so only the account of a sealer's key may raise it, and only by a
 transaction or call of its own. Each change is told by the event `ConfigurationSet`.
+";
+
+const MEMBERS_TEXT: &str = "
+### From which height on
+
+A sealer set decided in block n rules from height n+d, where d is the group's `pipeline_depth`; header n+d-1 is the first
+to name it as `next_sealers`. Until then the set before it rules, whose members certify what lies between. Changes add up:
+each one is made to the set that was decided last, and those of one block rule together. A new sealer stands at the end of
+the set; certificates count members by their places. Observers are those of the list from the next block on. `sealers()`
+shows a decision at once, with its height. Whoever seals does not observe; a node that does neither is a free node.
+
+A node's identifier is its public key: 128 hexadecimal digits without 0x, small or capital. Whether it is reachable is not
+looked at: FISCO BCOS's -51102 is its SDK's. Weights are ours; a quorum is more than two thirds of all of them.
+
+### Who may call
+
+Only the account of a key that seals the height may change anything, and only by a transaction or call of its own: a
+contract that it calls does not act for it. FISCO BCOS lets everybody, until somebody is granted it. Whoever names the
+sealers decides what counts as agreed, and nothing takes that back. One sealer is enough, so that sealers have to trust one
+another with it until there is governance (0x1008). In a group with solo consensus no sealer can be added, and the one there
+is cannot go. Each change is told by the event `MemberSet`, whose `role` is `sealer`, `observer` or `free`.
 ";
 
 /// The page `docs/native-modules.md`.
@@ -81,6 +102,9 @@ fn section(page: &mut String, module: &NativeModule) -> Result<(), DeclarationEr
         page.push_str(CONFIGURATION);
         keys(page);
         page.push_str(ACCESS);
+    }
+    if module.address == MEMBERS {
+        page.push_str(MEMBERS_TEXT);
     }
     let _ = writeln!(page, "\n### Solidity\n\n```solidity\n{}```", interface(module)?);
     let _ = writeln!(page, "\n### ABI\n\n```json\n{}\n```", module.abi_json()?);

@@ -18,6 +18,7 @@
 mod abi;
 pub mod code;
 mod documentation;
+mod members;
 mod permission;
 mod system_configuration;
 
@@ -25,10 +26,11 @@ use entente_host::{NativeModule, NativeRegistry, NativeRegistryError};
 use entente_types::{Address, Suite};
 
 pub use documentation::documentation;
+pub use members::ADDRESS as MEMBERS;
 pub use system_configuration::ADDRESS as SYSTEM_CONFIGURATION;
 
 /// Every native module, ascending by address.
-pub const MODULES: &[NativeModule] = &[system_configuration::MODULE];
+pub const MODULES: &[NativeModule] = &[system_configuration::MODULE, members::MODULE];
 
 /// The registry of every native module, for a group of this suite.
 ///

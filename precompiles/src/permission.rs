@@ -16,3 +16,12 @@ pub(crate) fn may_configure(host: &dyn Host, key: ConfigurationKey) -> bool {
         ConfigurationKey::ProtocolVersion => host.block().sealers.contains(caller),
     }
 }
+
+/// Whether the caller of the innermost frame may change who seals and who observes.
+///
+/// In FISCO BCOS everybody may until somebody is granted it. Here whoever may name sealers decides what counts as
+/// agreed: in an open group anybody could take the chain over with one transaction, and nothing would take it back. So
+/// only the account of a key that seals the height may, and only itself.
+pub(crate) fn may_change_members(host: &dyn Host) -> bool {
+    host.block().sealers.contains(&host.frame().caller)
+}

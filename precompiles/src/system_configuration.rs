@@ -6,11 +6,11 @@ use entente_host::{
     ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeResult,
     configuration_entry, configuration_row, damaged_configuration, gas::GasSchedule,
 };
-use entente_types::{Address, ConfigurationEntry, ConfigurationKey, Hash, Log, Setting};
+use entente_types::{Address, ConfigurationEntry, ConfigurationKey, Log, Setting};
 use parity_scale_codec::Encode;
 
 use crate::{
-    abi::{Arguments, Value, encode},
+    abi::{Arguments, Value, address_topic, encode},
     code::{INVALID_CONFIGURATION, ONE_ROW, PERMISSION_DENIED},
     permission::may_configure,
 };
@@ -152,14 +152,6 @@ fn load(host: &mut dyn Host, key: ConfigurationKey) -> Result<ConfigurationEntry
 
 fn number(key: ConfigurationKey, setting: &Setting) -> Result<u64, Fault> {
     Ok(setting.value.parse().map_err(|_| damaged_configuration(key))?)
-}
-
-fn address_topic(address: &Address) -> Hash {
-    let mut topic = [0; 32];
-    if let Some(low) = topic.last_chunk_mut::<20>() {
-        *low = address.0;
-    }
-    Hash(topic)
 }
 
 #[cfg(test)]

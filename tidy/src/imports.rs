@@ -32,7 +32,23 @@ const ROOMS: &[(&str, &[&str])] = &[
     // All but the macros and the host's table are for the chain in memory of native tests.
     ("contract", &["contract-macros", "crypto", "types", "host"]),
     ("client", &["crypto", "types"]),
-    ("cli", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "driver", "rpc", "client"]),
+    (
+        "cli",
+        &[
+            "crypto",
+            "types",
+            "host",
+            "executor",
+            "precompiles",
+            "storage",
+            "ledger",
+            "pool",
+            "group",
+            "driver",
+            "rpc",
+            "client",
+        ],
+    ),
     (
         "benches",
         &[

@@ -15,6 +15,7 @@ use crate::{
     export::{self, ExportArguments},
     import::{self, ImportArguments},
     load::{self, LoadArguments},
+    member::MemberCommand,
     node::NodeCommand,
     output::{Failure, Output},
     proof::ProofCommand,
@@ -53,6 +54,9 @@ enum Command {
     /// Fetch proofs of transactions, receipts and rows, and check them with nothing but the genesis document.
     #[command(subcommand, after_help = "Example:\n  entente proof check proof.bin --genesis chain/node0/genesis.toml")]
     Proof(ProofCommand),
+    /// Say who seals a group's blocks and who observes, and change it.
+    #[command(subcommand, after_help = "Example:\n  entente member list")]
+    Member(MemberCommand),
     /// Send signed transactions at a rate and measure what becomes of them.
     Load(LoadArguments),
     /// Check a stopped node's store: every block, and the state root made anew from all rows.
@@ -113,6 +117,7 @@ impl Arguments {
             Command::Account(command) => command.run(output),
             Command::Contract(command) => command.run(output),
             Command::Proof(command) => command.run(output),
+            Command::Member(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),

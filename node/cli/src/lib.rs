@@ -1,5 +1,5 @@
-//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, proofs, load,
-//! verification and the demo.
+//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, members, proofs,
+//! load, verification and the demo.
 //!
 //! This crate owns what a person or a script types and what they read back: the commands, their help, their tables,
 //! their JSON and their exit codes. It never decides anything about a ledger: it starts nodes, asks them, and shows.
@@ -26,6 +26,7 @@ mod doctor;
 mod export;
 mod import;
 mod load;
+mod member;
 mod node;
 mod output;
 mod password;

@@ -60,7 +60,7 @@ pub(crate) struct HashArguments {
 /// Of which row.
 #[derive(Debug, Args)]
 pub(crate) struct RowArguments {
-    /// The table: a contract's address, or one of accounts, code, configuration and ethereum_hashes.
+    /// The table: a contract's address, or one of accounts, code, configuration, ethereum_hashes and members.
     table: Table,
     /// The row's key there, as hexadecimal digits.
     #[arg(value_parser = digits)]

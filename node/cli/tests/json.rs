@@ -8,6 +8,9 @@ use std::{collections::BTreeSet, fs};
 use common::{Home, StopsChain, text};
 use serde_json::Value;
 
+/// A node that is not there: the key whose secret is 1.
+const NODE_ID: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a6\
+                       8554199c47d08ffb10d4b8";
 /// How each command is checked: its arguments, and a field that its object has. They run in this order in one home;
 /// words in capitals stand for what came before.
 const CHECKS: &[(&[&str], &str)] = &[
@@ -29,6 +32,10 @@ const CHECKS: &[(&[&str], &str)] = &[
     (&["proof", "row", "ADDRESS", "BALANCE", "--block", "2", "--out", "c.proof"], "file"),
     (&["proof", "check", "a.proof", "--genesis", "chain/node0/genesis.toml"], "block_hash"),
     (&["load", "--contract", "TOKEN", "--count", "50", "--accounts", "5", "--plot", "load.png"], "tps"),
+    (&["account", "import", "sealer", "--file", "chain/node0/keys/consensus.key"], "address"),
+    (&["member", "add", NODE_ID, "--account", "sealer"], "from"),
+    (&["member", "list"], "observers"),
+    (&["member", "remove", NODE_ID, "--account", "sealer"], "from"),
     (&["chain", "down", "chain"], "nodes"),
     (&["verify", "--dir", "chain/node0"], "recomputed_root"),
     (&["export", "--dir", "chain/node0", "--out", "all.blocks"], "transactions"),

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
 
 use entente_crypto::PublicKey;
-use entente_executor::{CallInput, Called, Executor};
+use entente_executor::{CallInput, Called, Executor, Sealers};
 use entente_group::{CommittedBlock, Event};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction, check};
-use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction};
+use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, read_observers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 use crate::{
@@ -161,9 +161,26 @@ impl GroupHandle {
         &self.shared.node_key
     }
 
-    /// Whether this node is one of those that order: its key is among the sealers of genesis.
+    /// The sealer sets as the tip's state has them, and the height above the tip.
+    ///
+    /// # Errors
+    /// The node's own fault.
+    pub fn sealers(&self) -> Result<(Sealers, BlockNumber), NodeFault> {
+        let (tip, state) = self.shared.ledger.state_with_tip();
+        Ok((self.shared.executor.sealers(state.as_ref())?, tip.number.saturating_add(1)))
+    }
+
+    /// Whether this node is one of those that order the next block.
     pub fn is_sealer(&self) -> bool {
-        self.genesis().sealers.iter().any(|sealer| sealer.key == *self.node_key())
+        let seals = |(sealers, next): (Sealers, BlockNumber)| {
+            sealers.at(next).iter().any(|sealer| sealer.key == *self.node_key())
+        };
+        self.sealers().is_ok_and(seals)
+    }
+
+    /// Whether this node is on the group's list of those that follow it.
+    pub fn is_observer(&self) -> bool {
+        read_observers(self.shared.ledger.state().as_ref()).is_ok_and(|keys| keys.contains(self.node_key()))
     }
 
     /// Its blocks, receipts and state, as they are on disk.

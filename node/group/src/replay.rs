@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction};
+use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, Sealers};
 use entente_host::NodeFault;
 use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
 use entente_pool::{AdmissionError, PoolRules, ReplayIndex, ReplayKey, check};
@@ -29,7 +29,7 @@ pub enum ReplayError {
         /// The last block that is there.
         expected: Hash,
     },
-    /// The sealers did not sign it.
+    /// The sealers that rule its height did not sign it.
     #[error("block {number} is not certified: {error}")]
     Certificate {
         /// The block's number.
@@ -79,10 +79,13 @@ pub enum ReplayError {
     /// The ledger could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The sealer sets could not be read from the state.
+    #[error(transparent)]
+    Sealers(#[from] NodeFault),
 }
 
 /// Takes blocks into a ledger that nothing else writes to. Each is checked as if it came from a stranger: that it
-/// follows the last one, that a quorum of the sealers certified it, that its transactions are signed and were not used
+/// follows the last one, that a quorum of the sealers that rule its height certified it, that its transactions are signed and were not used
 /// before, and that executing it here comes to its header, which covers every root.
 pub struct Replay<'a> {
     ledger: &'a Ledger,
@@ -90,6 +93,8 @@ pub struct Replay<'a> {
     rules: PoolRules,
     used: ReplayIndex,
     parent: Header,
+    /// The sealer sets as the parent's state has them.
+    sealers: Sealers,
 }
 
 impl<'a> Replay<'a> {
@@ -116,7 +121,8 @@ impl<'a> Replay<'a> {
         }
         let tip = ledger.tip();
         let parent = ledger.header(tip.number)?.ok_or(ReplayError::NoTip(tip.number))?;
-        Ok(Self { ledger, executor, rules, used, parent })
+        let sealers = executor.sealers(ledger.state().as_ref())?;
+        Ok(Self { ledger, executor, rules, used, parent, sealers })
     }
 
     /// The last block that was taken in.
@@ -141,7 +147,7 @@ impl<'a> Replay<'a> {
             commitment: &self.ledger.commitment(),
             record_accesses: false,
         });
-        let ExecutedBlock { header, receipts, changes, commitment, .. } =
+        let ExecutedBlock { header, receipts, changes, commitment, sealers, .. } =
             executed.map_err(|fault| ReplayError::Execute { number, fault })?;
         compare(&header, &block.header)?;
         let transaction_hashes = transactions.iter().map(|transaction| transaction.hash).collect();
@@ -149,6 +155,7 @@ impl<'a> Replay<'a> {
         self.ledger.append(&record)?;
         self.used.block(number, keys);
         self.parent = header;
+        self.sealers = sealers;
         Ok(record)
     }
 
@@ -163,10 +170,10 @@ impl<'a> Replay<'a> {
         if header.parent != expected {
             return Err(ReplayError::Parent { number, found: header.parent, expected });
         }
-        let sealers = &self.ledger.genesis().sealers;
+        let sealers = self.sealers.at(number);
         let certificate = &block.certificate;
         certificate
-            .verify(suite, &self.rules.genesis, number, &header.hash(suite), sealers)
+            .verify(suite, &self.rules.genesis, number, &header.hash(suite), &sealers)
             .map_err(|error| ReplayError::Certificate { number, error })
     }
 
@@ -203,6 +210,7 @@ fn compare(executed: &Header, certified: &Header) -> Result<(), ReplayError> {
         ("receipt root", executed.receipt_root, certified.receipt_root),
         ("transaction root", executed.transaction_root, certified.transaction_root),
         ("change root", executed.change_root, certified.change_root),
+        ("next sealer set", executed.next_sealers, certified.next_sealers),
     ];
     let difference = roots.into_iter().find(|(_, executed, certified)| executed != certified);
     let (what, found, expected) =

@@ -82,7 +82,7 @@ fn no_altered_block_is_taken_in() {
 
     // A sealer that certifies what does not follow is not believed either.
     for (alter, what) in
-        altered.iter().zip(["state root", "receipt root", "proposal", "proposal", "proposal", "proposal"])
+        altered.iter().zip(["state root", "receipt root", "proposal", "proposal", "proposal", "next sealer set"])
     {
         let error = refused(&|block| {
             alter(&mut block.header);

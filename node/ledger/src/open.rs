@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entente_crypto::{Hash, LtHash};
 use entente_state::KEY_BYTES_MAX;
 use entente_storage::{Batch, Column, Durability, Engine, Snapshot};
-use entente_types::{BlockNumber, Genesis, Header, Receipt, sealers_hash};
+use entente_types::{BlockNumber, Genesis, Header, Receipt, SealerHistory, sealers_hash};
 use parity_scale_codec::Decode;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     ledger::Published,
     read::{read_block, read_receipts},
+    state::read_members,
 };
 
 impl Ledger {
@@ -123,10 +124,13 @@ fn check_tip(snapshot: &dyn Snapshot, genesis: &Genesis, tip: Tip, commitment: &
         read_receipts(snapshot, number)?.ok_or_else(|| missing(Column::Receipts, "the receipts"))?;
     let header = &block.header;
     let hashes: Vec<Hash> = block.transactions.iter().map(|transaction| transaction.hash(suite)).collect();
+    let next = number.saturating_add(1);
+    let next_sealers = read_members(snapshot, |state| SealerHistory::new(state, genesis)?.ruling(next))?.hash;
     let checks = [
         ("header hash", header.hash(suite), tip.header_hash),
         ("proposal", tip.proposal, header.proposal),
         ("state root", commitment.root(suite), header.state_root),
+        ("sealer set of the next height", next_sealers, header.next_sealers),
         ("transaction root", Header::transaction_root(suite, &hashes), header.transaction_root),
         ("receipt root", Header::receipt_root(suite, &receipts), header.receipt_root),
     ];

@@ -2,7 +2,7 @@
 
 use entente_crypto::Hash;
 use entente_storage::{Column, Reader};
-use entente_types::{Block, BlockNumber, Header, Receipt, Transaction, Version};
+use entente_types::{Block, BlockNumber, CertifiedHeader, Header, Receipt, Transaction, Version};
 use parity_scale_codec::Decode;
 
 use crate::{
@@ -41,6 +41,16 @@ impl Ledger {
         let key = number_key(number);
         let Some(bytes) = self.read_written(Column::Blocks, number, &key)? else { return Ok(None) };
         decode_header(&key, &bytes).map(Some)
+    }
+
+    /// The header at this height with its certificate, or nothing above the tip.
+    pub fn certified_header(&self, number: BlockNumber) -> Result<Option<CertifiedHeader>, ReadError> {
+        let published = self.published();
+        if number > published.tip.number {
+            return Ok(None);
+        }
+        let stored = read_stored(&*published.snapshot, number)?;
+        Ok(stored.map(|StoredBlock { header, certificate, .. }| CertifiedHeader { header, certificate }))
     }
 
     /// The block at this height, or nothing above the tip.

@@ -1,10 +1,10 @@
 //! The state at the tip and at heights below it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use entente_state::{Row, StateReadError, StateReader};
-use entente_storage::Column;
-use entente_types::BlockNumber;
+use entente_storage::{Column, Snapshot};
+use entente_types::{BlockNumber, MembersError, sealers_row};
 
 use crate::{
     HistoryError, Ledger, ReadError, Tip, WritesError,
@@ -34,7 +34,7 @@ impl StateReader for TipState {
         if let Some(value) = self.cache.find(row, height) {
             return Ok(value);
         }
-        let value = stored_row(&self.published, row).map_err(state_error)?;
+        let value = stored_row(&*self.published.snapshot, row).map_err(state_error)?;
         self.cache.keep(row, value.as_ref(), height);
         Ok(value)
     }
@@ -56,7 +56,7 @@ impl PastState {
     fn value(&self, row: &Row) -> Result<RowValue, ReadError> {
         match self.overwritten(row)? {
             Some(value) => Ok(value),
-            None => stored_row(&self.published, row),
+            None => stored_row(&*self.published.snapshot, row),
         }
     }
 
@@ -73,11 +73,39 @@ impl PastState {
     }
 }
 
-fn stored_row(published: &Published, row: &Row) -> Result<Option<Vec<u8>>, ReadError> {
-    match published.snapshot.get(Column::State, row.as_bytes())? {
+fn stored_row(snapshot: &dyn Snapshot, row: &Row) -> Result<Option<Vec<u8>>, ReadError> {
+    match snapshot.get(Column::State, row.as_bytes())? {
         Some(bytes) => decode_row(row.as_bytes(), &bytes).map(Some),
         None => Ok(None),
     }
+}
+
+/// The rows of a snapshot, past every cache. What went wrong is kept beside the words about it.
+struct StoredState<'a> {
+    snapshot: &'a dyn Snapshot,
+    failure: Mutex<Option<ReadError>>,
+}
+
+impl StateReader for StoredState<'_> {
+    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+        stored_row(self.snapshot, row).map_err(|error| {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).replace(error.clone());
+            state_error(error)
+        })
+    }
+}
+
+/// Reads members from the rows of a snapshot.
+pub(crate) fn read_members<T>(
+    snapshot: &dyn Snapshot,
+    read: impl FnOnce(&dyn StateReader) -> Result<T, MembersError>,
+) -> Result<T, ReadError> {
+    let state = StoredState { snapshot, failure: Mutex::default() };
+    let read = read(&state);
+    read.map_err(|error| {
+        let failure = state.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failure.unwrap_or_else(|| ReadError::damaged(Column::State, sealers_row().as_bytes(), error.to_string()))
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]

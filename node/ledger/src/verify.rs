@@ -1,11 +1,13 @@
 //! Checking a whole ledger against itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use entente_crypto::{Hash, LtHash, Suite, merkle_root};
-use entente_state::{Row, write_leaf};
+use entente_state::{Row, StateReader, write_leaf};
 use entente_storage::{Batch, Column, Snapshot};
-use entente_types::{Block, BlockNumber, Header, limits::VALIDITY_BLOCKS_MAX, sealers_hash};
+use entente_types::{
+    Block, BlockNumber, Genesis, Header, MembersError, RulingSet, SealerHistory, limits::VALIDITY_BLOCKS_MAX,
+};
 use rayon::prelude::*;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     ledger::Published,
     read::{look_up, read_block, read_receipts},
     replay::put_replay,
-    state::writes_at,
+    state::{read_members, writes_at},
 };
 
 /// The rows taken at a time: enough to keep every thread busy, few enough to hold in memory.
@@ -45,6 +47,23 @@ pub enum VerificationProgress {
     },
 }
 
+/// The sealer sets of all heights, as the state at the tip has them. That they are the right ones is for the headers to
+/// say, each of which names the set that rules the next height: genesis's first.
+struct RulingSets(BTreeMap<BlockNumber, RulingSet>);
+
+impl RulingSets {
+    fn read(snapshot: &dyn Snapshot, genesis: &Genesis) -> Result<Self, ReadError> {
+        let history =
+            |state: &dyn StateReader| SealerHistory::new(state, genesis)?.collect::<Result<Vec<_>, MembersError>>();
+        Ok(Self(read_members(snapshot, history)?.into_iter().map(|set| (set.from, set)).collect()))
+    }
+
+    fn at(&self, height: BlockNumber) -> Result<&RulingSet, Failure> {
+        let found = self.0.range(..=height).next_back().map(|(_, set)| set);
+        found.ok_or_else(|| fault(format!("no sealer set rules height {height}")))
+    }
+}
+
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -72,9 +91,9 @@ pub struct Verification {
 }
 
 impl Ledger {
-    /// Makes the state root anew from all rows and checks every block: that headers follow one another, that a
-    /// quorum of the sealers signed them, that transactions and receipts have their roots and can be found by their
-    /// names. Then what else is on disk: that nothing but them can be found, that the nonces of the last blocks are
+    /// Makes the state root anew from all rows and checks every block: that headers follow one another, that a quorum
+    /// of the sealers that rule their height signed them and that they name the sealers of the next one, that
+    /// transactions and receipts have their roots and can be found by their names. Then what else is on disk: that nothing but them can be found, that the nonces of the last blocks are
     /// remembered, and that the history of each height that is kept gives the change root of its block. It works on a
     /// snapshot; blocks may be added meanwhile.
     ///
@@ -113,12 +132,17 @@ impl Ledger {
     ) -> Result<(u64, Option<Fault>), ReadError> {
         let tip = &published.tip;
         let total = tip.number.saturating_add(1);
+        let sets = match RulingSets::read(&*published.snapshot, &self.genesis).map_err(Failure::from) {
+            Ok(sets) => sets,
+            Err(Failure::Engine(error)) => return Err(error),
+            Err(Failure::Fault(message)) => return Ok((0, Some(Fault { block: None, message }))),
+        };
         let mut previous: Option<Header> = None;
         let (mut checked, mut transactions) = (0_u64, 0_u64);
         while checked < total {
             let numbers = checked..total.min(checked + BLOCKS_AT_ONCE);
-            let blocks: Vec<Result<Block, Failure>> =
-                numbers.clone().into_par_iter().map(|number| self.verify_block(&*published.snapshot, number)).collect();
+            let verify = |number| self.verify_block(&*published.snapshot, &sets, number);
+            let blocks: Vec<Result<Block, Failure>> = numbers.clone().into_par_iter().map(verify).collect();
             for (number, block) in numbers.zip(blocks) {
                 let linked = block.and_then(|block| self.verify_link(block, previous.as_ref()));
                 match linked {
@@ -149,7 +173,7 @@ impl Ledger {
     }
 
     /// What can be told of a block alone.
-    fn verify_block(&self, snapshot: &dyn Snapshot, number: BlockNumber) -> Result<Block, Failure> {
+    fn verify_block(&self, snapshot: &dyn Snapshot, sets: &RulingSets, number: BlockNumber) -> Result<Block, Failure> {
         let suite = self.suite();
         let block = read_block(snapshot, number)?.ok_or_else(|| fault("the block is missing"))?;
         let receipts = read_receipts(snapshot, number)?.ok_or_else(|| fault("the receipts are missing"))?;
@@ -158,12 +182,12 @@ impl Ledger {
         let hashes: Vec<Hash> = block.transactions.iter().map(|transaction| transaction.hash(suite)).collect();
         expect("transaction root", Header::transaction_root(suite, &hashes), header.transaction_root)?;
         expect("receipt root", Header::receipt_root(suite, &receipts), header.receipt_root)?;
-        expect("sealer set", sealers_hash(suite, &self.genesis.sealers), header.next_sealers)?;
+        expect("sealer set", sets.at(number.saturating_add(1))?.hash, header.next_sealers)?;
         let hash = header.hash(suite);
         if number > 0 {
             block
                 .certificate
-                .verify(suite, &self.genesis_hash, number, &hash, &self.genesis.sealers)
+                .verify(suite, &self.genesis_hash, number, &hash, &sets.at(number)?.sealers)
                 .map_err(|error| fault(error.to_string()))?;
         }
         for (named, hash) in [(Named::Block, &hash), (Named::EthereumBlock, &header.ethereum_hash)] {

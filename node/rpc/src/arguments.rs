@@ -61,7 +61,9 @@ impl Kind {
             }
             Self::Address => ADDRESS,
             Self::Text => "a string",
-            Self::Table => "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes",
+            Self::Table => {
+                "a table: a contract's address, or one of accounts, code, configuration, ethereum_hashes and members"
+            }
             Self::Count => "a count: as a number, or -1 for all",
             Self::LogFilter => {
                 "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \

@@ -4,7 +4,7 @@ use entente_driver::{CallError, SubmitError};
 use entente_host::NodeFault;
 use entente_ledger::{ReadError, WritesError};
 use entente_pool::AdmissionError;
-use entente_types::TransactionError;
+use entente_types::{MembersError, TransactionError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 
 /// A code that this server answers with, for the documentation.
@@ -167,6 +167,12 @@ impl From<NodeFault> for RpcError {
     fn from(error: NodeFault) -> Self {
         tracing::error!(%error, "state_unreadable");
         Self::new(INTERNAL, error.to_string())
+    }
+}
+
+impl From<MembersError> for RpcError {
+    fn from(error: MembersError) -> Self {
+        NodeFault::from(error).into()
     }
 }
 

@@ -68,8 +68,8 @@ enum Part {
 fn show(group: &GroupHandle, block: &Block, part: Part, flag: bool) -> Answer {
     let receipts = group.ledger().receipts(block.header.number)?.unwrap_or_default();
     answer(&match part {
-        Part::Block => fisco_views::block(group, block, &receipts, flag),
-        Part::Header => fisco_views::header(group, block, &receipts, flag),
+        Part::Block => fisco_views::block(group, block, &receipts, flag)?,
+        Part::Header => fisco_views::header(group, block, &receipts, flag)?,
     })
 }
 
@@ -157,10 +157,6 @@ pub(crate) fn pending_size(context: &Context, arguments: &Arguments<'_>) -> Answ
 pub(crate) fn total(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let tip = arguments.group(context, 0)?.handle.ledger().tip();
     answer(&json!({ "blockNumber": quantity(tip.number), "txSum": quantity(tip.total_transactions) }))
-}
-
-pub(crate) fn sealer_list(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&fisco_views::sealers(&arguments.group(context, 0)?.handle))
 }
 
 pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {

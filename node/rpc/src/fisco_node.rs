@@ -18,6 +18,7 @@ use crate::{
     fisco::{block_of_hash, block_of_number},
     fisco_views::{self, group_number, quantity},
     limits::{PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX},
+    members,
     reading::block_hash,
     table::Pending,
     views::{Answer, answer, json_answer},
@@ -26,9 +27,9 @@ use crate::{
 /// How hard zlib tries: zlib's own default.
 const COMPRESSION_LEVEL: u8 = 6;
 
-/// This node's identifier in a group: its public key's digits, without 0x.
+/// This node's identifier in a group.
 fn node_id(group: &GroupHandle) -> String {
-    hex::encode(group.node_key().as_bytes())
+    members::node_id(group.node_key())
 }
 
 /// `getPbftView`.
@@ -47,10 +48,11 @@ pub(crate) fn pbft_view(context: &Context, arguments: &Arguments<'_>) -> Answer 
 /// `getConsensusStatus`, in the shape that FISCO BCOS has where there are no views.
 pub(crate) fn consensus_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
-    let (genesis, status) = (group.genesis(), group.status());
-    let sealers = fisco_views::sealers(group);
+    let status = group.status();
+    let (sets, next) = group.sealers()?;
+    let sealers = members::node_ids(&sets.at(next));
     let place = |id: &String| sealers.iter().position(|sealer| sealer == id);
-    // The one sealer leads.
+    // The first sealer leads.
     let leader = sealers.first().cloned().unwrap_or_default();
     let mut view = json!({
         "accountType": u8::from(group.is_sealer()),
@@ -65,7 +67,7 @@ pub(crate) fn consensus_status(context: &Context, arguments: &Arguments<'_>) -> 
         "max_faulty_leader": 0,
         "node index": place(&node_id(group)).unwrap_or(sealers.len()),
         "nodeId": node_id(group),
-        "nodeNum": genesis.sealers.len(),
+        "nodeNum": sealers.len(),
         "omitEmptyBlock": true,
         "protocolId": 0,
     });
@@ -94,15 +96,10 @@ pub(crate) fn sync_status(context: &Context, arguments: &Arguments<'_>) -> Answe
     }))
 }
 
-/// `getPeers` and `getObserverList`.
+/// `getPeers`.
 pub(crate) fn nobody(context: &Context, arguments: &Arguments<'_>) -> Answer {
     arguments.group(context, 0)?;
     answer(&[(); 0])
-}
-
-/// `getGroupPeers`: the sealers; there are no observers.
-pub(crate) fn group_peers(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&fisco_views::sealers(&arguments.group(context, 0)?.handle))
 }
 
 /// `getNodeIDList`: this node; it is connected to no other.

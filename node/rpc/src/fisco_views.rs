@@ -6,7 +6,7 @@ use entente_types::{
 };
 use serde_json::{Value, json};
 
-use crate::{configuration, views::Place};
+use crate::{configuration, error::RpcError, members, views::Place};
 
 /// A number as FISCO BCOS shows it.
 pub(crate) fn quantity(number: u64) -> String {
@@ -125,15 +125,16 @@ pub(crate) fn receipt(place: Place, transaction: &Transaction, receipt: &Receipt
     })
 }
 
-/// What FISCO BCOS calls a node's identifier: the public key's digits, without 0x.
-pub(crate) fn sealers(group: &GroupHandle) -> Vec<String> {
-    group.genesis().sealers.iter().map(|member| hex::encode(member.key.as_bytes())).collect()
-}
-
-/// A block's header; the block's receipts are for its Bloom filter.
-pub(crate) fn header(group: &GroupHandle, block: &Block, receipts: &[Receipt], signatures: bool) -> Value {
+/// A block's header, with the sealers that ruled it; the block's receipts are for its Bloom filter.
+pub(crate) fn header(
+    group: &GroupHandle,
+    block: &Block,
+    receipts: &[Receipt],
+    signatures: bool,
+) -> Result<Value, RpcError> {
     let (genesis, header) = (group.genesis(), &block.header);
-    let sealer = genesis.sealers.iter().position(|member| member.key.address() == header.proposer).unwrap_or(0);
+    let sealers = members::ruling(group, header.number)?.sealers;
+    let sealer = sealers.iter().position(|member| member.key.address() == header.proposer).unwrap_or(0);
     let mut view = json!({
         "dbHash": header.change_root,
         "extraData": [],
@@ -145,7 +146,7 @@ pub(crate) fn header(group: &GroupHandle, block: &Block, receipts: &[Receipt], s
         "parentHash": header.parent,
         "receiptsRoot": header.receipt_root,
         "sealer": quantity(sealer as u64),
-        "sealerList": sealers(group),
+        "sealerList": members::node_ids(&sealers),
         "stateRoot": header.state_root,
         "timestamp": quantity(header.timestamp_ms),
         "transactionsRoot": header.transaction_root,
@@ -159,13 +160,13 @@ pub(crate) fn header(group: &GroupHandle, block: &Block, receipts: &[Receipt], s
         });
         fields.insert("signatureList".to_owned(), votes.collect());
     }
-    view
+    Ok(view)
 }
 
 /// A block with its transactions, in full or their hashes.
-pub(crate) fn block(group: &GroupHandle, block: &Block, receipts: &[Receipt], full: bool) -> Value {
+pub(crate) fn block(group: &GroupHandle, block: &Block, receipts: &[Receipt], full: bool) -> Result<Value, RpcError> {
     let suite = group.genesis().suite;
-    let mut view = header(group, block, receipts, true);
+    let mut view = header(group, block, receipts, true)?;
     let block_hash = block.header.hash(suite);
     let entry = |(index, one): (usize, &Transaction)| {
         let hash = one.hash(suite);
@@ -175,5 +176,5 @@ pub(crate) fn block(group: &GroupHandle, block: &Block, receipts: &[Receipt], fu
     if let Some(fields) = view.as_object_mut() {
         fields.insert("transactions".to_owned(), block.transactions.iter().enumerate().map(entry).collect());
     }
-    view
+    Ok(view)
 }

@@ -41,6 +41,7 @@ mod frames;
 mod front;
 pub mod limits;
 mod logs;
+mod members;
 mod metrics;
 mod metrics_table;
 mod outbox;

@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
+use entente_types::limits::PROOF_BYTES_MAX;
+
 /// The transactions in one `entente_sendTransactions`.
 pub const TRANSACTIONS_MAX: usize = 10_000;
 /// The proofs of rows that are made at a time: each makes all that a block wrote again.
 pub const ROW_PROOFS_MAX: usize = 4;
+/// The changes of the sealer set in one `entente_sealerChanges`.
+pub const SEALER_CHANGES_MAX: usize = 16;
+/// The changes of the sealer set that one proof bears.
+pub const PROOF_CHANGES_MAX: usize = 512;
+/// Their bytes: as much again is left for what is proved.
+pub const PROOF_CHANGES_BYTES_MAX: usize = PROOF_BYTES_MAX / 2;
 /// The requests for whole blocks and the like that are worked on at a time; others wait for their turn.
 pub const BLOCK_READERS_MAX: usize = 8;
 /// The characters of a found value that an error message repeats.

@@ -18,6 +18,7 @@ use crate::{
     fisco_views,
     flow::Limit,
     limits::ROW_PROOFS_MAX,
+    members,
     views::{Answer, Place, answer},
 };
 
@@ -41,18 +42,25 @@ struct ProofView {
 }
 
 impl ProofView {
-    fn new(group: &GroupHandle, block: CertifiedHeader, claim: Claim, tree: Tree) -> Self {
+    /// For one who knows the changes of the sealer set below the height `known`.
+    fn new(
+        group: &GroupHandle,
+        known: BlockNumber,
+        block: CertifiedHeader,
+        claim: Claim,
+        tree: Tree,
+    ) -> Result<Self, RpcError> {
         let Tree { leaf, path, root } = tree;
         let proof = Proof {
             version: Version,
             genesis: group.genesis_hash(),
-            // The sealer set never changes in this version.
-            sealer_changes: Vec::new(),
+            sealer_changes: members::of_proof(group, known, block.header.number)?,
             block: block.clone(),
             claim,
         };
         let block_hash = block.header.hash(group.genesis().suite);
-        Self { block: block.header.number, block_hash, leaf, root, path, certified: block, proof: proof.to_bytes() }
+        let (number, proof) = (block.header.number, proof.to_bytes());
+        Ok(Self { block: number, block_hash, leaf, root, path, certified: block, proof })
     }
 }
 
@@ -144,18 +152,18 @@ struct TransactionProofView {
 
 pub(crate) fn transaction(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
-    let hash = arguments.hash(1)?;
+    let (hash, known) = (arguments.hash(1)?, arguments.optional_number(2)?.unwrap_or(0));
     let Some(found) = Committed::find(group, &hash)? else { return answer(&()) };
     let tree = found.transaction_tree(group)?;
     let (_, transaction, _) = found.parts(group)?;
     let claim = TransactionClaim { transaction: transaction.clone(), path: tree.path.clone() };
-    let proof = ProofView::new(group, found.certified(), Claim::Transaction(claim), tree);
+    let proof = ProofView::new(group, known, found.certified(), Claim::Transaction(claim), tree)?;
     answer(&TransactionProofView { transaction: hash, index: found.index, proof })
 }
 
 pub(crate) fn receipt(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
-    let hash = arguments.hash(1)?;
+    let (hash, known) = (arguments.hash(1)?, arguments.optional_number(2)?.unwrap_or(0));
     let Some(found) = Committed::find(group, &hash)? else { return answer(&()) };
     let (transactions, tree) = (found.transaction_tree(group)?, found.receipt_tree(group)?);
     let steps = transactions.path.path.iter().zip(&tree.path.path).map(|((side, transaction), (_, receipt))| {
@@ -163,7 +171,7 @@ pub(crate) fn receipt(context: &Context, arguments: &Arguments<'_>) -> Answer {
     });
     let (_, _, receipt) = found.parts(group)?;
     let claim = ReceiptClaim { transaction: hash, receipt: receipt.clone(), path: steps.collect() };
-    let proof = ProofView::new(group, found.certified(), Claim::Receipt(claim), tree);
+    let proof = ProofView::new(group, known, found.certified(), Claim::Receipt(claim), tree)?;
     answer(&TransactionProofView { transaction: hash, index: found.index, proof })
 }
 
@@ -181,6 +189,7 @@ struct RowProofView {
 pub(crate) fn row(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
     let (table, key, number) = (arguments.table(1)?, arguments.key(2)?, arguments.number(3)?);
+    let known = arguments.optional_number(4)?.unwrap_or(0);
     let _place = context.row_proofs.try_acquire().map_err(|_| {
         context.limits.refused(Limit::RowProofs);
         RpcError::new(BUSY, format!("{ROW_PROOFS_MAX} proofs of rows are being made; ask again later"))
@@ -196,7 +205,7 @@ pub(crate) fn row(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let shown = value.as_deref().map(hex_bytes::encode);
     let claim = RowClaim { table: table.clone(), key: key.clone(), value, path: tree.path.clone() };
     let certified = CertifiedHeader { header: block.header, certificate: block.certificate };
-    let proof = ProofView::new(group, certified, Claim::Row(claim), tree);
+    let proof = ProofView::new(group, known, certified, Claim::Row(claim), tree)?;
     answer(&RowProofView { table: table.to_string(), key, value: shown, proof })
 }
 

@@ -66,7 +66,11 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
             transactions_max: status.pool_limits.transactions,
             bytes_max: status.pool_limits.bytes,
         },
-        role: if group.is_sealer() { "sealer" } else { "observer" },
+        role: match (group.is_sealer(), group.is_observer()) {
+            (true, _) => "sealer",
+            (false, true) => "observer",
+            (false, false) => "free",
+        },
         healthy: status.halted.is_none(),
         halted: status.halted.as_deref(),
         node: context.name(),

@@ -9,7 +9,7 @@ use crate::{
     configuration,
     context::Context,
     error::RpcError,
-    fisco, fisco_node, logs,
+    fisco, fisco_node, logs, members,
     outbox::Outbox,
     proofs, reading, sending, subscriptions,
     views::Answer,
@@ -85,6 +85,7 @@ const FROM: Parameter = required("from", Kind::Number);
 const COUNT: Parameter = required("count", Kind::Count);
 const COMPRESS: Parameter = required("compressFlag", Kind::Boolean);
 const INCLUDE_TRANSACTIONS: Parameter = optional("includeTransactions", Kind::Boolean);
+const KNOWN: Parameter = optional("known", Kind::Number);
 const INCLUDE_SIGNATURES: Parameter = optional("includeSignatures", Kind::Boolean);
 
 /// Every method of this server.
@@ -174,19 +175,40 @@ pub(crate) static METHODS: &[Method] = &[
         handler: Handler::Direct(configuration::all),
     },
     Method {
+        name: "entente_members",
+        parameters: &[GROUP],
+        result: "{next_height, sealers: [{node_id, account, weight}], decided: [{from, sealers}], observers: [{node_id, \
+                 account}]}",
+        documentation: "Who seals the next block, the sealer sets that are decided already and rule from a later height on, \
+                 and who observes.",
+        example: "[\"group1\"]",
+        handler: Handler::Direct(members::all),
+    },
+    Method {
+        name: "entente_sealerChanges",
+        parameters: &[GROUP, required("from", Kind::Number)],
+        result: "a list of {block, from, sealers: [{node_id, account, weight}], header, certificate, change}",
+        documentation: "The changes of the sealer set from block `from` on, oldest first, at most 16: each a header that names \
+                 another set for the next height than rules its own, and that set. `change` is the whole as one SCALE \
+                 document, which a light client follows. Ask again above the last one for more.",
+        example: "[\"group1\", 0]",
+        handler: Handler::Blocking(members::sealer_changes),
+    },
+    Method {
         name: "entente_transactionProof",
-        parameters: &[GROUP, HASH],
+        parameters: &[GROUP, HASH, KNOWN],
         result: "{transaction, index, block, block_hash, leaf, root, path: [[side, hash]], header, certificate, proof}, \
                  or null",
         documentation: "Proves that a transaction is in a block: the siblings from its leaf, the hash, up to the header's \
                  transaction root, and the header with its certificate. `proof` is the whole as one SCALE document, \
-                 which `entente proof check` verifies with nothing but the genesis document.",
+                 which `entente proof check` verifies with nothing but the genesis document. It bears the changes of the \
+                 sealer set below the block; with `known`, those from that block on alone, for one who knows the others.",
         example: "[\"group1\", \"{transaction}\"]",
         handler: Handler::Blocking(proofs::transaction),
     },
     Method {
         name: "entente_receiptProof",
-        parameters: &[GROUP, HASH],
+        parameters: &[GROUP, HASH, KNOWN],
         result: "as `entente_transactionProof`",
         documentation: "Proves the receipt of a transaction: the siblings from its leaf, its SCALE encoding, up to the \
                  header's receipt root. `proof` joins it to the transaction's hash, too.",
@@ -200,6 +222,7 @@ pub(crate) static METHODS: &[Method] = &[
             required("table", Kind::Table),
             required("key", Kind::Key),
             required("block", Kind::Number),
+            KNOWN,
         ],
         result: "{table, key, value, block, block_hash, leaf, root, path: [[side, hash]], header, certificate, proof}, \
                  or null where the block did not write the row",
@@ -397,9 +420,9 @@ pub(crate) static METHODS: &[Method] = &[
         name: "getSealerList",
         parameters: &[GROUP_ID],
         result: "a list of public keys",
-        documentation: "The nodes that order.",
+        documentation: "The nodes that order, as it was decided last; from which height they do tells `entente_members`.",
         example: "[1]",
-        handler: Handler::Direct(fisco::sealer_list),
+        handler: Handler::Direct(members::sealer_list),
     },
     Method {
         name: "getPbftView",
@@ -439,10 +462,10 @@ pub(crate) static METHODS: &[Method] = &[
     Method {
         name: "getObserverList",
         parameters: &[GROUP_ID],
-        result: "an empty list",
-        documentation: "The nodes that follow and do not order: none in this version.",
+        result: "a list of public keys",
+        documentation: "The nodes that follow and do not order.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::nobody),
+        handler: Handler::Direct(members::observer_list),
     },
     Method {
         name: "getGroupPeers",
@@ -450,7 +473,7 @@ pub(crate) static METHODS: &[Method] = &[
         result: "a list of public keys",
         documentation: "The nodes that order, and those that follow.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::group_peers),
+        handler: Handler::Direct(members::group_peers),
     },
     Method {
         name: "getNodeIDList",

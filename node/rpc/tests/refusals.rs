@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const HASH: &str = "a hash: 64 hexadecimal digits, with or without 0x";
 const GROUP: &str = "a group: its name, or n for \"group<n>\"";
 const NUMBER: &str = "a number: an integer from 0, or a string of decimal or of 0x and hexadecimal digits";
-const TABLE: &str = "a table: a contract's address, or one of accounts, code, configuration and ethereum_hashes";
+const TABLE: &str =
+    "a table: a contract's address, or one of accounts, code, configuration, ethereum_hashes and members";
 const KEY: &str = "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x";
 const TRANSACTION: &str = "a transaction: a string of hexadecimal digits, with or without 0x";
 const ADDRESS: &str = "an address: 40 hexadecimal digits, with or without 0x";

@@ -1,6 +1,6 @@
 //! Whole blocks, and calls that change nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use entente_crypto::LtHash;
 use entente_host::{
@@ -10,13 +10,13 @@ use entente_host::{
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, Amount, BlockNumber, Bloom, Genesis, Hash, Header, LeftOut, Proposal, Receipt, ReceiptError, Status,
-    Transaction, Version,
+    Address, Amount, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt,
+    ReceiptError, Status, Transaction, Version, limits::SEALERS_MAX,
 };
 use entente_wasm::CodeOptions;
 
 use crate::{
-    Configuration, Rules,
+    Configuration, Rules, Sealers,
     context::{Context, KnownVersion, Machine},
     genesis::ethereum_header,
     transaction,
@@ -60,6 +60,8 @@ pub struct ExecutedBlock {
     pub commitment: LtHash,
     /// The system configuration after it.
     pub configuration: Configuration,
+    /// The sealer sets after it: for every height from its own up to that plus the pipeline's depth.
+    pub sealers: Sealers,
     /// What was not run.
     pub left_out: Vec<LeftOut>,
     /// What each transaction that was run read and wrote, where that was asked for.
@@ -93,8 +95,8 @@ pub struct Called {
 pub struct Executor {
     machine: Arc<Machine>,
     genesis: Genesis,
-    /// The accounts of the sealers' keys.
-    sealers: Arc<[Address]>,
+    /// The sealer sets of the state that was asked for last: most states have the same.
+    sealers: Mutex<Sealers>,
 }
 
 impl Executor {
@@ -107,7 +109,7 @@ impl Executor {
     /// The same with other versions of the rules, and a choice of how code is compiled and kept, on which no result
     /// depends. It stops at the first height that is ruled by a version that is not among these.
     pub fn with(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion], code: &CodeOptions) -> Self {
-        let sealers = genesis.sealers.iter().map(|member| member.key.address()).collect();
+        let sealers = Mutex::new(Sealers::of_genesis(genesis));
         Self { machine: Arc::new(Machine::new(natives, versions, code)), genesis: genesis.clone(), sealers }
     }
 
@@ -121,6 +123,17 @@ impl Executor {
     /// A damaged row, or a protocol version that this node does not know.
     pub fn rules(&self, state: &dyn StateReader, height: BlockNumber) -> Result<Rules, NodeFault> {
         Ok(self.version(&Configuration::read(state)?, height)?.0)
+    }
+
+    /// The sealer sets of a state, as [`Sealers::read`] gives them. What the last state had is not read again.
+    ///
+    /// # Errors
+    /// A damaged row, or a storage that fails.
+    pub fn sealers(&self, state: &dyn StateReader) -> Result<Sealers, NodeFault> {
+        let known = self.sealers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sealers = known.of_state(state)?;
+        self.sealers.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&sealers);
+        Ok(sealers)
     }
 
     fn version(&self, configuration: &Configuration, height: BlockNumber) -> Result<(Rules, &KnownVersion), NodeFault> {
@@ -153,8 +166,10 @@ impl Executor {
     pub fn execute(&self, input: &BlockInput<'_>) -> Result<ExecutedBlock, NodeFault> {
         let proposal = input.proposal;
         let mut configuration = Configuration::read(input.state.as_ref())?;
+        let sealers = self.sealers(input.state.as_ref())?;
         let (rules, version) = self.version(&configuration, proposal.number)?;
-        let block = Arc::new(self.block_context(proposal.number, proposal.timestamp_ms, proposal.proposer, &rules));
+        let (number, time) = (proposal.number, proposal.timestamp_ms);
+        let block = Arc::new(self.block_context(number, time, proposal.proposer, &rules, &sealers));
         let mut overlay = Overlay::new(Arc::clone(&input.state));
         remember_ethereum_hash(&mut overlay, input.parent)?;
         overlay.seal();
@@ -163,10 +178,18 @@ impl Executor {
         let (context, ran) = run_all(context, input, &rules)?;
         let changes = context.overlay.finish();
         configuration.apply(&changes)?;
-        Ok(self.finish(input, &rules, changes, configuration, ran))
+        let sealers = sealers.apply(&changes)?;
+        Ok(self.finish(input, &rules, changes, (configuration, sealers), ran))
     }
 
-    fn block_context(&self, number: u64, timestamp_ms: u64, proposer: Address, rules: &Rules) -> BlockContext {
+    fn block_context(
+        &self,
+        number: u64,
+        timestamp_ms: u64,
+        proposer: Address,
+        rules: &Rules,
+        sealers: &Sealers,
+    ) -> BlockContext {
         BlockContext {
             suite: self.genesis.suite,
             number,
@@ -176,7 +199,10 @@ impl Executor {
             ethereum_chain_id: self.genesis.ethereum_chain_id,
             balances: self.genesis.balances,
             pipeline_depth: self.genesis.pipeline_depth,
-            sealers: Arc::clone(&self.sealers),
+            sealers: sealers.accounts_at(number),
+            sealer_set: sealers.at(number),
+            // Solo is one node, whatever is decided.
+            sealers_max: if self.genesis.consensus == ConsensusKind::Solo { 1 } else { SEALERS_MAX as u32 },
         }
     }
 
@@ -185,7 +211,7 @@ impl Executor {
         input: &BlockInput<'_>,
         rules: &Rules,
         changes: ChangeSet,
-        configuration: Configuration,
+        (configuration, sealers): (Configuration, Sealers),
         ran: Ran,
     ) -> ExecutedBlock {
         let suite = self.genesis.suite;
@@ -207,7 +233,7 @@ impl Executor {
             proposal: input.proposal.digest(suite),
             timestamp_ms: input.proposal.timestamp_ms,
             proposer: input.proposal.proposer,
-            next_sealers: input.parent.next_sealers,
+            next_sealers: sealers.hash_at(input.proposal.number.saturating_add(1)),
             transaction_root,
             receipt_root,
             change_root,
@@ -223,6 +249,7 @@ impl Executor {
             changes: Arc::new(changes),
             commitment,
             configuration,
+            sealers,
             left_out: ran.left_out,
             accesses: ran.accesses,
         }
@@ -234,7 +261,8 @@ impl Executor {
     /// Only the node's own faults.
     pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
         let (rules, version) = self.version(&Configuration::read(state.as_ref())?, tip.number)?;
-        let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules));
+        let sealers = self.sealers(state.as_ref())?;
+        let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules, &sealers));
         let machine = Arc::clone(&self.machine);
         let mut context = Box::new(Context::new(Overlay::new(state), block, rules, machine, version));
         context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });

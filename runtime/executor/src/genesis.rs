@@ -8,7 +8,7 @@ use entente_state::{MapState, Overlay};
 use entente_types::{Bloom, ConfigurationKey, EthereumHeader, Genesis, Header};
 use parity_scale_codec::Encode;
 
-use crate::{Account, Configuration, ExecutedBlock};
+use crate::{Account, Configuration, ExecutedBlock, Sealers};
 
 /// What a group begins with: header 0 and the rows that stand before the first transaction.
 ///
@@ -38,6 +38,7 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, NodeFault> {
         changes: Arc::new(changes),
         commitment,
         configuration,
+        sealers: Sealers::of_genesis(genesis),
         left_out: Vec::new(),
         accesses: Vec::new(),
     })

@@ -30,6 +30,7 @@ mod block;
 mod context;
 mod genesis;
 mod rules;
+mod sealers;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
@@ -37,6 +38,7 @@ pub use block::{BlockInput, CallInput, Called, ExecutedBlock, Executor, InputTra
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use genesis::genesis_block;
 pub use rules::{Configuration, Rules};
+pub use sealers::Sealers;
 pub use transaction::{CONTAINER_MAGIC, container, parse_container};
 
 /// The stack that a thread needs to execute 64 nested Wasm and native frames.

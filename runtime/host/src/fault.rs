@@ -3,7 +3,7 @@
 use std::string::{String, ToString};
 
 use entente_state::StateReadError;
-use entente_types::{BlockNumber, ReceiptError, Status};
+use entente_types::{BlockNumber, MembersError, ReceiptError, Status};
 
 /// The contract did what it may not, or ran out of something. It ends its frame, costs all the gas given to it, and
 /// is data in a receipt.
@@ -179,6 +179,21 @@ pub enum Fault {
     /// The node's.
     #[error(transparent)]
     Node(#[from] NodeFault),
+}
+
+impl From<MembersError> for NodeFault {
+    fn from(error: MembersError) -> Self {
+        match error {
+            MembersError::State(error) => Self::State(error),
+            MembersError::Damaged(row) => Self::Row(row),
+        }
+    }
+}
+
+impl From<MembersError> for Fault {
+    fn from(error: MembersError) -> Self {
+        Self::Node(error.into())
+    }
 }
 
 impl From<StateReadError> for Fault {

@@ -4,7 +4,7 @@ use std::{boxed::Box, sync::Arc, vec::Vec};
 
 use entente_crypto::Suite;
 use entente_state::Row;
-use entente_types::{Address, Amount, Hash, Log};
+use entente_types::{Address, Amount, Hash, Log, Member};
 
 use crate::{ContractFault, Fault, NodeFault};
 
@@ -57,6 +57,10 @@ pub struct BlockContext {
     pub pipeline_depth: u32,
     /// The accounts of the keys that seal this height.
     pub sealers: Arc<[Address]>,
+    /// The sealer set that rules this height, in its order.
+    pub sealer_set: Arc<[Member]>,
+    /// How many sealers the group may have.
+    pub sealers_max: u32,
 }
 
 /// The transaction that is being executed.

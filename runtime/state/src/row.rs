@@ -29,13 +29,16 @@ pub enum Table {
     /// The storage of one contract.
     #[codec(index = 4)]
     Contract(Address),
+    /// Who seals and who observes, since this was first changed.
+    #[codec(index = 5)]
+    Members,
 }
 
 /// A text that names no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no table; a table is a contract's address, or one of accounts, code, configuration and \
-     ethereum_hashes"
+    "{0:?} names no table; a table is a contract's address, or one of accounts, code, configuration, \
+     ethereum_hashes and members"
 )]
 pub struct TableNameError(String);
 
@@ -47,6 +50,7 @@ impl fmt::Display for Table {
             Self::Configuration => formatter.write_str("configuration"),
             Self::EthereumHashes => formatter.write_str("ethereum_hashes"),
             Self::Contract(address) => address.fmt(formatter),
+            Self::Members => formatter.write_str("members"),
         }
     }
 }
@@ -60,6 +64,7 @@ impl FromStr for Table {
             "code" => Ok(Self::Code),
             "configuration" => Ok(Self::Configuration),
             "ethereum_hashes" => Ok(Self::EthereumHashes),
+            "members" => Ok(Self::Members),
             _ => match text.parse() {
                 Ok(address) => Ok(Self::Contract(address)),
                 Err(_) => Err(TableNameError(text.chars().take(NAME_CHARACTERS_SHOWN).collect())),
@@ -144,6 +149,7 @@ mod tests {
             Just(Table::Code),
             Just(Table::Configuration),
             Just(Table::EthereumHashes),
+            Just(Table::Members),
             any::<[u8; 20]>().prop_map(|bytes| Table::Contract(Address(bytes))),
         ]
     }

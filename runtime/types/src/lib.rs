@@ -39,6 +39,7 @@ mod ethereum_header;
 mod fisco;
 mod genesis;
 pub mod limits;
+mod members;
 mod proof;
 mod receipt;
 mod transaction;
@@ -58,6 +59,10 @@ pub use fisco::{FiscoTransaction, FiscoTransactionError};
 pub use genesis::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
     validate_sealers,
+};
+pub use members::{
+    DecidedSet, MembersError, Observers, RulingSet, SealerEntry, SealerHistory, SealerSet, observers_row,
+    read_observers, sealer_set_row, sealers_row,
 };
 pub use proof::{
     CertifiedHeader, Claim, ClaimError, Proof, ProofError, ReceiptClaim, ReceiptStep, RowClaim, SealerChange,

@@ -12,6 +12,8 @@ pub const GROUP_ID_BYTES_MAX: usize = 64;
 pub const VALIDITY_BLOCKS_MAX: u64 = 1000;
 /// The members of a sealer set.
 pub const SEALERS_MAX: usize = 1024;
+/// The observers of a group.
+pub const OBSERVERS_MAX: usize = 1024;
 /// The transactions a proposal names.
 pub const PROPOSAL_TRANSACTIONS_MAX: usize = 100_000;
 /// The bytes of an encoded proof: as hexadecimal digits they fill the largest message to or from a node.

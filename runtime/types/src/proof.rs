@@ -42,6 +42,24 @@ pub struct SealerChange {
     pub sealers: Vec<Member>,
 }
 
+impl SealerChange {
+    /// The SCALE encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode()
+    }
+
+    /// The change whose SCALE encoding these bytes are, all of them. Whether it is true is not looked at.
+    ///
+    /// # Errors
+    /// Too many bytes, bytes that do not decode, or bytes left over.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
+        if bytes.len() > PROOF_BYTES_MAX {
+            return Err(ProofError::Size(bytes.len()));
+        }
+        Self::decode_all(&mut &*bytes).map_err(|error| ProofError::Codec(error.to_string()))
+    }
+}
+
 /// Everything that convinces whoever knows a group's genesis document, and nothing else, of a claim about a block.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct Proof {

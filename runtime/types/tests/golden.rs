@@ -82,6 +82,9 @@ fn bytes_and_json_of_every_document_stand() {
         bytes(name, &proof);
         json(name, &proof);
     }
+    bytes("sealer_entry", &samples::sealer_entry());
+    bytes("sealer_set", &samples::sealer_set());
+    bytes("observers", &samples::observers());
 }
 
 #[test]
@@ -215,11 +218,16 @@ proptest! {
         damaged(&samples::success(), place, byte, cut);
         damaged(&samples::failure(), place, byte, cut);
         damaged(&samples::log(), place, byte, cut);
+        damaged(&samples::sealer_entry(), place, byte, cut);
+        damaged(&samples::sealer_set(), place, byte, cut);
+        damaged(&samples::observers(), place, byte, cut);
     }
 
     #[test]
     fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        use entente_types::{Block, Genesis, LeftOut, Log, Proof, Proposal, Receipt};
+        use entente_types::{
+            Block, Genesis, LeftOut, Log, Observers, Proof, Proposal, Receipt, SealerChange, SealerEntry, SealerSet,
+        };
         // A right version byte leads deeper.
         for version in [None, Some(1)] {
             let mut bytes = bytes.clone();
@@ -237,6 +245,10 @@ proptest! {
             let _ = Log::decode_all(&mut &*input);
             let _ = LeftOut::decode_all(&mut &*input);
             let _ = Proof::from_bytes(input);
+            let _ = SealerChange::from_bytes(input);
+            let _ = SealerEntry::from_bytes(input);
+            let _ = SealerSet::from_bytes(7, input);
+            let _ = Observers::from_row(Some(input));
         }
     }
 

@@ -176,6 +176,11 @@ impl LightClient {
         self.genesis
     }
 
+    /// The height below which the changes of the sealer set are known: proofs need those from there on alone.
+    pub fn known_below(&self) -> BlockNumber {
+        self.later.last().map_or(0, |set| set.from)
+    }
+
     /// Verifies a whole proof, and keeps the changes of the sealer set that it shows.
     pub fn verify(&mut self, proof: &Proof) -> Result<ProvedBlock, LightError> {
         if proof.genesis != self.genesis {

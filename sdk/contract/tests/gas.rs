@@ -156,6 +156,8 @@ impl Both {
                 balances: false,
                 pipeline_depth: 1,
                 sealers: [].into(),
+                sealer_set: [].into(),
+                sealers_max: 1,
             }),
             transaction: Some(TransactionContext { hash: Hash::ZERO, origin: NodeAddress::ZERO }),
             ..Node::default()

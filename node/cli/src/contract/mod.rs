@@ -20,9 +20,10 @@ use crate::{
     table::thousands,
 };
 use build::{BuildOptions, Built};
+pub(crate) use transact::unlock;
 
 /// The gas that a transaction may use where nobody says otherwise. What is left over is not used up.
-const GAS_DEFAULT: u64 = 100_000_000;
+pub(crate) const GAS_DEFAULT: u64 = 100_000_000;
 
 /// What can be done with contracts.
 #[derive(Debug, Subcommand)]

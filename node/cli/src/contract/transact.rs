@@ -72,7 +72,7 @@ async fn connect(node: &NodeArguments) -> Result<Group, Failure> {
     node.place.connect().await
 }
 
-fn unlock(signer: &SignerArguments) -> Result<Account, Failure> {
+pub(crate) fn unlock(signer: &SignerArguments) -> Result<Account, Failure> {
     let keystore = Keystore::of_user()?;
     // Whether there is such a keystore is known before its password is asked for.
     keystore.show(&signer.account)?;

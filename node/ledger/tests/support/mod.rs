@@ -8,8 +8,10 @@ use entente_ledger::{BlockRecord, GenesisRecord, Ledger};
 use entente_state::{ChangeSet, MapState, Overlay, Row, Table};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
 use entente_types::{
-    Block, Bytes, Certificate, Genesis, Header, Log, Proposal, Receipt, Status, Transaction, Version, sealers_hash,
+    Block, Bytes, Certificate, DecidedSet, Genesis, Header, Log, Member, Proposal, Receipt, SealerEntry, SealerSet,
+    Status, Transaction, Version, sealer_set_row, sealers_hash, sealers_row,
 };
+use parity_scale_codec::Encode as _;
 
 pub(crate) fn row(key: u8) -> Row {
     Row::new(&Table::Contract(Address([key % 2; 20])), &vec![key; 1 + usize::from(key % 5)])
@@ -28,6 +30,12 @@ pub(crate) struct Chain {
     pub(crate) records: Vec<BlockRecord>,
     /// The state after each block.
     pub(crate) states: Vec<BTreeMap<Row, Vec<u8>>>,
+    /// The sealer sets by the height from which they rule: places of keys.
+    pub(crate) sets: BTreeMap<u64, Vec<usize>>,
+    /// The row that names them.
+    entry: Option<SealerEntry>,
+    /// What the next block writes beside what it is told.
+    pub(crate) rows: Vec<(Row, Vec<u8>)>,
 }
 
 impl Chain {
@@ -42,7 +50,37 @@ impl Chain {
             headers: vec![],
             records: vec![],
             states: vec![],
+            sets: [(0, vec![0, 1, 2, 3])].into(),
+            entry: None,
+            rows: vec![],
         }
+    }
+
+    /// The keys of the set that rules a height.
+    pub(crate) fn ruling(&self, height: u64) -> &[usize] {
+        self.sets.range(..=height).next_back().unwrap().1
+    }
+
+    /// These members, each with one vote.
+    pub(crate) fn members(&self, keys: &[usize]) -> Vec<Member> {
+        keys.iter().map(|key| Member { key: self.keys[*key].public_key(), weight: 1 }).collect()
+    }
+
+    /// Has the next block decide on a sealer set, as execution would: the height from which it rules.
+    pub(crate) fn decide(&mut self, keys: Vec<usize>) -> u64 {
+        let suite = self.genesis.suite;
+        let now = self.headers.len() as u64;
+        let from = now + u64::from(self.genesis.pipeline_depth);
+        let genesis = DecidedSet { from: 0, hash: sealers_hash(suite, &self.genesis.sealers) };
+        let entry = self.entry.get_or_insert_with(|| SealerEntry::new(genesis));
+        let before = entry.last().from;
+        let sealers: Vec<Member> =
+            keys.iter().map(|key| Member { key: self.keys[*key].public_key(), weight: 1 }).collect();
+        entry.decide(now, DecidedSet { from, hash: sealers_hash(suite, &sealers) });
+        self.rows.push((sealers_row(), entry.encode()));
+        self.rows.push((sealer_set_row(from), SealerSet { version: Version, before, sealers }.encode()));
+        self.sets.insert(from, keys);
+        from
     }
 
     /// Takes writes into the state and gives the changes.
@@ -50,6 +88,9 @@ impl Chain {
         let mut overlay = Overlay::new(Arc::new(self.state.clone()));
         for (key, value) in writes {
             overlay.set(&row(*key), value.clone()).unwrap();
+        }
+        for (row, value) in self.rows.drain(..) {
+            overlay.set(&row, Some(value)).unwrap();
         }
         let changes = overlay.finish();
         changes.apply_to(self.genesis.suite, &mut self.commitment);
@@ -98,6 +139,13 @@ impl Chain {
         self.next_of(transactions, changes)
     }
 
+    /// The votes of a set of four without its third, or of all members of another.
+    pub(crate) fn certificate(&self, header: &Header, ruling: &[usize]) -> Certificate {
+        let keys: Vec<SecretKey> = ruling.iter().map(|key| self.keys[*key].clone()).collect();
+        let places: Vec<u16> = (0..keys.len() as u16).filter(|place| keys.len() != 4 || *place != 2).collect();
+        entente_testing::certificate(&self.genesis, header, &keys, &places)
+    }
+
     pub(crate) fn next_of(&mut self, transactions: Vec<Transaction>, changes: Arc<ChangeSet>) -> BlockRecord {
         let suite = self.genesis.suite;
         let parent = self.headers.last().unwrap();
@@ -122,7 +170,7 @@ impl Chain {
             proposal: proposal.digest(suite),
             timestamp_ms: proposal.timestamp_ms,
             proposer: proposal.proposer,
-            next_sealers: sealers_hash(suite, &self.genesis.sealers),
+            next_sealers: sealers_hash(suite, &self.members(self.ruling(number + 1))),
             transaction_root: Header::transaction_root(suite, &hashes),
             receipt_root: Header::receipt_root(suite, &receipts),
             change_root: changes.root(suite),
@@ -131,7 +179,7 @@ impl Chain {
             gas_used: 21_000,
             protocol_version: 1,
         };
-        let certificate = entente_testing::certificate(&self.genesis, &header, &self.keys, &[0, 1, 3]);
+        let certificate = self.certificate(&header, self.ruling(number));
         self.headers.push(header.clone());
         let block =
             Block { version: Version, header, certificate, view: 3, access: None, left_out: vec![], transactions };

@@ -246,7 +246,7 @@ fn world_of(state: &MapState) -> World {
             Table::Code => {
                 world.codes.insert(Hash::from_slice(row.key()).expect("a hash"));
             }
-            Table::Configuration | Table::EthereumHashes => {}
+            Table::Configuration | Table::EthereumHashes | Table::Members => {}
         }
     }
     world.accounts = balances;

@@ -3,9 +3,9 @@
 use entente_crypto::{MerkleProof, MerkleSide, SecretKey, Suite};
 use entente_types::{
     Address, Amount, Block, Bloom, Bytes, Certificate, CertificateVote, CertifiedHeader, Claim, ConsensusKind,
-    EthereumHeader, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member, Proof,
-    Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, RowClaim, SealerChange, Status, Table, Transaction,
-    TransactionClaim, UnsignedTransaction, Version,
+    DecidedSet, EthereumHeader, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member,
+    Observers, Proof, Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, RowClaim, SealerChange, SealerEntry,
+    SealerSet, Status, Table, Transaction, TransactionClaim, UnsignedTransaction, Version,
 };
 use parity_scale_codec::{DecodeAll, Encode};
 
@@ -192,6 +192,23 @@ pub(crate) fn proofs(suite: Suite) -> [(&'static str, Proof); 3] {
         let (sealer_changes, block) = (sealer_changes.clone(), block.clone());
         (name, Proof { version: Version, genesis: genesis(suite).hash(), sealer_changes, block, claim })
     })
+}
+
+/// A set that rules and two that will.
+pub(crate) fn sealer_entry() -> SealerEntry {
+    let mut entry = SealerEntry::new(DecidedSet { from: 0, hash: Hash([1; 32]) });
+    entry.decide(300, DecidedSet { from: 302, hash: Hash([2; 32]) });
+    entry.decide(301, DecidedSet { from: 303, hash: Hash([3; 32]) });
+    entry
+}
+
+pub(crate) fn sealer_set() -> SealerSet {
+    let sealers = vec![Member { key: key(1).public_key(), weight: 1 }, Member { key: key(5).public_key(), weight: 7 }];
+    SealerSet { version: Version, before: 302, sealers }
+}
+
+pub(crate) fn observers() -> Observers {
+    Observers { version: Version, keys: vec![key(3).public_key(), key(4).public_key()] }
 }
 
 fn comes_back<T: Encode + DecodeAll + PartialEq>(value: &T) -> bool {

@@ -62,6 +62,8 @@ impl TestHost {
                 balances: false,
                 pipeline_depth: 1,
                 sealers: Arc::from([]),
+                sealer_set: Arc::from([]),
+                sealers_max: 1,
             },
             transaction: TransactionContext { hash: Hash([0x77; 32]), origin: at(0xaa) },
         })

@@ -47,6 +47,42 @@ pub struct NodeStatus {
     pub more: serde_json::Map<String, Value>,
 }
 
+/// A node of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberAnswer {
+    /// Its identifier: the digits of its public key, without 0x.
+    pub node_id: String,
+    /// The account of that key.
+    pub account: Address,
+    /// The weight of its vote, where it seals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+}
+
+/// A sealer set that is decided and rules later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedAnswer {
+    /// The height from which it rules.
+    pub from: BlockNumber,
+    /// Its nodes, in its order.
+    pub sealers: Vec<MemberAnswer>,
+}
+
+/// The answer of `entente_members`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersAnswer {
+    /// The height of the next block.
+    pub next_height: BlockNumber,
+    /// Who seals it.
+    pub sealers: Vec<MemberAnswer>,
+    /// The sets that are decided already and rule later, ascending by height.
+    #[serde(default)]
+    pub decided: Vec<DecidedAnswer>,
+    /// Who follows the group and does not seal.
+    #[serde(default)]
+    pub observers: Vec<MemberAnswer>,
+}
+
 /// What waits in a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PoolStatus {

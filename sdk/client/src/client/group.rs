@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use entente_types::{
-    Address, Amount, BlockNumber, Bytes, GroupId, Hash, Proof, Suite, Table, Transaction, UnsignedTransaction, Version,
-    hex_bytes, limits::INPUT_BYTES_MAX,
+    Address, Amount, BlockNumber, Bytes, GroupId, Hash, Proof, SealerChange, Suite, Table, Transaction,
+    UnsignedTransaction, Version, hex_bytes, limits::INPUT_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     BlockAnswer, BlockId, BlockStream, CallAnswer, CallError, CallRequest, Client, DeployError, ExecuteError,
-    LogFilter, LogNotice, LogSubscription, NodeRefusal, NodeStatus, QueryError, ReceiptAnswer, SendError, WaitError,
-    raw, subscriptions, unreadable,
+    LogFilter, LogNotice, LogSubscription, MembersAnswer, NodeRefusal, NodeStatus, QueryError, ReceiptAnswer,
+    SendError, WaitError, raw, subscriptions, unreadable,
 };
 use crate::{
     keystore::Account,
@@ -31,6 +31,8 @@ pub struct Group {
     chain_id: u64,
     genesis_hash: Hash,
     suite: Suite,
+    /// The height below which the changes of the sealer set are known.
+    known: BlockNumber,
 }
 
 /// A signed transaction, ready to be sent.
@@ -65,6 +67,13 @@ struct ProofAnswer {
     proof: Vec<u8>,
 }
 
+/// What is used of a change's answer.
+#[derive(Deserialize)]
+struct ChangeAnswer {
+    #[serde(with = "hex_bytes")]
+    change: Vec<u8>,
+}
+
 /// The error in it, for one transaction of many.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RefusalAnswer {
@@ -85,7 +94,15 @@ impl Group {
         let id = GroupId::new(&status.group)
             .map_err(|error| QueryError::Answer { method: "entente_status".to_owned(), reason: error.to_string() })?;
         let NodeStatus { chain_id, genesis_hash, suite, .. } = status;
-        Ok(Self { client, id, chain_id, genesis_hash, suite })
+        Ok(Self { client, id, chain_id, genesis_hash, suite, known: 0 })
+    }
+
+    /// The same group, for one who knows the changes of its sealer set in the blocks below a height: its proofs bear
+    /// those from there on alone.
+    #[must_use]
+    pub const fn knowing(mut self, height: BlockNumber) -> Self {
+        self.known = height;
+        self
     }
 
     /// The connection.
@@ -291,17 +308,32 @@ impl Group {
     /// The proof that a transaction is in a block; nothing where it is not committed. Whether it proves anything is
     /// for [`LightClient::verify`](crate::light::LightClient::verify) to say.
     pub async fn transaction_proof(&self, hash: &Hash) -> Result<Option<Proof>, QueryError> {
-        self.proof("entente_transactionProof", &(&self.id, hash)).await
+        self.proof("entente_transactionProof", &(&self.id, hash, self.known)).await
     }
 
     /// The same of a transaction's receipt.
     pub async fn receipt_proof(&self, hash: &Hash) -> Result<Option<Proof>, QueryError> {
-        self.proof("entente_receiptProof", &(&self.id, hash)).await
+        self.proof("entente_receiptProof", &(&self.id, hash, self.known)).await
     }
 
     /// The same of what a block wrote to a row; nothing where it did not write it.
     pub async fn row_proof(&self, table: &Table, key: &[u8], block: BlockNumber) -> Result<Option<Proof>, QueryError> {
-        self.proof("entente_rowProof", &(&self.id, table.to_string(), hex_bytes::encode(key), block)).await
+        let (table, key) = (table.to_string(), hex_bytes::encode(key));
+        self.proof("entente_rowProof", &(&self.id, table, key, block, self.known)).await
+    }
+
+    /// The changes of the sealer set from a block on, oldest first; some at a time, nothing where there are no more.
+    /// Whether they are true is for [`LightClient::follow`](crate::light::LightClient::follow) to say.
+    pub async fn sealer_changes(&self, from: BlockNumber) -> Result<Vec<SealerChange>, QueryError> {
+        let method = "entente_sealerChanges";
+        let answers: Vec<ChangeAnswer> = self.client.request(method, &(&self.id, from)).await?;
+        let read = |answer: &ChangeAnswer| SealerChange::from_bytes(&answer.change);
+        answers.iter().map(read).collect::<Result<_, _>>().map_err(|error| unreadable(method, &error))
+    }
+
+    /// Who seals and who observes.
+    pub async fn members(&self) -> Result<MembersAnswer, QueryError> {
+        self.client.request("entente_members", &(&self.id,)).await
     }
 
     async fn proof(&self, method: &str, parameters: &(impl Serialize + Sync)) -> Result<Option<Proof>, QueryError> {

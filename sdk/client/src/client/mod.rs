@@ -21,7 +21,10 @@ use jsonrpsee::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-pub use answers::{BlockAnswer, BlockId, BlockNotice, CallAnswer, CallRequest, NodeStatus, PoolStatus, ReceiptAnswer};
+pub use answers::{
+    BlockAnswer, BlockId, BlockNotice, CallAnswer, CallRequest, DecidedAnswer, MemberAnswer, MembersAnswer, NodeStatus,
+    PoolStatus, ReceiptAnswer,
+};
 pub use errors::{
     CallError, ConnectError, DeployError, ExecuteError, NodeRefusal, QueryError, SendError, StreamError, WaitError,
 };
