@@ -6,7 +6,7 @@ use std::{
 };
 
 use entente_crypto::LtHash;
-use entente_executor::{Configuration, ExecutedBlock};
+use entente_executor::{Configuration, ExecutedBlock, Sealers};
 use entente_pool::ReplayKey;
 use entente_state::ChangeSet;
 use entente_types::{BlockNumber, Hash, Header};
@@ -34,11 +34,13 @@ pub(crate) struct Chain {
     pub(crate) unwritten: Vec<(BlockNumber, Arc<ChangeSet>)>,
     /// The system configuration after the last executed block.
     pub(crate) configuration: Configuration,
+    /// The sealer sets after it.
+    pub(crate) sealers: Sealers,
 }
 
 impl Chain {
-    pub(crate) const fn new(certified: Base, configuration: Configuration) -> Self {
-        Self { certified, ran: BTreeMap::new(), used: BTreeMap::new(), unwritten: Vec::new(), configuration }
+    pub(crate) const fn new(certified: Base, configuration: Configuration, sealers: Sealers) -> Self {
+        Self { certified, ran: BTreeMap::new(), used: BTreeMap::new(), unwritten: Vec::new(), configuration, sealers }
     }
 
     pub(crate) const fn height(&self) -> BlockNumber {
@@ -65,6 +67,7 @@ impl Chain {
     pub(crate) fn executed(&mut self, height: BlockNumber, ran: Ran, keys: HashSet<ReplayKey>) {
         self.unwritten.push((height, Arc::clone(&ran.block.changes)));
         self.configuration = ran.block.configuration.clone();
+        self.sealers = ran.block.sealers.clone();
         self.used.insert(height, keys);
         self.ran.insert(height, ran);
     }

@@ -7,7 +7,7 @@ use entente_consensus::{
     Report, SealerSet, Solo, Sound,
 };
 use entente_crypto::{SecretKey, SignatureScheme, SigningKey};
-use entente_executor::{Configuration, ExecutedBlock, Executor, InputTransaction};
+use entente_executor::{Configuration, ExecutedBlock, Executor, InputTransaction, Sealers};
 use entente_host::NodeFault;
 use entente_ledger::{AppendError, BlockRecord, Ledger};
 use entente_pool::{AdmissionError, Checked, Pool, PoolLimits, PoolRules, ReplayKey};
@@ -221,7 +221,6 @@ pub struct Group {
     proposals: Proposals,
     remembered: Keys,
     catching_up: CatchingUp,
-    sealers: Arc<SealerSet>,
     /// The proposal that came with the message being looked at.
     candidate: Option<Arc<Proposal>>,
     consensus_wake_at: Option<u64>,
@@ -256,7 +255,7 @@ impl Group {
                 Box::new(Solo::new(identity, tip, options.interval_ms_min))
             }
             ConsensusKind::Pbft => {
-                let sets = sealer_sets(ledger);
+                let sets = sealer_sets(ledger, executor)?;
                 let pbft = pbft_options(ledger, &options);
                 Box::new(Pbft::<Sound>::new(identity, pbft, certified_tip(ledger)?, sets, found.recovered.clone()))
             }
@@ -311,11 +310,14 @@ impl Group {
             alone: genesis.consensus == ConsensusKind::Solo,
             consensus,
             pool,
-            chain: Chain::new(Base { header, commitment: ledger.commitment() }, configuration),
+            chain: Chain::new(
+                Base { header, commitment: ledger.commitment() },
+                configuration,
+                executor.sealers(ledger.state().as_ref())?,
+            ),
             proposals,
             remembered: found.keys,
             catching_up: CatchingUp::new(options.sync, tip.number),
-            sealers: first_sealers(ledger),
             candidate: None,
             consensus_wake_at: None,
             status_at: 0,
@@ -612,7 +614,7 @@ impl Group {
         let inputs = self.proposals.get(&digest).and_then(|held| held.transactions());
         let keys = inputs.map(|inputs| run(&inputs, &executed).filter_map(|input| replay_key(&input.transaction)).collect());
         self.chain.executed(height, Ran { digest, block: executed }, keys.unwrap_or_default());
-        let sealers = Arc::clone(&self.sealers);
+        let sealers = Arc::new(sealer_set(&self.chain.sealers, height + self.depth));
         self.drive(now, Some(Input::Executed { height, header, sealers }), effects);
     }
 
@@ -721,8 +723,8 @@ impl Group {
 
     /// Asks others for proposals and transactions that are not here: the proposer first, then whoever may have them.
     fn fetch_proposals(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let others: Vec<PublicKey> =
-            self.sealers.members.iter().map(|member| member.key).filter(|key| *key != self.own).collect();
+        let sealers = self.chain.sealers.at(self.chain.height() + 1);
+        let others: Vec<PublicKey> = sealers.iter().map(|member| member.key).filter(|key| *key != self.own).collect();
         for (want, attempts) in self.proposals.wants(now.monotonic_ms) {
             let digest = match &want {
                 Want::Proposal { digest, .. } | Want::Bodies { digest, .. } => *digest,
@@ -778,13 +780,27 @@ fn run<'a>(inputs: &'a [InputTransaction], executed: &ExecutedBlock) -> impl Ite
     all.filter(move |(position, _)| positions.next_if_eq(position).is_none()).map(|(_, input)| input)
 }
 
-fn first_sealers(ledger: &Ledger) -> Arc<SealerSet> {
-    Arc::new(SealerSet { since: 1, members: ledger.genesis().sealers.clone() })
+/// The set that rules a height, as consensus has it. Genesis's set begins to seal at height 1.
+fn sealer_set(sealers: &Sealers, height: BlockNumber) -> SealerSet {
+    let set = sealers.set_at(height);
+    SealerSet { since: set.from.max(1), members: set.sealers.to_vec() }
 }
 
 /// The sealer sets that rule the heights above the tip, as far as they are known.
-pub fn sealer_sets(ledger: &Ledger) -> Vec<Arc<SealerSet>> {
-    vec![first_sealers(ledger)]
+///
+/// # Errors
+/// The state cannot be read.
+pub fn sealer_sets(ledger: &Ledger, executor: &Executor) -> Result<Vec<Arc<SealerSet>>, NodeFault> {
+    let sealers = executor.sealers(ledger.state().as_ref())?;
+    let next = ledger.tip().number.saturating_add(1);
+    let mut sets: Vec<Arc<SealerSet>> = Vec::new();
+    for height in next..next.saturating_add(u64::from(ledger.genesis().pipeline_depth)) {
+        let set = sealer_set(&sealers, height);
+        if sets.last().is_none_or(|last| last.since != set.since) {
+            sets.push(Arc::new(set));
+        }
+    }
+    Ok(sets)
 }
 
 /// The last block on disk, with its certificate.

@@ -70,14 +70,22 @@ impl Checker {
         self.sets.insert(set.since, set).is_none()
     }
 
-    /// An honest node has a block on disk and tells of it.
-    pub fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<(), Violation> {
+    /// The sealers that a block says rule the next.
+    pub fn next_sealers(&self, number: BlockNumber) -> Option<Hash> {
+        self.headers.get(&number).map(|header| header.next_sealers)
+    }
+
+    /// An honest node has a block on disk and tells of it; whether it is the first to.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<bool, Violation> {
         let header = &block.record.block.header;
         let number = header.number;
         self.told.insert(node, number);
         if let Some(known) = self.hashes.get(&number) {
             return if *known == block.hash {
-                Ok(())
+                Ok(false)
             } else {
                 Err(Violation(format!("two blocks at height {number}: node {node} wrote {}, another {known}", block.hash)))
             };
@@ -99,7 +107,7 @@ impl Checker {
         }
         self.hashes.insert(number, block.hash);
         self.headers.insert(number, header.clone());
-        Ok(())
+        Ok(true)
     }
 
     /// A node is back, with this at its tip.

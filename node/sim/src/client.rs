@@ -8,7 +8,7 @@ use entente_types::{
     Amount, BlockNumber, Bytes, Genesis, NativeTransaction, Suite, Transaction, UnsignedTransaction, Version,
 };
 
-use crate::{Keys, Numbers, keys::public_key, setup::ACCOUNTS_FROM};
+use crate::{Keys, Numbers, Setup, keys::public_key, setup::ACCOUNTS_FROM};
 
 /// How many accounts send.
 const ACCOUNTS: u64 = 6;
@@ -105,6 +105,26 @@ impl Clients {
         let value = numbers.between(20, 60).to_string();
         let input = call("setValueByKey(string,string)", &["tx_count_limit", &value]);
         self.sign(account, height, Some(native(0x1000)), input)
+    }
+
+    /// Makes a spare node a sealer, gives it a weight, or lets it go: signed with a sealing key, as the module demands.
+    pub(crate) fn change_members(
+        &mut self,
+        now_ms: u64,
+        height: BlockNumber,
+        setup: &Setup,
+        numbers: &mut Numbers,
+    ) -> Arc<Transaction> {
+        let spare = setup.nodes + numbers.place(setup.spares);
+        let node = hex::encode(public_key(spare).as_bytes());
+        let input = match numbers.below(3) {
+            0 | 1 => call("addSealer(string)", &[&node]),
+            _ => call("remove(string)", &[&node]),
+        };
+        let key = numbers.place(setup.nodes);
+        let transaction = self.sign_with(key, height, Some(native(0x1003)), input);
+        self.await_news(now_ms, &transaction);
+        transaction
     }
 
     /// Waits to be told of a transaction.

@@ -102,7 +102,7 @@ impl Machine {
         let signing = Signing { key: parts.keys.signing(self.key), scheme: parts.keys.scheme() };
         let remembered = recovered(&self.ledger).map_err(|error| wrong(&error))?;
         let options = pbft_options(&self.ledger, &parts.options);
-        let sets = sealer_sets(&self.ledger);
+        let sets = sealer_sets(&self.ledger, &self.executor).map_err(|error| wrong(&error))?;
         let tip = certified_tip(&self.ledger).map_err(|error| wrong(&error))?;
         let engine: Box<dyn Consensus> =
             Box::new(Pbft::<C>::new(identity(&self.ledger, &signing), options, tip, sets, remembered));

@@ -48,6 +48,8 @@ pub struct Setup {
     pub seed: u64,
     /// How many sealers there are.
     pub nodes: usize,
+    /// How many nodes there are beside them that can be made sealers.
+    pub spares: usize,
     /// The pipeline's depth.
     pub depth: u32,
     /// Whether signatures are real, and messages go through their bytes.
@@ -104,6 +106,7 @@ impl Setup {
         Self {
             seed,
             nodes,
+            spares: numbers.below(3) as usize,
             depth: numbers.between(1, 3) as u32,
             thorough: numbers.per_mille(10),
             byzantine,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
-use entente_consensus::{Conduct, Report};
+use entente_consensus::{Conduct, Report, SealerSet};
 use entente_executor::Executor;
 use entente_group::{Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
 use entente_pool::check;
@@ -62,11 +62,11 @@ impl<C: Conduct> World<C> {
         let genesis = setup.genesis().map_err(|error| Violation(error.to_string()))?;
         let keys = Keys::new(setup.thorough);
         let mut numbers = Numbers::new(setup.seed);
-        let (ledger, own) = open(&crate::disk::SimulatedDisk::default(), &genesis)?;
+        let (ledger, executor_of_genesis) = open(&crate::disk::SimulatedDisk::default(), &genesis)?;
         let options = GroupOptions { interval_ms_min: 20, ..GroupOptions::default() };
-        let parts = Parts { genesis: genesis.clone(), keys: keys.clone(), options, executor: executor.unwrap_or(own) };
+        let parts = Parts { genesis: genesis.clone(), keys: keys.clone(), options, executor: executor.unwrap_or_else(|| Arc::clone(&executor_of_genesis)) };
         let mut machines = Vec::new();
-        for key in 0..setup.nodes {
+        for key in 0..setup.nodes + setup.spares {
             let behaviour = setup.byzantine.iter().find(|(place, _)| *place == key).map(|(_, behaviour)| *behaviour);
             for _ in 0..=usize::from(behaviour == Some(Behaviour::Twins)) {
                 let skew_ms = numbers.below(2 * setup.skew_ms_max + 1) as i64 - setup.skew_ms_max as i64;
@@ -74,7 +74,7 @@ impl<C: Conduct> World<C> {
             }
         }
         let header0 = ledger.header(0).ok().flatten().ok_or_else(|| Violation("no header 0".into()))?;
-        let set = sealer_sets(&ledger).into_iter().next().ok_or_else(|| Violation("no sealers".into()))?;
+        let set = sealer_sets(&ledger, &executor_of_genesis).ok().and_then(|sets| sets.into_iter().next()).ok_or_else(|| Violation("no sealers".into()))?;
         let checker = Checker::new(genesis.hash(), keys.scheme(), header0, set);
         let twins = setup.byzantine.iter().filter(|(_, behaviour)| *behaviour == Behaviour::Twins).count();
         let mut world = Self {
@@ -274,7 +274,8 @@ impl<C: Conduct> World<C> {
                 let height = task.height();
                 let result = task.run(&ledger);
                 if let (Ok(block), true) = (&result, self.machines[machine].honest()) {
-                    self.checker.told(machine, block)?;
+                    let new = self.checker.told(machine, block)?;
+                    self.learn_sealers(machine, height, new)?;
                     self.note(|| format!("node {machine}: block {height}"));
                     let counter = block.record.receipts.iter().find_map(|receipt| receipt.contract);
                     self.clients.counter = self.clients.counter.or(counter);
@@ -285,6 +286,25 @@ impl<C: Conduct> World<C> {
             }
         };
         self.tell(machine, life, event)
+    }
+
+    /// Tells the checker and the clients who rules the next height, from the state of the first node that has the block.
+    fn learn_sealers(&mut self, machine: usize, height: u64, new: bool) -> Result<(), Violation> {
+        if !new {
+            return Ok(());
+        }
+        let one = &self.machines[machine];
+        let sealers = one.executor.sealers(one.ledger.state().as_ref()).map_err(|error| Violation(error.to_string()))?;
+        let set = sealers.set_at(height + 1);
+        let members = set.sealers.to_vec();
+        if self.checker.next_sealers(height) != Some(set.hash) {
+            return Err(Violation(format!("the header of block {height} names other sealers than its state")));
+        }
+        if self.checker.set_rules(Arc::new(SealerSet { since: set.from.max(1), members })) {
+            self.statistics.membership_changes += 1;
+            self.note(|| format!("other sealers from {} on: {}", set.from, set.sealers.len()));
+        }
+        Ok(())
     }
 
     /// A message leaves: a liar changes it, the network loses, doubles and delays it.
@@ -345,7 +365,10 @@ impl<C: Conduct> World<C> {
         }
         let machine = places[self.numbers.place(places.len())];
         let (now_ms, height) = (self.now_ms(), self.checker.height());
-        let batch = self.clients.batch(now_ms, height, &mut self.numbers);
+        let mut batch = self.clients.batch(now_ms, height, &mut self.numbers);
+        if self.setup.spares > 0 && self.numbers.per_mille(60) {
+            batch.push(self.clients.change_members(now_ms, height, &self.setup, &mut self.numbers));
+        }
         let one = &self.machines[machine];
         let (life, Some(group)) = (one.life, one.group.as_ref()) else { return Ok(()) };
         let sized = batch.into_iter().map(|one| (one, 300)).collect();
