@@ -54,6 +54,7 @@ impl Mischief {
             }
             Behaviour::Forges => self.forge(message, numbers, statistics),
             Behaviour::Twins => vec![message],
+            Behaviour::Conceals => self.conceal(to, message, statistics).into_iter().collect(),
         }
     }
 
@@ -126,6 +127,23 @@ impl Mischief {
         let header = Hash([numbers.below(3) as u8; 32]);
         let lie = self.identity.checkpoint(said.member, said.epoch, said.height, header);
         Message::Consensus(ConsensusMessage::Checkpoint(lie))
+    }
+
+    /// One node alone gets the votes on a height; nobody is shown what was prepared.
+    fn conceal(&self, to: usize, message: Message, statistics: &mut Statistics) -> Option<Message> {
+        match message {
+            Message::Consensus(ConsensusMessage::ViewChange(change)) => {
+                let change = self.identity.sign_view_change(ViewChange { prepared: Vec::new(), ..change });
+                Some(Message::Consensus(ConsensusMessage::ViewChange(change)))
+            }
+            Message::Consensus(ConsensusMessage::Prepare(vote) | ConsensusMessage::Commit(vote))
+                if !(vote.ballot.height / 4 + to as u64).is_multiple_of(4) =>
+            {
+                statistics.withheld += 1;
+                None
+            }
+            message => Some(message),
+        }
     }
 
     /// Signatures of this node in the places of others.

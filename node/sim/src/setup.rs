@@ -26,11 +26,13 @@ pub enum Behaviour {
     Forges,
     /// Runs twice with one key.
     Twins,
+    /// Votes before one node alone, and tells a new view of nothing that it prepared.
+    Conceals,
 }
 
 impl Behaviour {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Equivocates,
         Self::Withholds,
         Self::ProposesNonsense,
@@ -38,6 +40,7 @@ impl Behaviour {
         Self::Replays,
         Self::Forges,
         Self::Twins,
+        Self::Conceals,
     ];
 }
 
@@ -83,8 +86,20 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The shape that a seed draws.
+    /// The weather that a seed draws: mostly usual, now and then a storm or a network that loses a quarter.
     pub fn of(seed: u64) -> Self {
+        let mut numbers = Numbers::new(seed ^ 0x77ea);
+        let kind = numbers.below(12);
+        let liar = Behaviour::ALL[numbers.place(Behaviour::ALL.len())];
+        match kind {
+            0 => Self::storm(seed, Some(liar).filter(|_| numbers.per_mille(700))),
+            1 => Self::lossy(seed, liar),
+            _ => Self::usual(seed),
+        }
+    }
+
+    /// The usual weather.
+    pub fn usual(seed: u64) -> Self {
         let mut numbers = Numbers::new(seed ^ 0x5e7u64);
         let nodes = match numbers.below(10) {
             0 => 5,
@@ -142,8 +157,30 @@ impl Setup {
             crash_ms_max: 600,
             slow: true,
             calm_at_ms: 20_000,
-            ..Self::of(seed)
+            ..Self::usual(seed)
         }
+    }
+
+    /// A network that loses a quarter of all messages, with this liar among four.
+    pub fn lossy(seed: u64, liar: Behaviour) -> Self {
+        let numbers = &mut Numbers::new(seed ^ 0x1055u64);
+        Self {
+            nodes: 4,
+            depth: 1,
+            spares: 0,
+            thorough: false,
+            byzantine: vec![(numbers.place(4), liar)],
+            dies: false,
+            loss_per_mille: 250,
+            delay_ms_max: 60,
+            faults: (0, 3),
+            ..Self::usual(seed)
+        }
+    }
+
+    /// Slow disks, and a moment at which one node is lost for good and all others lose their power.
+    pub fn death_on_slow_disks(seed: u64) -> Self {
+        Self { nodes: 4, byzantine: Vec::new(), dies: true, faults: (0, 3), slow: true, ..Self::usual(seed) }
     }
 
     /// The weight that may be faulty.

@@ -20,7 +20,7 @@ fn equivocation_in_a_storm(seed: u64) -> Setup {
 
 #[test]
 fn committing_with_2f_votes() {
-    is_found_out::<planted::ShortQuorum>(Setup::of);
+    is_found_out::<planted::ShortQuorum>(|seed| Setup::lossy(seed, Behaviour::Conceals));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn two_proposals_signed_after_a_restart() {
 
 #[test]
 fn a_vote_sent_before_it_is_durable() {
-    is_found_out::<planted::HastyVote>(equivocation_in_a_storm);
+    is_found_out::<planted::HastyVote>(Setup::death_on_slow_disks);
 }
 
 #[test]
