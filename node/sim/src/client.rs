@@ -16,6 +16,9 @@ const ACCOUNTS: u64 = 6;
 /// How long a client waits before it sends again, in milliseconds.
 const PATIENCE_MS: u64 = 3_000;
 
+/// How many transactions clients wait for at most before they send new ones.
+const WAITING_MAX: usize = 300;
+
 /// Counts its calls in its storage.
 const COUNTER: &str = r#"(module
   (import "entente" "storage_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -84,7 +87,8 @@ impl Clients {
             waiting.sent_at_ms = now_ms;
             batch.push(Arc::clone(&waiting.transaction));
         }
-        for _ in 0..numbers.between(1, 4) {
+        let new = if self.waiting.len() < WAITING_MAX { numbers.between(1, 4) } else { 0 };
+        for _ in 0..new {
             let account = numbers.below(ACCOUNTS) as usize;
             let transaction = match self.counter {
                 None if self.next == 0 => {
@@ -137,10 +141,6 @@ impl Clients {
     /// Those that were told of wait no more.
     pub(crate) fn told(&mut self, is_told: impl Fn(&Hash) -> bool) {
         self.waiting.retain(|_, (hash, _)| !is_told(hash));
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 }
 

@@ -360,7 +360,7 @@ impl<C: Conduct> World<C> {
         self.at(delay_us, Happening::Clients);
         let up = |one: &Machine| one.group.is_some() && one.honest();
         let places: Vec<usize> = (0..self.machines.len()).filter(|place| up(&self.machines[*place])).collect();
-        if places.is_empty() || self.clients.waiting() > 400 {
+        if places.is_empty() {
             return Ok(());
         }
         let machine = places[self.numbers.place(places.len())];
