@@ -13,7 +13,7 @@ ENTENTE := $(CARGO_TARGET_DIR)/release/entente
 MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
-.PHONY: setup build contracts demo test bench soak serve fuzz clean-link
+.PHONY: setup build contracts demo test bench soak serve sim fuzz clean-link
 
 setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
@@ -68,6 +68,11 @@ soak: contracts
 SECONDS ?= 60
 fuzz: contracts
 	ENTENTE_CACHE=$(ENTENTE_CACHE) fuzz/run $(SECONDS) $(TARGET)
+
+# Simulated consortia in bad weather, one for each of SEEDS seeds; SEED=N runs one again.
+SEEDS ?= 20000
+sim: build
+	$(CARGO_TARGET_DIR)/release/entente-sim $(if $(SEED),1 $(SEED),$(SEEDS))
 
 serve: contracts
 	.ci/serve $(ENTENTE)

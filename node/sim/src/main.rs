@@ -9,6 +9,10 @@ use std::{
 use entente_consensus::Sound;
 use entente_sim::{Setup, sweep};
 
+/// A simulation allocates and frees small things all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "usage: entente-sim SEEDS [FIRST]\n\nRuns so many simulated consortia, each from one seed, from FIRST \
                     (default 0) on.\nexample: entente-sim 20000";
 

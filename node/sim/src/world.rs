@@ -356,7 +356,7 @@ impl<C: Conduct> World<C> {
     }
 
     fn clients_send(&mut self) -> Result<(), Violation> {
-        let delay_us = self.numbers.between(40, 160) * 1000;
+        let delay_us = self.numbers.between(100, 400) * 1000;
         self.at(delay_us, Happening::Clients);
         let up = |one: &Machine| one.group.is_some() && one.honest();
         let places: Vec<usize> = (0..self.machines.len()).filter(|place| up(&self.machines[*place])).collect();

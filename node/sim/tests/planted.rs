@@ -3,6 +3,10 @@
 use entente_consensus::{Conduct, Sound, planted};
 use entente_sim::{Behaviour, Setup, run_setup, sweep};
 
+/// A simulation allocates and frees small things all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many seeds a defect may survive.
 const SEEDS: u64 = 1_000;
 

@@ -3,6 +3,10 @@
 use entente_consensus::Sound;
 use entente_sim::{Setup, run, sweep};
 
+/// A simulation allocates and frees small things all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many; `make sim` runs more.
 const SEEDS: u64 = 2_000;
 

@@ -74,7 +74,7 @@ impl<C: Conduct> Pbft<C> {
     /// The height whose order is being waited for, if any is.
     fn awaited(&self) -> Option<BlockNumber> {
         let ordered = |height: &BlockNumber| self.slots.get(height).is_some_and(|slot| slot.committed.is_some());
-        let height = (self.certified + 1..).find(|height| !ordered(height))?;
+        let height = self.window().find(|height| !ordered(height))?;
         let begun = self.slots.get(&height).is_some_and(|slot| {
             slot.standing.is_some() || slot.prepares.ballots().next().is_some() || slot.commits.ballots().next().is_some()
         });

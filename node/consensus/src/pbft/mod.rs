@@ -189,9 +189,13 @@ impl<C: Conduct> Pbft<C> {
         self.slots.entry(height).or_default()
     }
 
-    /// Whether a height is one that messages are kept for.
+    /// The heights that messages are kept for.
+    const fn window(&self) -> std::ops::RangeInclusive<BlockNumber> {
+        self.certified + 1..=self.certified + self.options.depth + LOOKAHEAD_HEIGHTS
+    }
+
     fn in_window(&self, height: BlockNumber) -> bool {
-        height > self.certified && height <= self.certified + self.options.depth + LOOKAHEAD_HEIGHTS
+        self.window().contains(&height)
     }
 
     /// Has what changed written, and lets these messages leave when it is.

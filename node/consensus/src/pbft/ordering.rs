@@ -63,7 +63,7 @@ impl<C: Conduct> Pbft<C> {
                 slot.committed.is_some() || slot.standing.is_some_and(|standing| standing.view == self.view.number)
             })
         };
-        (self.certified + 1..).find(|height| !stands(height)).unwrap_or(BlockNumber::MAX)
+        self.window().find(|height| !stands(height)).unwrap_or(BlockNumber::MAX)
     }
 
     /// "When the primary receives a client request it starts a three-phase protocol."

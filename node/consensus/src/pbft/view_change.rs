@@ -24,7 +24,7 @@ pub(super) struct View {
     /// The last height that it began with a digest for: the paper's `max-s`.
     pub(super) settled_through: BlockNumber,
     /// What it began with.
-    pub(super) new_view: Option<NewView>,
+    pub(super) began_with: Option<NewView>,
     /// The VIEW-CHANGE of each member's highest view.
     pub(super) changes: BTreeMap<u16, ViewChange>,
     /// This member's own, once it has left.
@@ -47,7 +47,7 @@ impl View {
             base,
             rotation: Vec::new(),
             settled_through: base,
-            new_view: None,
+            began_with: None,
             changes: BTreeMap::new(),
             wish: None,
             wished: false,
@@ -60,13 +60,13 @@ impl View {
     pub(super) fn want(&mut self, number: u64) {
         self.number = number;
         self.active = false;
-        self.new_view = None;
+        self.began_with = None;
         (self.wish, self.wished, self.quorum_since, self.announced) = (None, false, None, false);
         self.changes.retain(|_, change| change.view >= number);
     }
 
     pub(super) fn record(&self, epoch: BlockNumber) -> ViewRecord {
-        ViewRecord { version: Version, epoch, view: self.number, new_view: self.new_view.clone() }
+        ViewRecord { version: Version, epoch, view: self.number, new_view: self.began_with.clone() }
     }
 
     /// The weight of those who want a view for which this holds.
@@ -111,7 +111,7 @@ impl<C: Conduct> Pbft<C> {
     /// Makes the VIEW-CHANGE for the view that is wanted, with the stable certificate and what was prepared above it.
     pub(super) fn make_wish(&mut self) {
         let Some(member) = self.me else { return };
-        let above = (self.certified + 1..).map_while(|height| self.slots.get(&height)?.record.prepared.clone());
+        let above = self.window().map_while(|height| self.slots.get(&height)?.record.prepared.clone());
         let prepared = if C::FORGETS_WHAT_WAS_PREPARED { Vec::new() } else { above.collect() };
         let change = self.identity.sign_view_change(ViewChange {
             epoch: self.set.since,
@@ -220,7 +220,7 @@ impl<C: Conduct> Pbft<C> {
         let mut changes = std::mem::take(&mut self.view.changes);
         changes.retain(|_, change| change.view > number);
         let first = View::first(&self.set);
-        self.view = View { number, base, rotation, settled_through, new_view: Some(new), changes, ..first };
+        self.view = View { number, base, rotation, settled_through, began_with: Some(new), changes, ..first };
         let chosen: BTreeMap<BlockNumber, Hash> = chosen.into_iter().collect();
         for (height, slot) in &mut self.slots {
             let stood = slot.standing.take().map(|standing| standing.digest);
@@ -274,7 +274,7 @@ impl<C: Conduct> Pbft<C> {
             Message::ViewChange(change) => change.view <= number,
             message => message.view().is_some_and(|view| view < number),
         };
-        let Some(new_view) = self.view.new_view.as_ref().filter(|_| behind) else { return };
+        let Some(new_view) = self.view.began_with.as_ref().filter(|_| behind) else { return };
         if self.timers.may_help(from, self.now, self.options.view_timeout_ms) {
             self.outputs.push(Output::Send { to: from, message: Message::NewView(new_view.clone()) });
         }
