@@ -177,7 +177,7 @@ async fn add(arguments: AddArguments, output: Output) -> Result<(), Failure> {
     let module = Module::open(&place, &signer, gas).await?;
     if !sealer {
         let (receipt, from) = module.send("addObserver", std::slice::from_ref(&node_id)).await?;
-        return show(output, changed(node_id, "observer", None, &receipt, from));
+        return show(output, &changed(node_id, "observer", None, &receipt, from));
     }
     let members = module.group.members().await?;
     let seals = last(&members).iter().any(|one| one.node_id == node_id);
@@ -192,14 +192,14 @@ async fn add(arguments: AddArguments, output: Output) -> Result<(), Failure> {
             }
         }
     };
-    show(output, changed(node_id.clone(), "sealer", Some(weight.unwrap_or(1)), &receipt, from))
+    show(output, &changed(node_id.clone(), "sealer", Some(weight.unwrap_or(1)), &receipt, from))
 }
 
 async fn remove(change: ChangeArguments, output: Output) -> Result<(), Failure> {
     let ChangeArguments { node_id, place, gas, signer } = change;
     let module = Module::open(&place, &signer, gas).await?;
     let (receipt, from) = module.send("remove", std::slice::from_ref(&node_id)).await?;
-    show(output, changed(node_id, "free", None, &receipt, from))
+    show(output, &changed(node_id, "free", None, &receipt, from))
 }
 
 fn changed(
@@ -212,9 +212,9 @@ fn changed(
     ChangedLine { node_id, role, weight, from, transaction: receipt.transaction, block: receipt.block }
 }
 
-fn show(output: Output, line: ChangedLine) -> Result<(), Failure> {
-    output.show(&line, || {
-        let ChangedLine { node_id, role, from, block, transaction, .. } = &line;
+fn show(output: Output, line: &ChangedLine) -> Result<(), Failure> {
+    output.show(line, || {
+        let ChangedLine { node_id, role, from, block, transaction, .. } = line;
         match from {
             Some(from) => {
                 format!("{node_id}\n{role} from height {from} on, decided in block {block}, transaction {transaction}")

@@ -5,9 +5,7 @@
 //! paper"), section 4.
 
 use entente_crypto::Domain;
-use entente_types::{
-    BlockNumber, Certificate, CertificateError, Hash, Header, PublicKey, Signature, Suite,
-};
+use entente_types::{BlockNumber, Certificate, CertificateError, Hash, Header, PublicKey, Signature, Suite};
 use parity_scale_codec::{Decode, Encode};
 
 use crate::{Identity, SealerSet};

@@ -197,13 +197,10 @@ mod tests {
                     written = height;
                 }
                 for output in solo.step(now as u64, input) {
-                    match output {
-                        Output::Commit { height, .. } => {
-                            prop_assert_eq!(height, committed + 1);
-                            prop_assert!(height <= written + 1, "two writes at once");
-                            committed = height;
-                        }
-                        _ => {}
+                    if let Output::Commit { height, .. } = output {
+                        prop_assert_eq!(height, committed + 1);
+                        prop_assert!(height <= written + 1, "two writes at once");
+                        committed = height;
                     }
                 }
             }

@@ -77,14 +77,12 @@ impl Running {
                 .name(format!("{name}-execute"))
                 .stack_size(EXECUTION_STACK_BYTES)
                 .spawn(move || to_execute.into_iter().for_each(|task| run_execute(&executing, &task)))?,
-            Builder::new()
-                .name(format!("{name}-write"))
-                .spawn(move || {
-                    to_write.into_iter().for_each(|task| match task {
-                        Writing::Block(task) => run_write(&writing, task),
-                        Writing::Promise(task) => run_persist(&writing, task),
-                    });
-                })?,
+            Builder::new().name(format!("{name}-write")).spawn(move || {
+                to_write.into_iter().for_each(|task| match task {
+                    Writing::Block(task) => run_write(&writing, task),
+                    Writing::Promise(task) => run_persist(&writing, task),
+                });
+            })?,
             Builder::new().name(format!("{name}-step")).spawn(move || stepping.run(&messages))?,
         ];
         Ok(Self { handle, threads })

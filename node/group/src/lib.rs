@@ -26,20 +26,23 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod begin;
 mod catching_up;
 mod chain;
+mod event;
 mod group;
 mod message;
 mod open;
 mod proposals;
 mod remembered;
 mod replay;
+mod talk;
 mod task;
 
+pub use begin::{Signing, certified_tip, identity, pbft_options, sealer_sets};
 pub use entente_precompiles::registry as native_modules;
-pub use group::{
-    Effect, Event, Group, GroupOptions, Halt, Now, Signing, certified_tip, identity, pbft_options, sealer_sets,
-};
+pub use event::{Effect, Event, GroupOptions, Halt, Now};
+pub use group::Group;
 pub use message::{Incoming, Looked, MESSAGE_BLOCKS_MAX, MESSAGE_TRANSACTIONS_MAX, Message};
 pub use open::{GroupError, OpenGroupError, open, open_with};
 pub use remembered::{PersistTask, RememberedError, recovered};

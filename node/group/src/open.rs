@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::RememberedError;
 use entente_executor::{CodeOptions, Executor, genesis_block};
 use entente_host::{
     NativeRegistryError, NodeFault,
@@ -9,7 +10,6 @@ use entente_host::{
 };
 use entente_ledger::{CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError};
 use entente_storage::Engine;
-use crate::RememberedError;
 use entente_types::{Address, Block, Certificate, ConsensusKind, Genesis, GenesisError, Version};
 
 /// Why a group's ledger could not be opened or begun.

@@ -335,10 +335,11 @@ impl Proposals {
         for height in (ground.certified.0 + 1..question.height).rev() {
             let Some(below) = next.and_then(|digest| self.held.get(&digest)) else { return Verdict::Wait };
             match ground.used.get(&height) {
-                Some(used) if !used.is_disjoint(own) => return Verdict::Invalid("a transaction was used in a block in flight"),
-                Some(_) => {}
+                Some(used) if !used.is_disjoint(own) => {
+                    return Verdict::Invalid("a transaction was used in a block in flight");
+                }
                 None if below.missing > 0 || below.keys().any(|key| own.contains(&key)) => return Verdict::Wait,
-                None => {}
+                _ => {}
             }
             next = Some(below.proposal.parent);
         }

@@ -115,7 +115,7 @@ pub(crate) fn read(ledger: &Ledger) -> Result<Found, RememberedError> {
         let page: Vec<(Vec<u8>, Vec<u8>)> =
             engine.range(Column::Consensus, &[], &from, PAGE)?.collect::<Result<_, StorageError>>()?;
         let Some((last, _)) = page.last() else { return Ok(found) };
-        from = last.clone();
+        from.clone_from(last);
         from.push(0);
         for (key, value) in page {
             let damaged = || RememberedError::Damaged { key: hex::encode(&key) };

@@ -82,7 +82,8 @@ impl ServeTask {
     pub fn run(&self, ledger: &Ledger) -> Result<Message, ReadError> {
         let mut blocks = Vec::new();
         let mut bytes = 0_usize;
-        let last = self.from.saturating_add(self.count.min(MESSAGE_BLOCKS_MAX)).min(ledger.tip().number.saturating_add(1));
+        let last =
+            self.from.saturating_add(self.count.min(MESSAGE_BLOCKS_MAX)).min(ledger.tip().number.saturating_add(1));
         for number in self.from.max(1)..last {
             let Some(block) = ledger.block(number)? else { break };
             bytes = bytes.saturating_add(block.encoded_size());

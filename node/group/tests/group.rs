@@ -137,6 +137,9 @@ fn a_panic_halts_the_group_which_writes_nothing_more() {
 fn a_node_that_is_no_sealer_is_told() {
     let (ledger, executor) =
         open(Arc::new(Memory::new()), &genesis(Limits::default()), LedgerOptions::default()).expect("opens");
-    let error = Group::new(&ledger, &executor, Signing::new(key(3)), GroupOptions::default()).err().expect("refused").to_string();
+    let error = Group::new(&ledger, &executor, Signing::new(key(3)), GroupOptions::default())
+        .err()
+        .expect("refused")
+        .to_string();
     assert!(error.contains("is not the sealer of genesis.toml"), "{error}");
 }

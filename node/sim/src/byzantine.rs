@@ -73,7 +73,13 @@ impl Mischief {
         (digest, Message::PrePrepare { vote, proposal: Arc::new(proposal) })
     }
 
-    fn equivocate(&mut self, to: usize, message: Message, numbers: &mut Numbers, statistics: &mut Statistics) -> Message {
+    fn equivocate(
+        &mut self,
+        to: usize,
+        message: Message,
+        numbers: &mut Numbers,
+        statistics: &mut Statistics,
+    ) -> Message {
         let other = (to as u64 + numbers.below(2)).is_multiple_of(2);
         match message {
             Message::PrePrepare { vote, proposal } if other => {
@@ -148,7 +154,8 @@ impl Mischief {
 
     /// Signatures of this node in the places of others.
     fn certificate(&self, digest: &Hash) -> Certificate {
-        let votes = (0..4).map(|member| CertificateVote { member, signature: self.identity.key.sign(digest) }).collect();
+        let votes =
+            (0..4).map(|member| CertificateVote { member, signature: self.identity.key.sign(digest) }).collect();
         Certificate { version: Version, votes }
     }
 
@@ -169,7 +176,9 @@ impl Mischief {
             ConsensusMessage::Prepare(vote) => {
                 ConsensusMessage::Prepare(Vote { member: numbers.below(4) as u16, ..vote })
             }
-            ConsensusMessage::Commit(vote) => ConsensusMessage::Commit(Vote { member: numbers.below(4) as u16, ..vote }),
+            ConsensusMessage::Commit(vote) => {
+                ConsensusMessage::Commit(Vote { member: numbers.below(4) as u16, ..vote })
+            }
             ConsensusMessage::NewView(mut new) => {
                 new.changes.truncate(1);
                 ConsensusMessage::NewView(self.identity.sign_new_view(new))

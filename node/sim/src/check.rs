@@ -22,7 +22,7 @@ impl fmt::Display for Violation {
 }
 
 /// The chain that all honest nodes must have, as far as any of them has it.
-pub struct Checker {
+pub(crate) struct Checker {
     genesis: Hash,
     scheme: Arc<dyn SignatureScheme>,
     headers: BTreeMap<BlockNumber, Header>,
@@ -37,7 +37,7 @@ pub struct Checker {
 
 impl Checker {
     /// Nothing but header 0.
-    pub fn new(genesis: Hash, scheme: Arc<dyn SignatureScheme>, header0: Header, set: Arc<SealerSet>) -> Self {
+    pub(crate) fn new(genesis: Hash, scheme: Arc<dyn SignatureScheme>, header0: Header, set: Arc<SealerSet>) -> Self {
         let hashes = BTreeMap::from([(0, header0.hash(Suite::Standard))]);
         Self {
             genesis,
@@ -51,27 +51,27 @@ impl Checker {
     }
 
     /// The greatest height that any honest node told of.
-    pub fn height(&self) -> BlockNumber {
+    pub(crate) fn height(&self) -> BlockNumber {
         self.hashes.keys().next_back().copied().unwrap_or(0)
     }
 
     /// How many transactions are in blocks.
-    pub fn transactions(&self) -> u64 {
+    pub(crate) fn transactions(&self) -> u64 {
         self.transactions.len() as u64
     }
 
     /// Whether a transaction is in a block that was told of.
-    pub fn is_told(&self, transaction: &Hash) -> bool {
+    pub(crate) fn is_told(&self, transaction: &Hash) -> bool {
         self.transactions.contains_key(transaction)
     }
 
     /// From this height on another set rules, as the chain's state says.
-    pub fn set_rules(&mut self, set: Arc<SealerSet>) -> bool {
+    pub(crate) fn set_rules(&mut self, set: Arc<SealerSet>) -> bool {
         self.sets.insert(set.since, set).is_none()
     }
 
     /// The sealers that a block says rule the next.
-    pub fn next_sealers(&self, number: BlockNumber) -> Option<Hash> {
+    pub(crate) fn next_sealers(&self, number: BlockNumber) -> Option<Hash> {
         self.headers.get(&number).map(|header| header.next_sealers)
     }
 
@@ -79,7 +79,7 @@ impl Checker {
     ///
     /// # Errors
     /// What does not hold.
-    pub fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<bool, Violation> {
+    pub(crate) fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<bool, Violation> {
         let header = &block.record.block.header;
         let number = header.number;
         self.told.insert(node, number);
@@ -87,7 +87,10 @@ impl Checker {
             return if *known == block.hash {
                 Ok(false)
             } else {
-                Err(Violation(format!("two blocks at height {number}: node {node} wrote {}, another {known}", block.hash)))
+                Err(Violation(format!(
+                    "two blocks at height {number}: node {node} wrote {}, another {known}",
+                    block.hash
+                )))
             };
         }
         let parent = number.checked_sub(1).and_then(|below| self.hashes.get(&below));
@@ -111,7 +114,7 @@ impl Checker {
     }
 
     /// A node is back, with this at its tip.
-    pub fn restarted(&self, node: usize, tip: BlockNumber, hash: Hash) -> Result<(), Violation> {
+    pub(crate) fn restarted(&self, node: usize, tip: BlockNumber, hash: Hash) -> Result<(), Violation> {
         let told = self.told.get(&node).copied().unwrap_or(0);
         if tip < told {
             return Err(Violation(format!("node {node} told of block {told} and came back at {tip}")));

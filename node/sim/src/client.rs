@@ -83,7 +83,9 @@ impl Clients {
     /// Some new transactions, and those that nothing was heard of.
     pub(crate) fn batch(&mut self, now_ms: u64, height: BlockNumber, numbers: &mut Numbers) -> Vec<Arc<Transaction>> {
         let mut batch = Vec::new();
-        for (_, waiting) in self.waiting.values_mut().filter(|(_, waiting)| waiting.sent_at_ms + PATIENCE_MS <= now_ms).take(8) {
+        for (_, waiting) in
+            self.waiting.values_mut().filter(|(_, waiting)| waiting.sent_at_ms + PATIENCE_MS <= now_ms).take(8)
+        {
             waiting.sent_at_ms = now_ms;
             batch.push(Arc::clone(&waiting.transaction));
         }

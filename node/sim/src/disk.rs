@@ -10,14 +10,14 @@ use entente_storage::{Batch, Column, Cursor, Durability, Engine, Memory, Metrics
 /// A store that outlives the node on it. What a write that was under way at a crash did is the simulator's choice: a
 /// batch happens whole or not at all, as a log with checksums has it (decision 016).
 #[derive(Clone, Default)]
-pub struct SimulatedDisk {
+pub(crate) struct SimulatedDisk {
     memory: Memory,
     full: Arc<AtomicBool>,
 }
 
 impl SimulatedDisk {
     /// Whether writes fail from now on.
-    pub fn set_full(&self, full: bool) {
+    pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
     }
 }

@@ -2,7 +2,10 @@
 
 use entente_consensus::Conduct;
 
-use crate::{check::Violation, world::{Happening, World}};
+use crate::{
+    check::Violation,
+    world::{Happening, World},
+};
 
 /// Something that goes wrong, or is put right.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use entente_crypto::{
 };
 
 /// How many nodes and accounts there are at most.
-pub const KEYS: usize = 32;
+pub(crate) const KEYS: usize = 32;
 
 /// The secret keys, which real signatures use; their public keys stand for them in keyed hashes too.
 fn secrets() -> &'static [SecretKey] {
@@ -64,7 +64,7 @@ impl SigningKey for HashingKey {
 }
 
 /// The public key at a place.
-pub fn public_key(place: usize) -> PublicKey {
+pub(crate) fn public_key(place: usize) -> PublicKey {
     publics()[place]
 }
 

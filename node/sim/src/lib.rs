@@ -143,7 +143,10 @@ impl<C: Conduct> World<C> {
         while !behind(self).is_empty() {
             self.step()?;
             if self.now_ms() > deadline {
-                return Err(Violation(format!("the chain is at {height}, but these nodes stay behind: {:?}", behind(self))));
+                return Err(Violation(format!(
+                    "the chain is at {height}, but these nodes stay behind: {:?}",
+                    behind(self)
+                )));
             }
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_consensus::{Conduct, Engine as Consensus, Pbft};
 use entente_executor::{CodeOptions, Executor};
 use entente_group::{
-    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, open_with, pbft_options, recovered,
-    sealer_sets,
+    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, open_with,
+    pbft_options, recovered, sealer_sets,
 };
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_ledger::{HistoryRetention, Ledger, LedgerOptions};
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
 }
 
 fn ledger_options() -> LedgerOptions {
-    LedgerOptions { history: HistoryRetention::Blocks(4), row_cache_bytes: 1 << 16, ..LedgerOptions::default() }
+    LedgerOptions { history: HistoryRetention::Blocks(4), row_cache_bytes: 1 << 16 }
 }
 
 /// The ledger on a disk.

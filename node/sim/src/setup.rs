@@ -7,7 +7,7 @@ use entente_types::{
 use crate::{Numbers, keys::public_key};
 
 /// The place of the first account among the keys; nodes stand before it.
-pub const ACCOUNTS_FROM: usize = 16;
+pub(crate) const ACCOUNTS_FROM: usize = 16;
 
 /// How a Byzantine node behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

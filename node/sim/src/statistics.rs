@@ -88,7 +88,8 @@ impl Statistics {
             ("full_disks", self.full_disks),
             ("partitions_healed", self.partitions_healed),
         ];
-        let missing: Vec<&'static str> = needed.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
+        let missing: Vec<&'static str> =
+            needed.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 }

@@ -20,8 +20,6 @@ use crate::{
 
 /// Something that happens at its time.
 pub(crate) enum Happening {
-    /// A group's event reaches it, if it is the group of this life.
-    Event { machine: usize, life: u32, event: Event },
     /// A message arrives.
     Arrival { machine: usize, from: PublicKey, message: Message },
     /// The executing thread of a life is done with its first task.
@@ -64,17 +62,25 @@ impl<C: Conduct> World<C> {
         let mut numbers = Numbers::new(setup.seed);
         let (ledger, executor_of_genesis) = open(&crate::disk::SimulatedDisk::default(), &genesis)?;
         let options = GroupOptions { interval_ms_min: 20, ..GroupOptions::default() };
-        let parts = Parts { genesis: genesis.clone(), keys: keys.clone(), options, executor: executor.unwrap_or_else(|| Arc::clone(&executor_of_genesis)) };
+        let parts = Parts {
+            genesis: genesis.clone(),
+            keys: keys.clone(),
+            options,
+            executor: executor.unwrap_or_else(|| Arc::clone(&executor_of_genesis)),
+        };
         let mut machines = Vec::new();
         for key in 0..setup.nodes + setup.spares {
             let behaviour = setup.byzantine.iter().find(|(place, _)| *place == key).map(|(_, behaviour)| *behaviour);
             for _ in 0..=usize::from(behaviour == Some(Behaviour::Twins)) {
-                let skew_ms = numbers.below(2 * setup.skew_ms_max + 1) as i64 - setup.skew_ms_max as i64;
+                let skew_ms = numbers.below(2 * setup.skew_ms_max + 1).cast_signed() - setup.skew_ms_max.cast_signed();
                 machines.push(Machine::new(&parts, key, skew_ms, behaviour)?);
             }
         }
         let header0 = ledger.header(0).ok().flatten().ok_or_else(|| Violation("no header 0".into()))?;
-        let set = sealer_sets(&ledger, &executor_of_genesis).ok().and_then(|sets| sets.into_iter().next()).ok_or_else(|| Violation("no sealers".into()))?;
+        let set = sealer_sets(&ledger, &executor_of_genesis)
+            .ok()
+            .and_then(|sets| sets.into_iter().next())
+            .ok_or_else(|| Violation("no sealers".into()))?;
         let checker = Checker::new(genesis.hash(), keys.scheme(), header0, set);
         let twins = setup.byzantine.iter().filter(|(_, behaviour)| *behaviour == Behaviour::Twins).count();
         let mut world = Self {
@@ -124,7 +130,6 @@ impl<C: Conduct> World<C> {
         };
         self.now_us = now_us;
         match happening {
-            Happening::Event { machine, life, event } => self.tell(machine, life, event),
             Happening::Arrival { machine, from, message } => self.arrive(machine, from, message),
             Happening::Executed { machine, life } => self.executed(machine, life),
             Happening::Written { machine, life } => self.written(machine, life),
@@ -162,7 +167,8 @@ impl<C: Conduct> World<C> {
             return Ok(());
         }
         let Some(group) = one.group.as_mut() else { return Ok(()) };
-        let unix_ms = self.parts.genesis.timestamp_ms.saturating_add_signed(now_ms as i64 + 10_000 + one.skew_ms);
+        let unix_ms =
+            self.parts.genesis.timestamp_ms.saturating_add_signed(now_ms.cast_signed() + 10_000 + one.skew_ms);
         let effects = group.step(Now { monotonic_ms: now_ms, unix_ms }, event);
         for effect in effects {
             self.carry_out(machine, effect)?;
@@ -204,10 +210,10 @@ impl<C: Conduct> World<C> {
             Effect::Report(report) => {
                 self.note(|| format!("node {machine}: {report:?}"));
                 match report {
-                Report::ViewChangeStarted { .. } => self.statistics.view_changes += 1,
-                Report::ViewBegan { .. } => self.statistics.views_begun += 1,
-                _ => {}
-            }
+                    Report::ViewChangeStarted { .. } => self.statistics.view_changes += 1,
+                    Report::ViewBegan { .. } => self.statistics.views_begun += 1,
+                    _ => {}
+                }
             }
             Effect::Answer { .. } => {}
             Effect::WakeAt(at_ms) => {
@@ -254,8 +260,7 @@ impl<C: Conduct> World<C> {
     fn disk_works(&mut self, machine: usize) {
         let one = &self.machines[machine];
         let life = one.life;
-        let delay_us =
-            if one.slow { self.numbers.between(20_000, 200_000) } else { self.numbers.between(300, 4_000) };
+        let delay_us = if one.slow { self.numbers.between(20_000, 200_000) } else { self.numbers.between(300, 4_000) };
         self.at(delay_us, Happening::Written { machine, life });
     }
 
@@ -294,7 +299,8 @@ impl<C: Conduct> World<C> {
             return Ok(());
         }
         let one = &self.machines[machine];
-        let sealers = one.executor.sealers(one.ledger.state().as_ref()).map_err(|error| Violation(error.to_string()))?;
+        let sealers =
+            one.executor.sealers(one.ledger.state().as_ref()).map_err(|error| Violation(error.to_string()))?;
         let set = sealers.set_at(height + 1);
         let members = set.sealers.to_vec();
         if self.checker.next_sealers(height) != Some(set.hash) {

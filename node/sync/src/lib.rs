@@ -112,7 +112,9 @@ impl Sync {
 
     /// Whether a block above the tip is one to keep until its turn.
     pub fn wants(&self, number: BlockNumber) -> bool {
-        number > self.tip && number <= self.tip.saturating_add(self.options.window_blocks) && !self.here.contains(&number)
+        number > self.tip
+            && number <= self.tip.saturating_add(self.options.window_blocks)
+            && !self.here.contains(&number)
     }
 
     /// A peer answered with these blocks, of which those that are wanted are kept.
@@ -172,7 +174,8 @@ impl Sync {
                 continue;
             }
             let free = |peer: &Peer| peer.asked.is_none() && peer.left_alone_until <= now && peer.height >= next;
-            let Some((key, peer)) = self.peers.iter_mut().filter(|(_, peer)| free(peer)).min_by_key(|(_, peer)| peer.left_alone_until)
+            let Some((key, peer)) =
+                self.peers.iter_mut().filter(|(_, peer)| free(peer)).min_by_key(|(_, peer)| peer.left_alone_until)
             else {
                 break;
             };
@@ -187,7 +190,10 @@ impl Sync {
     /// The last block of a request under way that asks for this one.
     fn asked_through(&self, number: BlockNumber) -> Option<BlockNumber> {
         let asked = self.peers.values().filter_map(|peer| peer.asked);
-        asked.map(|(from, count, _)| (from, from + count - 1)).find(|(from, to)| (*from..=*to).contains(&number)).map(|(_, to)| to)
+        asked
+            .map(|(from, count, _)| (from, from + count - 1))
+            .find(|(from, to)| (*from..=*to).contains(&number))
+            .map(|(_, to)| to)
     }
 
     /// When [`Sync::poll`] may have something to ask again.

@@ -36,7 +36,8 @@ impl<C: Conduct> Pbft<C> {
         slot.executing = false;
         (slot.executed, slot.executed_at) = (Some(header), now);
         let since = if C::CHANGES_MEMBERS_TOO_EARLY { sealers.since.saturating_sub(1) } else { sealers.since };
-        let sealers = if since == sealers.since { sealers } else { Arc::new(SealerSet { since, ..(*sealers).clone() }) };
+        let sealers =
+            if since == sealers.since { sealers } else { Arc::new(SealerSet { since, ..(*sealers).clone() }) };
         self.sets.insert(since, sealers);
         self.known_through = self.known_through.max(height.saturating_add(self.options.depth));
     }

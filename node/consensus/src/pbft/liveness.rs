@@ -76,7 +76,9 @@ impl<C: Conduct> Pbft<C> {
         let ordered = |height: &BlockNumber| self.slots.get(height).is_some_and(|slot| slot.committed.is_some());
         let height = self.window().find(|height| !ordered(height))?;
         let begun = self.slots.get(&height).is_some_and(|slot| {
-            slot.standing.is_some() || slot.prepares.ballots().next().is_some() || slot.commits.ballots().next().is_some()
+            slot.standing.is_some()
+                || slot.prepares.ballots().next().is_some()
+                || slot.commits.ballots().next().is_some()
         });
         ((begun || self.transactions_wait) && self.may_prepare(height)).then_some(height)
     }

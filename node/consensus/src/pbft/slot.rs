@@ -63,12 +63,8 @@ impl Votes {
 
     /// The weight behind a ballot; each member counts once.
     pub(super) fn weight(&self, set: &SealerSet, ballot: &Ballot, count_repeated: bool) -> u64 {
-        let once: u64 = self
-            .by_member
-            .iter()
-            .filter(|(_, (said, _))| said == ballot)
-            .map(|(member, _)| set.weight(*member))
-            .sum();
+        let once: u64 =
+            self.by_member.iter().filter(|(_, (said, _))| said == ballot).map(|(member, _)| set.weight(*member)).sum();
         let again = if count_repeated { self.repeated.get(ballot).copied().unwrap_or(0) } else { 0 };
         once + again
     }
@@ -84,7 +80,8 @@ impl Votes {
     /// The signatures behind a ballot, ascending by member.
     pub(super) fn certificate(&self, ballot: &Ballot) -> Certificate {
         let votes = self.by_member.iter().filter(|(_, (said, _))| said == ballot);
-        let votes = votes.map(|(member, (_, signature))| CertificateVote { member: *member, signature: signature.clone() });
+        let votes =
+            votes.map(|(member, (_, signature))| CertificateVote { member: *member, signature: signature.clone() });
         Certificate { votes: votes.collect(), ..Certificate::default() }
     }
 }
@@ -116,7 +113,8 @@ impl Checkpoints {
         }
         let header = weights.into_iter().find(|(_, weight)| *weight >= set.quorum()).map(|(header, _)| header)?;
         let votes = self.by_member.iter().filter(|(_, (signed, _))| *signed == header);
-        let votes = votes.map(|(member, (_, signature))| CertificateVote { member: *member, signature: signature.clone() });
+        let votes =
+            votes.map(|(member, (_, signature))| CertificateVote { member: *member, signature: signature.clone() });
         Some((header, Certificate { votes: votes.collect(), ..Certificate::default() }))
     }
 }

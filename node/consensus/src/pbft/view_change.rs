@@ -225,7 +225,8 @@ impl<C: Conduct> Pbft<C> {
         for (height, slot) in &mut self.slots {
             let stood = slot.standing.take().map(|standing| standing.digest);
             slot.asked = None;
-            if let Some(digest) = stood.filter(|digest| chosen.get(height) != Some(digest) && slot.committed.is_none()) {
+            if let Some(digest) = stood.filter(|digest| chosen.get(height) != Some(digest) && slot.committed.is_none())
+            {
                 self.outputs.push(Output::Abandon { height: *height, digest });
                 slot.held = slot.held.filter(|held| *held != digest);
                 slot.fetching = slot.fetching.filter(|fetching| *fetching != digest);

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
 use entente_executor::{CodeOptions, Executor, container};
-use entente_group::{CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, Replay, Signing, open_with};
+use entente_group::{
+    CommittedBlock, Effect, Event, Group, GroupError, GroupOptions, Halt, Now, Replay, Signing, open_with,
+};
 use entente_host::gas::{PROTOCOL_VERSIONS, ProtocolVersion};
 use entente_ledger::{Ledger, LedgerOptions};
 use entente_pool::{AdmissionError, check};

@@ -1,0 +1,110 @@
+//! What the nodes of a group tell one another.
+
+use std::sync::Arc;
+
+use entente_consensus::{Input, Message as ConsensusMessage};
+use entente_types::{PublicKey, Version};
+
+use crate::{Effect, Group, Incoming, Message, Now, ServeTask, proposals::Want, remembered::StoredProposal};
+
+/// How often a node tells the others how far it is, where no block does, in milliseconds.
+const STATUS_INTERVAL_MS: u64 = 1_000;
+
+impl Group {
+    pub(crate) fn hear(&mut self, now: Now, from: PublicKey, incoming: Incoming, effects: &mut Vec<Effect>) {
+        let Incoming { message, looked } = incoming;
+        let mut input = None;
+        match message {
+            Message::Consensus(message) => input = Some(Input::Message { from, message }),
+            Message::PrePrepare { vote, proposal } => {
+                self.candidate = Some(proposal);
+                input = Some(Input::Message { from, message: ConsensusMessage::PrePrepare(vote) });
+            }
+            Message::Transactions(_) => {
+                for looked in looked {
+                    // Whoever sent it was told; here it is in the pool or it is not.
+                    let _ = looked.checked.and_then(|checked| self.pool.admit(checked));
+                }
+                self.proposals.fill_from(&self.pool);
+            }
+            Message::GetProposal { digest, .. } => {
+                let found = self.proposals.get(&digest).map(|held| Arc::clone(&held.proposal));
+                effects.extend(found.map(|found| Effect::Send { to: from, message: Message::Proposal(found) }));
+            }
+            Message::Proposal(proposal) => {
+                let digest = proposal.digest(self.suite);
+                if self.proposals.is_asked_for(&digest) {
+                    self.insert_proposal(digest, proposal);
+                    self.proposals.hurry(now.monotonic_ms, &digest);
+                }
+            }
+            Message::GetProposed { digest, positions, .. } => {
+                let transactions = self.proposals.bodies(&digest, &positions);
+                if !transactions.is_empty() {
+                    effects.push(Effect::Send { to: from, message: Message::Proposed { digest, transactions } });
+                }
+            }
+            Message::Proposed { digest, transactions } => {
+                let places: Vec<u32> = transactions.iter().map(|(place, _)| *place).collect();
+                self.proposals.take_in(&digest, &places, looked);
+            }
+            Message::Status { height } => self.catching_up.peer_is_at(from, height),
+            Message::GetBlocks { from: first, count } => {
+                effects.push(Effect::Serve(ServeTask { to: from, from: first, count }));
+            }
+            Message::Blocks(blocks) => self.catching_up.take_in(now.monotonic_ms, from, blocks, looked),
+        }
+        self.drive(now, input, effects);
+        self.candidate = None;
+    }
+
+    /// Tells the others how far this node is: after each block, and from time to time, since messages are lost.
+    pub(crate) fn tell_status(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.alone && self.status_at <= now.monotonic_ms {
+            self.status_at = now.monotonic_ms + STATUS_INTERVAL_MS;
+            effects.push(Effect::Broadcast(Message::Status { height: self.written }));
+        }
+    }
+
+    /// Asks others for proposals and transactions that are not here: the proposer first, then whoever may have them.
+    pub(crate) fn fetch_proposals(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let sealers = self.chain.sealers.at(self.chain.height() + 1);
+        let others: Vec<PublicKey> = sealers.iter().map(|member| member.key).filter(|key| *key != self.own).collect();
+        for (want, attempts) in self.proposals.wants(now.monotonic_ms) {
+            let digest = match &want {
+                Want::Proposal { digest, .. } | Want::Bodies { digest, .. } => *digest,
+            };
+            let proposer = self.proposals.get(&digest).map(|held| held.proposal.proposer);
+            let first = others.iter().position(|key| Some(key.address()) == proposer).unwrap_or(0);
+            let Some(to) = others.get((first + attempts) % others.len().max(1)).copied() else { continue };
+            let message = match want {
+                Want::Proposal { height, digest } => Message::GetProposal { height, digest },
+                Want::Bodies { height, digest, positions } => Message::GetProposed { height, digest, positions },
+            };
+            effects.push(Effect::Send { to, message });
+        }
+    }
+
+    /// Blocks that came whole, as far as it is their turn.
+    pub(crate) fn feed(&mut self, now: Now) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let mut parent = self.chain.certified.header.proposal;
+        for height in self.chain.height() + 1..=self.chain.height() + self.depth {
+            let Some(fetched) = self.catching_up.take(now.monotonic_ms, height, &self.pool) else { break };
+            let proposal = fetched.block.proposal(self.suite, self.genesis, parent);
+            let digest = proposal.digest(self.suite);
+            if digest != fetched.block.header.proposal {
+                self.catching_up.bad_block(now.monotonic_ms, height);
+                break;
+            }
+            parent = digest;
+            let certified = fetched.certified(self.suite);
+            let stored =
+                StoredProposal { version: Version, proposal: Arc::new(proposal), transactions: fetched.transactions };
+            self.pool.set_aside(&stored.proposal.transactions);
+            self.proposals.insert_whole(digest, stored, fetched.block.left_out.clone());
+            inputs.push(Input::Fetched { digest, certified });
+        }
+        inputs
+    }
+}
