@@ -11,7 +11,7 @@ use entente_executor::{CodeKey, CodeOptions, CodeVault};
 use entente_group::{Group, GroupError, OpenGroupError, Signing, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
-use entente_types::GroupId;
+use entente_types::{ConsensusKind, GroupId};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -128,6 +128,11 @@ impl Node {
             .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
         let calls = Arc::new(calls);
         let id = genesis.group_id.clone();
+        if genesis.consensus != ConsensusKind::Solo {
+            // The engine is there; the network that its nodes would talk over is not.
+            let error = Box::new(GroupError::Consensus(genesis.consensus));
+            return Err(StartError::Group { group: id, error });
+        }
         let engine = open_store(&id, &resources)?;
         let code = open_code(folder, storage);
         let vault = code.clone().map(|code| CodeVault::new(code, CodeKey::derive(&key.to_bytes())));

@@ -1,4 +1,4 @@
-//! One group: ledger, pool, consensus, executor and native modules joined once, without clock, thread or socket.
+//! One group: ledger, pool, consensus, sync, executor and native modules joined once, without clock, thread or socket.
 //!
 //! This crate owns how the rooms work together: what is proposed, executed, certified, written and told, and in which
 //! order. A step takes an event in and gives effects out; it never blocks. Whoever carries the effects out, in real
