@@ -424,7 +424,7 @@ fn what_another_proposal_of_a_height_decides_is_not_remembered() {
     let mut chain = Chain::new(2, 2);
     let sets = [3, 4].map(|seed| {
         let transaction = chain.call_of(1, input("addSealer", &id(seed)));
-        (chain.execute(&[transaction.clone()]), transaction)
+        (chain.execute(std::slice::from_ref(&transaction)), transaction)
     });
     let [(third, _), (fourth, transaction)] = sets;
     assert_ne!(third.sealers, fourth.sealers);
