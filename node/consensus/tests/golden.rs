@@ -23,10 +23,7 @@ fn set() -> SealerSet {
 }
 
 fn certificate(digest: &Hash) -> Certificate {
-    let votes = (0..3).map(|member| CertificateVote {
-        member,
-        signature: identity(member as u8).key.sign(digest),
-    });
+    let votes = (0..3).map(|member| CertificateVote { member, signature: identity(member as u8).key.sign(digest) });
     Certificate { version: Version, votes: votes.collect() }
 }
 
