@@ -69,6 +69,14 @@ pub const EVENTS: &[EventDescription] = &[
         "Do what `why` says, then start the node again.",
     ),
     event(
+        EventLevel::Warn,
+        "consensus_report",
+        "group, report",
+        "Consensus has something to tell: a view was left or began, a member said two things, a message or proposal is one \
+         that no honest member sends, or a certificate is overdue.",
+        "Where it comes again and again, look at the member that it names, and at the connections to it.",
+    ),
+    event(
         EventLevel::Error,
         "group_thread_panicked",
         "group",

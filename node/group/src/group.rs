@@ -184,9 +184,12 @@ impl Group {
             }
             Output::Hold { height, digest } => {
                 self.take_candidate(&digest);
+                if let Some(held) = self.proposals.get(&digest) {
+                    self.pool.set_aside(&held.proposal.transactions);
+                }
                 self.proposals.want(now.monotonic_ms, height, digest);
             }
-            Output::Abandon { digest, .. } => self.abandon(&digest),
+            Output::Abandon { height, digest } => self.abandon(height, &digest),
             Output::Persist(persist) => {
                 let task = self.persist(&persist);
                 effects.push(Effect::Persist(task));
@@ -222,8 +225,9 @@ impl Group {
         self.proposals.insert(digest, proposal, &self.pool);
     }
 
-    fn abandon(&mut self, digest: &Hash) {
-        let free = self.proposals.abandon(digest);
+    fn abandon(&mut self, height: BlockNumber, digest: &Hash) {
+        let voted = self.remembered.has_proposal(height, digest);
+        let free = self.proposals.abandon(digest, voted);
         self.pool.give_back(&free);
     }
 
@@ -372,7 +376,8 @@ impl Group {
         };
         self.pool.committed(height, &included, &left_out);
         for digest in self.proposals.through(height) {
-            self.abandon(&digest);
+            let free = self.proposals.abandon(&digest, false);
+            self.pool.give_back(&free);
         }
         self.catching_up.tip_is(now.monotonic_ms, height);
         Some(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }))

@@ -219,15 +219,19 @@ impl Proposals {
         }
     }
 
-    /// Lets a proposal go; the hashes that no other one has.
-    pub(crate) fn abandon(&mut self, digest: &Hash) -> Vec<Hash> {
+    /// Lets a proposal go; the hashes that no other one has. One that this node voted for stays until its height is
+    /// certified: a later view may begin with it, and then somebody must have it.
+    pub(crate) fn abandon(&mut self, digest: &Hash, voted: bool) -> Vec<Hash> {
         self.questions.remove(digest);
         self.wanted.remove(digest);
         self.fetches.remove(digest);
-        let Some(held) = self.held.remove(digest) else { return Vec::new() };
-        let others: HashSet<Hash> =
-            self.held.values().flat_map(|held| held.proposal.transactions.iter().copied()).collect();
-        held.proposal.transactions.iter().filter(|hash| !others.contains(*hash)).copied().collect()
+        let Some(proposal) = self.held.get(digest).map(|held| Arc::clone(&held.proposal)) else { return Vec::new() };
+        if !voted {
+            self.held.remove(digest);
+        }
+        let others = self.held.iter().filter(|(other, _)| *other != digest);
+        let others: HashSet<Hash> = others.flat_map(|(_, held)| held.proposal.transactions.iter().copied()).collect();
+        proposal.transactions.iter().filter(|hash| !others.contains(*hash)).copied().collect()
     }
 
     /// The digests at and below a height.

@@ -68,11 +68,14 @@ impl Keys {
         self.put(batch, height, height_key(height), &record.encode());
     }
 
+    /// Whether a proposal is on disk, or on its way there: this node voted for it.
+    pub(crate) fn has_proposal(&self, height: BlockNumber, digest: &Hash) -> bool {
+        self.0.contains(&(height, proposal_key(height, digest)))
+    }
+
     pub(crate) fn proposal(&mut self, batch: &mut Batch, digest: &Hash, stored: &StoredProposal) {
         let height = stored.proposal.number;
-        let mut key = vec![PROPOSAL];
-        key.extend_from_slice(&height.to_be_bytes());
-        key.extend_from_slice(digest.as_ref());
+        let key = proposal_key(height, digest);
         // The same proposal has the same bytes.
         if !self.0.contains(&(height, key.clone())) {
             self.put(batch, height, key, &stored.encode());
@@ -86,6 +89,13 @@ impl Keys {
             batch.delete(Column::Consensus, &key);
         }
     }
+}
+
+fn proposal_key(height: BlockNumber, digest: &Hash) -> Vec<u8> {
+    let mut key = vec![PROPOSAL];
+    key.extend_from_slice(&height.to_be_bytes());
+    key.extend_from_slice(digest.as_ref());
+    key
 }
 
 fn height_key(height: BlockNumber) -> Vec<u8> {

@@ -75,6 +75,7 @@ pub fn run_setup<C: Conduct>(setup: Setup, executor: Option<Arc<Executor>>) -> R
     let seed = setup.seed;
     let failed = |at_ms, violation| Failure { seed, at_ms, violation };
     let mut world = World::<C>::new(setup, executor).map_err(|violation| failed(0, violation))?;
+    world.note(|| format!("{:?}", world.setup));
     world.plan();
     world.live().map_err(|violation| failed(world.now_ms(), violation))?;
     let mut statistics = world.statistics.clone();

@@ -195,6 +195,10 @@ impl<C: Conduct> World<C> {
                 }
             }
             Effect::Send { to, message } => {
+                if let Message::GetProposal { height, digest } | Message::GetProposed { height, digest, .. } = &message
+                {
+                    self.note(|| format!("node {machine} asks for proposal {height}, {digest}"));
+                }
                 let places = 0..self.machines.len();
                 for to in places.filter(|place| public_key(self.machines[*place].key) == to).collect::<Vec<_>>() {
                     self.send(machine, to, message.clone());
