@@ -23,7 +23,16 @@ async fn start(change: impl FnOnce(&mut NodeConfig)) -> TestNode {
 
 /// What `/metrics` says of a refusing limit.
 async fn refusals(node: &TestNode, limit: &str) -> u64 {
-    let (_, metrics) = node.get("/metrics").await;
+    // The connection before may still have its place.
+    let told = async {
+        loop {
+            match node.get("/metrics").await {
+                (200, metrics) => return metrics,
+                _ => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let metrics = timeout(PATIENCE, told).await.unwrap();
     let start = format!("entente_refusals_total{{limit=\"{limit}\"");
     let line = metrics.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{limit}: {metrics}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
