@@ -77,6 +77,8 @@ pub struct Setup {
     pub crash_ms_max: u64,
     /// Whether every disk is slow until faults stop.
     pub slow: bool,
+    /// How long a slow disk takes for a write, at least and at most, in milliseconds.
+    pub slow_write_ms: (u64, u64),
     /// When faults stop, in milliseconds.
     pub calm_at_ms: u64,
     /// The least time and height that it goes on for.
@@ -134,6 +136,7 @@ impl Setup {
             crashes_of_ten: 4,
             crash_ms_max: 4_000,
             slow: false,
+            slow_write_ms: (20, 200),
             calm_at_ms: numbers.between(8_000, 20_000),
             ends_at_ms: 30_000,
             ends_at_height: 60,
@@ -180,7 +183,17 @@ impl Setup {
 
     /// Slow disks, and a moment at which one node is lost for good and all others lose their power.
     pub fn death_on_slow_disks(seed: u64) -> Self {
-        Self { nodes: 4, byzantine: Vec::new(), dies: true, faults: (0, 3), slow: true, ..Self::usual(seed) }
+        Self {
+            nodes: 4,
+            spares: 0,
+            byzantine: Vec::new(),
+            dies: true,
+            faults: (0, 3),
+            slow: true,
+            // The one that dies may have written what is still on its way to the disks of all others.
+            slow_write_ms: (1, 1_500),
+            ..Self::usual(seed)
+        }
     }
 
     /// The weight that may be faulty.

@@ -264,7 +264,9 @@ impl<C: Conduct> World<C> {
     fn disk_works(&mut self, machine: usize) {
         let one = &self.machines[machine];
         let life = one.life;
-        let delay_us = if one.slow { self.numbers.between(20_000, 200_000) } else { self.numbers.between(300, 4_000) };
+        let (least, most) = self.setup.slow_write_ms;
+        let delay_us =
+            if one.slow { self.numbers.between(least * 1000, most * 1000) } else { self.numbers.between(300, 4_000) };
         self.at(delay_us, Happening::Written { machine, life });
     }
 

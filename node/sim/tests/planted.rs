@@ -39,6 +39,11 @@ fn two_proposals_signed_after_a_restart() {
 }
 
 #[test]
+fn a_vote_sent_before_it_is_durable() {
+    is_found_out::<planted::HastyVote>(Setup::death_on_slow_disks);
+}
+
+#[test]
 fn one_signer_counted_twice_in_a_quorum() {
     is_found_out::<planted::DoubleCount>(Setup::of);
 }
