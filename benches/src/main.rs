@@ -1,15 +1,24 @@
 //! Measures the rows of the performance page and writes the report: `make bench`.
 
-use std::{env, path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
+use std::{
+    env,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use entente_benches::{
     Growth, LoadFigures, NodeRun, Report, Row, Soak, Steps, Workload, WorkloadError, draw, draw_growth, draw_soak,
     gas_table, measure_gas, measure_growth, measure_steps, median, recoveries_per_second,
 };
+use entente_consensus::Sound;
 use entente_crypto::Suite;
 use entente_driver::CodeFolder;
 use entente_executor::{CodeKey, CodeOptions, CodeStore, CodeVault, Executor};
 use entente_host::{NativeRegistry, gas::PROTOCOL_VERSIONS};
+use entente_sim::{SEEDS_TESTED, Setup, sweep};
 
 /// Rounds of everything that is measured by itself.
 const ROUNDS: usize = 5;
@@ -21,6 +30,8 @@ const LOAD_SECONDS: u32 = 10;
 const ACCOUNTS: u32 = 100_000;
 /// The accounts where steps are measured by themselves.
 const ACCOUNTS_MEASURED: u64 = 10_000;
+/// Seeds of one round of the simulator.
+const SEEDS_MEASURED: u64 = 40;
 /// Transfers of a measured block.
 const BLOCK: u64 = 2_000;
 
@@ -88,6 +99,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         "<= 10",
     ));
 
+    report.results.extend(simulator()?);
+
     let loads = load_rounds(&target, &token, cores)?;
     report.results.insert(0, Row::new("[1] one node, committed / L(1)", loads.ratio, ">= 0.50"));
     report.v = loads.v;
@@ -102,6 +115,28 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     draw(&report, &target.join("bench/report.svg"))?;
     println!("written: target/bench/report.json, target/bench/report.svg and target/bench/growth.svg");
     Ok(())
+}
+
+/// The simulator's rows: how many seeds the tests run, and how fast they go by on one core.
+fn simulator() -> Result<[Row; 2], Box<dyn std::error::Error>> {
+    let mut rates = Vec::new();
+    for round in 0..ROUNDS as u64 {
+        let started = Instant::now();
+        let seeds = round * SEEDS_MEASURED..(round + 1) * SEEDS_MEASURED;
+        let sweep = sweep::<Sound>(seeds, 1, 1, Setup::of, |_| {})?;
+        if let Some(failure) = sweep.failures.into_iter().next() {
+            return Err(failure.into());
+        }
+        rates.push(sweep.statistics.simulated_ms as f64 / 1000.0 / started.elapsed().as_secs_f64());
+    }
+    Ok([
+        Row::new("[2] simulator: seeds run by make test", SEEDS_TESTED as f64, ">= 2000"),
+        Row::new(
+            "[2] simulator: simulated seconds per second of one core, blocks with transactions",
+            median(&mut rates),
+            ">= 100",
+        ),
+    ])
 }
 
 /// Costs by size, which are the longest part: `entente-bench growth` measures them alone.

@@ -88,6 +88,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "pool",
             "consensus",
             "group",
+            "sim",
             "driver",
             "rpc",
             "client",

@@ -64,7 +64,7 @@ impl CatchingUp {
             let number = block.header.number;
             let looked: Vec<Looked> = looked.by_ref().take(block.transactions.len()).collect();
             numbers.push(number);
-            if self.sync.wants(number) {
+            if self.sync.wants(&peer, number) {
                 let transactions = looked.iter().map(|one| Arc::clone(&one.transaction)).collect();
                 self.blocks.insert(number, Fetched { block, transactions, looked, peer, fed: false });
             }

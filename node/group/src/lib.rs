@@ -43,7 +43,7 @@ pub use begin::{Signing, certified_tip, identity, pbft_options, sealer_sets};
 pub use entente_precompiles::registry as native_modules;
 pub use event::{Effect, Event, GroupOptions, Halt, Now};
 pub use group::Group;
-pub use message::{Incoming, Looked, MESSAGE_BLOCKS_MAX, MESSAGE_TRANSACTIONS_MAX, Message};
+pub use message::{Incoming, Looked, MESSAGE_BLOCKS_MAX, MESSAGE_TRANSACTIONS_MAX, Message, MessageFault};
 pub use open::{GroupError, OpenGroupError, open, open_with};
 pub use remembered::{PersistTask, RememberedError, recovered};
 pub use replay::{Replay, ReplayError};

@@ -78,6 +78,51 @@ pub enum Message {
     Blocks(Vec<Arc<Block>>),
 }
 
+/// Why a message is not looked at: no honest node sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessageFault {
+    /// More transactions than a proposal may have.
+    #[error("the message has {found} transactions; allowed are {MESSAGE_TRANSACTIONS_MAX}")]
+    Transactions {
+        /// How many.
+        found: usize,
+    },
+    /// More blocks than one answer may have.
+    #[error("the message has {found} blocks; allowed are {MESSAGE_BLOCKS_MAX}")]
+    Blocks {
+        /// How many.
+        found: usize,
+    },
+    /// Places that come twice or out of order: a short question would get a long answer.
+    #[error("the places of transactions are not ascending")]
+    Places,
+}
+
+impl Message {
+    /// What holds of every message before any of it is worked on.
+    fn check(&self) -> Result<(), MessageFault> {
+        let (transactions, places): (usize, Option<Vec<u32>>) = match self {
+            Self::PrePrepare { proposal, .. } | Self::Proposal(proposal) => (proposal.transactions.len(), None),
+            Self::Transactions(transactions) => (transactions.len(), None),
+            Self::GetProposed { positions, .. } => (positions.len(), Some(positions.clone())),
+            Self::Proposed { transactions, .. } => {
+                (transactions.len(), Some(transactions.iter().map(|(place, _)| *place).collect()))
+            }
+            Self::Blocks(blocks) if blocks.len() as u64 > MESSAGE_BLOCKS_MAX => {
+                return Err(MessageFault::Blocks { found: blocks.len() });
+            }
+            _ => (0, None),
+        };
+        if transactions > MESSAGE_TRANSACTIONS_MAX {
+            return Err(MessageFault::Transactions { found: transactions });
+        }
+        match places {
+            Some(places) if !places.is_sorted_by(|a, b| a < b) => Err(MessageFault::Places),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A transaction from elsewhere, looked at.
 #[derive(Debug, Clone)]
 pub struct Looked {
@@ -99,7 +144,11 @@ pub struct Incoming {
 
 impl Incoming {
     /// Looks at a message's transactions, on rayon's threads; `height` is the node's.
-    pub fn new(rules: &PoolRules, height: BlockNumber, message: Message) -> Self {
+    ///
+    /// # Errors
+    /// A message that no honest node sends.
+    pub fn new(rules: &PoolRules, height: BlockNumber, message: Message) -> Result<Self, MessageFault> {
+        message.check()?;
         let looked = match &message {
             Message::Transactions(transactions) => look(rules, height, transactions.clone()),
             // How much gas may be asked for is for those who form blocks.
@@ -117,7 +166,7 @@ impl Incoming {
             }
             _ => Vec::new(),
         };
-        Self { message, looked }
+        Ok(Self { message, looked })
     }
 
     /// The message.
@@ -134,4 +183,20 @@ fn look(rules: &PoolRules, height: BlockNumber, transactions: Vec<Arc<Transactio
         Looked { hash, transaction, checked }
     });
     looked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_costs_more_than_it_should_is_refused() {
+        let (height, digest) = (1, Hash([1; 32]));
+        let ask = |positions: Vec<u32>| Message::GetProposed { height, digest, positions }.check();
+        assert_eq!(ask(vec![0, 3, 9]), Ok(()));
+        assert_eq!(ask(vec![3, 3]), Err(MessageFault::Places));
+        assert_eq!(ask(vec![4, 3]), Err(MessageFault::Places));
+        let found = MESSAGE_TRANSACTIONS_MAX + 1;
+        assert_eq!(ask((0..found as u32).collect()), Err(MessageFault::Transactions { found }));
+    }
 }

@@ -39,6 +39,9 @@ pub use statistics::Statistics;
 pub use sweep::{Sweep, sweep};
 use world::World;
 
+/// How many seeds the tests run; `make sim` runs more.
+pub const SEEDS_TESTED: u64 = 2_000;
+
 /// What did not hold, and how to see it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -363,7 +363,7 @@ impl<C: Conduct> World<C> {
         } else {
             message
         };
-        let incoming = Incoming::new(group.pool().rules(), group.pool().height(), message);
+        let Ok(incoming) = Incoming::new(group.pool().rules(), group.pool().height(), message) else { return Ok(()) };
         self.tell(machine, life, Event::Message { from, incoming })
     }
 

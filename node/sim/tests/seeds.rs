@@ -1,24 +1,21 @@
 //! Consortia from seeds, in the bad weather that each draws.
 
 use entente_consensus::Sound;
-use entente_sim::{Setup, run, sweep};
+use entente_sim::{SEEDS_TESTED, Setup, run, sweep};
 
 /// A simulation allocates and frees small things all the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How many; `make sim` runs more.
-const SEEDS: u64 = 2_000;
-
 #[test]
 fn no_seed_breaks_a_consortium() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let sweep = sweep::<Sound>(0..SEEDS, threads, 5, Setup::of, |_| {}).expect("threads");
+    let sweep = sweep::<Sound>(0..SEEDS_TESTED, threads, 5, Setup::of, |_| {}).expect("threads");
     let failures: Vec<String> = sweep.failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     println!("{}", sweep.statistics);
-    assert_eq!(sweep.statistics.seeds, SEEDS);
-    assert!(sweep.statistics.blocks >= 60 * SEEDS && sweep.statistics.simulated_ms >= 30_000 * SEEDS);
+    assert_eq!(sweep.statistics.seeds, SEEDS_TESTED);
+    assert!(sweep.statistics.blocks >= 60 * SEEDS_TESTED && sweep.statistics.simulated_ms >= 30_000 * SEEDS_TESTED);
     assert_eq!(sweep.statistics.check(), Ok(()));
 }
 

@@ -110,26 +110,23 @@ impl Sync {
         }
     }
 
-    /// Whether a block above the tip is one to keep until its turn.
-    pub fn wants(&self, number: BlockNumber) -> bool {
-        number > self.tip
-            && number <= self.tip.saturating_add(self.options.window_blocks)
-            && !self.here.contains(&number)
+    /// Whether a block from a peer is one to keep until its turn: only what that peer was asked for is, so that nobody
+    /// fills a node with blocks that it does not want.
+    pub fn wants(&self, peer: &PublicKey, number: BlockNumber) -> bool {
+        let asked = self.peers.get(peer).and_then(|peer| peer.asked);
+        let asked = asked.is_some_and(|(from, count, _)| (from..from.saturating_add(count)).contains(&number));
+        asked && number > self.tip && !self.here.contains(&number)
     }
 
     /// A peer answered with these blocks, of which those that are wanted are kept.
     pub fn answered(&mut self, now: Instant, peer: PublicKey, numbers: &[BlockNumber]) {
+        let wanted: Vec<BlockNumber> = numbers.iter().copied().filter(|number| self.wants(&peer, *number)).collect();
         let Some(known) = self.peers.get_mut(&peer) else { return };
-        let asked = known.asked.take();
-        if numbers.is_empty() && asked.is_some() {
+        if known.asked.take().is_some() && numbers.is_empty() {
             // It said that it is further than it is.
             known.left_alone_until = now.saturating_add(self.options.penalty_ms);
         }
-        for number in numbers {
-            if self.wants(*number) {
-                self.here.insert(*number);
-            }
-        }
+        self.here.extend(wanted);
     }
 
     /// A block that this peer gave does not hold: it is asked of another.
@@ -239,6 +236,7 @@ mod tests {
         assert_eq!(first.len(), 1);
         sync.peer_is_at(peer(1), 20);
         assert_eq!(sync.poll(10), [Request { peer: peer(1), from: 17, count: 4 }]);
+        assert!(sync.wants(&peer(1), 17) && !sync.wants(&peer(1), 1) && !sync.wants(&peer(2), 17));
         sync.answered(20, peer(1), &[17, 18, 19, 20]);
         // The first one says nothing: after its time the second one is asked for its part.
         assert_eq!(sync.poll(2_000), [Request { peer: peer(1), from: 1, count: 16 }]);
