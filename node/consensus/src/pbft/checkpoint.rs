@@ -21,7 +21,7 @@ impl<C: Conduct> Pbft<C> {
             return;
         };
         let Some(digest) = slot.committed else { return };
-        if slot.held != Some(digest) {
+        if !slot.held.contains(&digest) {
             return self.ask_to_hold(height, digest);
         }
         if parent_ran {
@@ -92,7 +92,8 @@ impl<C: Conduct> Pbft<C> {
         }
         let slot = self.slot(height);
         if slot.committed.is_none_or(|committed| committed == digest) {
-            (slot.committed, slot.held) = (Some(digest), Some(digest));
+            slot.committed = Some(digest);
+            slot.held.insert(digest);
             slot.certificate.get_or_insert((certified.header, certified.certificate));
             self.timers.progress();
         }

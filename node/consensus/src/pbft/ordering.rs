@@ -49,7 +49,7 @@ impl<C: Conduct> Pbft<C> {
             return Ok(None);
         }
         let slot = self.slots.get(&below).ok_or(())?;
-        slot.prepared_digest().filter(|digest| slot.held == Some(*digest)).map(Some).ok_or(())
+        slot.prepared_digest().filter(|digest| slot.held.contains(digest)).map(Some).ok_or(())
     }
 
     fn ballot(&self, height: BlockNumber, digest: Hash) -> Ballot {
@@ -103,7 +103,8 @@ impl<C: Conduct> Pbft<C> {
         let ballot = self.ballot(height, digest);
         let slot = self.slot(height);
         slot.standing = Some(Standing { view, digest, origin: Origin::Proposed });
-        (slot.held, slot.valid) = (Some(digest), Some(digest));
+        slot.held.insert(digest);
+        slot.valid = Some(digest);
         slot.record.voted = Some((view, digest));
         slot.changed = true;
         let pre_prepare = Message::PrePrepare(self.identity.vote(me, Domain::PBFT_PRE_PREPARE, ballot));
@@ -187,16 +188,26 @@ impl<C: Conduct> Pbft<C> {
             slot.record.prepared = Some(Prepared { ballot, certificate: slot.prepares.certificate(&ballot) });
             slot.changed = true;
         }
-        // A quorum vouches for the digest: it stands, whether or not the PRE-PREPARE came.
+        // A quorum vouches for the digest: it stands, whether or not the PRE-PREPARE came, and whatever this member voted.
         let prepared = slot.record.prepared.as_ref().map(|prepared| prepared.ballot);
-        let Some(ballot) = prepared.filter(|ballot| active && ballot.view == view) else { return };
+        let prepared = prepared.filter(|ballot| ballot.view == view).map(|ballot| ballot.digest);
+        let Some(digest) = slot.committed.or(prepared).filter(|_| active) else { return };
         let stood = slot.standing.filter(|standing| standing.view == view).map(|standing| standing.digest);
-        if stood != Some(ballot.digest) {
-            slot.standing = Some(Standing { view, digest: ballot.digest, origin: Origin::Vouched });
-            if let Some(digest) = stood {
-                self.outputs.push(Output::Abandon { height, digest });
+        if stood != Some(digest) {
+            slot.standing = Some(Standing { view, digest, origin: Origin::Vouched });
+            if let Some(stood) = stood {
+                self.abandon(height, stood);
             }
         }
+    }
+
+    /// A digest does not stand at a height any more.
+    pub(super) fn abandon(&mut self, height: BlockNumber, digest: Hash) {
+        let slot = self.slot(height);
+        slot.held.remove(&digest);
+        slot.fetching.remove(&digest);
+        slot.valid = slot.valid.filter(|valid| *valid != digest);
+        self.outputs.push(Output::Abandon { height, digest });
     }
 
     /// Has the proposal that stands judged or fetched, and votes for it: the paper's PREPARE.
@@ -211,7 +222,7 @@ impl<C: Conduct> Pbft<C> {
         let digest = standing.digest;
         match standing.origin {
             Origin::Proposed if slot.valid != Some(digest) => self.ask_to_judge(height, digest),
-            Origin::Vouched if slot.held != Some(digest) => self.ask_to_hold(height, digest),
+            Origin::Vouched if !slot.held.contains(&digest) => self.ask_to_hold(height, digest),
             _ if slot.record.voted.is_none_or(|(voted, _)| voted < view) => {
                 slot.record.voted = Some((view, digest));
                 slot.changed = true;
@@ -236,8 +247,7 @@ impl<C: Conduct> Pbft<C> {
 
     pub(super) fn ask_to_hold(&mut self, height: BlockNumber, digest: Hash) {
         let slot = self.slot(height);
-        if slot.fetching != Some(digest) {
-            slot.fetching = Some(digest);
+        if slot.fetching.insert(digest) {
             self.outputs.push(Output::Hold { height, digest });
         }
     }
@@ -246,7 +256,8 @@ impl<C: Conduct> Pbft<C> {
         let view = self.view.number;
         let Some(slot) = self.slots.get_mut(&height) else { return };
         let Some(why) = refused else {
-            (slot.valid, slot.held) = (Some(digest), Some(digest));
+            slot.valid = Some(digest);
+            slot.held.insert(digest);
             return;
         };
         // Whoever proposes what no honest member proposes is not waited for.
@@ -260,8 +271,8 @@ impl<C: Conduct> Pbft<C> {
     }
 
     pub(super) fn held(&mut self, height: BlockNumber, digest: Hash) {
-        if let Some(slot) = self.slots.get_mut(&height).filter(|slot| slot.fetching == Some(digest)) {
-            slot.held = Some(digest);
+        if let Some(slot) = self.slots.get_mut(&height).filter(|slot| slot.fetching.contains(&digest)) {
+            slot.held.insert(digest);
         }
     }
 
@@ -277,7 +288,7 @@ impl<C: Conduct> Pbft<C> {
         if ballot.view != view || ballot.epoch != self.set.since || voted {
             return;
         }
-        if slot.held != Some(ballot.digest) {
+        if !slot.held.contains(&ballot.digest) {
             return self.ask_to_hold(height, ballot.digest);
         }
         slot.commit_voted = Some((view, ballot.digest));

@@ -1,6 +1,6 @@
 //! What is known of one height.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entente_types::{Certificate, CertificateVote, Hash, Signature};
 
@@ -135,10 +135,11 @@ pub(super) struct Slot {
     pub(super) standing: Option<Standing>,
     /// What the group was asked to judge in this view, so that it is asked once.
     pub(super) asked: Option<(u64, Hash)>,
-    /// The proposal that the group was asked to get.
-    pub(super) fetching: Option<Hash>,
-    /// The proposal that the group has, with all its transactions.
-    pub(super) held: Option<Hash>,
+    /// The proposals that the group was asked to get.
+    pub(super) fetching: BTreeSet<Hash>,
+    /// The proposals that the group has, with all their transactions. There can be several: of an earlier view, or of a
+    /// proposer that named two.
+    pub(super) held: BTreeSet<Hash>,
     /// The proposal that the group found valid.
     pub(super) valid: Option<Hash>,
     pub(super) prepares: Votes,

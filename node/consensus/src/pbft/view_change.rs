@@ -222,16 +222,15 @@ impl<C: Conduct> Pbft<C> {
         let first = View::first(&self.set);
         self.view = View { number, base, rotation, settled_through, began_with: Some(new), changes, ..first };
         let chosen: BTreeMap<BlockNumber, Hash> = chosen.into_iter().collect();
+        let mut abandoned = Vec::new();
         for (height, slot) in &mut self.slots {
             let stood = slot.standing.take().map(|standing| standing.digest);
             slot.asked = None;
-            if let Some(digest) = stood.filter(|digest| chosen.get(height) != Some(digest) && slot.committed.is_none())
-            {
-                self.outputs.push(Output::Abandon { height: *height, digest });
-                slot.held = slot.held.filter(|held| *held != digest);
-                slot.fetching = slot.fetching.filter(|fetching| *fetching != digest);
-                slot.valid = None;
-            }
+            let gone = stood.filter(|digest| chosen.get(height) != Some(digest) && slot.committed.is_none());
+            abandoned.extend(gone.map(|digest| (*height, digest)));
+        }
+        for (height, digest) in abandoned {
+            self.abandon(height, digest);
         }
         for (height, digest) in chosen {
             if self.in_window(height) {
