@@ -4,8 +4,12 @@
 //! another. The names are those of Castro and Liskov, "Practical Byzantine Fault Tolerance" (OSDI 1999, here "the
 //! paper"), section 4.
 
+use std::collections::BTreeMap;
+
 use entente_crypto::Domain;
-use entente_types::{BlockNumber, Certificate, CertificateError, Hash, Header, PublicKey, Signature, Suite};
+use entente_types::{
+    BlockNumber, Certificate, CertificateError, Hash, Header, PublicKey, Signature, SignatureClaim, Suite,
+};
 use parity_scale_codec::{Decode, Encode};
 
 use crate::{Identity, SealerSet};
@@ -266,33 +270,46 @@ impl Identity {
         certified.certificate.verify_with(self.scheme.as_ref(), &digest, &set.members)
     }
 
-    fn verify_prepared(&self, set: &SealerSet, prepared: &Prepared) -> Result<(), CertificateError> {
-        let digest = prepared.ballot.signing_digest(self.suite, &self.genesis, Domain::PBFT_PREPARE);
-        prepared.certificate.verify_with(self.scheme.as_ref(), &digest, &set.members)
-    }
-
     /// Whether a VIEW-CHANGE is its member's, and everything in it holds (the paper, section 4.4).
     ///
     /// # Errors
     /// What does not.
     pub fn verify_view_change(&self, set: &SealerSet, change: &ViewChange) -> Result<(), MessageError> {
+        // Whoever is not a member can have nobody verify much.
         self.check(set, change.member, &self.change_digest(change), &change.signature)?;
+        let mut claims = Claims::default();
+        self.claims_of_view_change(set, change, &mut claims)?;
+        claims.verify(self, set)
+    }
+
+    /// Whether what a VIEW-CHANGE shows fits together, if its certificates are signed as they say: that is noted.
+    fn claims_of_view_change<'a>(
+        &self,
+        set: &SealerSet,
+        change: &'a ViewChange,
+        claims: &mut Claims<'a>,
+    ) -> Result<(), MessageError> {
         let mut below = set.since.saturating_sub(1);
-        if let Some(certified) = &change.certified {
-            if certified.height < set.since {
+        if let Some(Certified { height, header, certificate }) = &change.certified {
+            if *height < set.since {
                 return Err(MessageError::Prepared);
             }
-            self.verify_certified(set, certified)?;
-            below = certified.height;
+            let digest = Header::signing_digest(self.suite, &self.genesis, *height, header);
+            claims.certificate(set, digest, certificate)?;
+            below = *height;
         }
-        for prepared in &change.prepared {
-            let Ballot { epoch, view, height, .. } = prepared.ballot;
+        for Prepared { ballot, certificate } in &change.prepared {
             // A member prepares a height only with the one below prepared, so that there is no gap.
-            if epoch != set.since || view >= change.view || height != below.saturating_add(1) {
+            let follows = ballot.height == below.saturating_add(1);
+            if ballot.epoch != set.since || ballot.view >= change.view || !follows {
                 return Err(MessageError::Prepared);
             }
-            self.verify_prepared(set, prepared)?;
-            below = height;
+            claims.certificate(
+                set,
+                ballot.signing_digest(self.suite, &self.genesis, Domain::PBFT_PREPARE),
+                certificate,
+            )?;
+            below = ballot.height;
         }
         Ok(())
     }
@@ -311,6 +328,53 @@ impl Identity {
             return Err(MessageError::Changes);
         }
         self.check(set, new.member, &self.new_view_digest(new), &new.signature)?;
-        new.changes.iter().try_for_each(|change| self.verify_view_change(set, change))
+        let mut claims = Claims::default();
+        for change in &new.changes {
+            let own = MessageError::Signature(change.member);
+            claims.note(self.change_digest(change), change.member, &change.signature, own);
+            self.claims_of_view_change(set, change, &mut claims)?;
+        }
+        claims.verify(self, set)
+    }
+}
+
+/// The signatures that a message shows, with what it would mean if one were not its member's. They are verified
+/// together, and each once: the VIEW-CHANGE messages of one view mostly show the same certificates.
+#[derive(Default)]
+struct Claims<'a> {
+    signed: Vec<(Hash, &'a Signature)>,
+    said: Vec<(u16, MessageError)>,
+    noted: BTreeMap<(Hash, u16), &'a Signature>,
+}
+
+impl<'a> Claims<'a> {
+    fn note(&mut self, digest: Hash, member: u16, signature: &'a Signature, otherwise: MessageError) {
+        if self.noted.get(&(digest, member)) != Some(&signature) {
+            self.noted.insert((digest, member), signature);
+            self.signed.push((digest, signature));
+            self.said.push((member, otherwise));
+        }
+    }
+
+    fn certificate(
+        &mut self,
+        set: &SealerSet,
+        digest: Hash,
+        certificate: &'a Certificate,
+    ) -> Result<(), CertificateError> {
+        for SignatureClaim { member, signature, .. } in certificate.claims(&set.members)? {
+            self.note(digest, member, signature, CertificateError::Signature(member).into());
+        }
+        Ok(())
+    }
+
+    fn verify(self, identity: &Identity, set: &SealerSet) -> Result<(), MessageError> {
+        for (signer, (member, otherwise)) in identity.scheme.signers(&self.signed).into_iter().zip(self.said) {
+            let signer = signer.ok().map(|signer| signer.key);
+            if signer.is_none() || signer != set.key(member) {
+                return Err(otherwise);
+            }
+        }
+        Ok(())
     }
 }

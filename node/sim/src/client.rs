@@ -8,7 +8,11 @@ use entente_types::{
     Amount, BlockNumber, Bytes, Genesis, NativeTransaction, Suite, Transaction, UnsignedTransaction, Version,
 };
 
-use crate::{Keys, Numbers, Setup, keys::public_key, setup::ACCOUNTS_FROM};
+use crate::{
+    Keys, Numbers, Setup,
+    keys::public_key,
+    setup::{ACCOUNTS_FROM, WEIGHT_MAX},
+};
 
 /// How many accounts send.
 const ACCOUNTS: u64 = 6;
@@ -113,7 +117,7 @@ impl Clients {
         self.sign(account, height, Some(native(0x1000)), input)
     }
 
-    /// Makes a spare node a sealer, gives it a weight, or lets it go: signed with a sealing key, as the module demands.
+    /// Makes a spare node a sealer, lets it go, or gives a sealer another weight: signed with a sealing key, as the module demands.
     pub(crate) fn change_members(
         &mut self,
         now_ms: u64,
@@ -121,11 +125,19 @@ impl Clients {
         setup: &Setup,
         numbers: &mut Numbers,
     ) -> Arc<Transaction> {
-        let spare = setup.nodes + numbers.place(setup.spares);
-        let node = hex::encode(public_key(spare).as_bytes());
-        let input = match numbers.below(3) {
-            0 | 1 => call("addSealer(string)", &[&node]),
-            _ => call("remove(string)", &[&node]),
+        let name = |place: usize| hex::encode(public_key(place).as_bytes());
+        let reweighs = setup.weighted() && (setup.spares == 0 || numbers.per_mille(500));
+        let input = if reweighs {
+            // Never less than at genesis for those that are honest, and never more for a liar.
+            let place = numbers.place(setup.nodes + setup.spares);
+            let least = setup.weights.get(place).copied().map_or(1, u64::from);
+            let lies = setup.byzantine.iter().any(|(liar, _)| *liar == place);
+            let weight = if lies { least } else { numbers.between(least, WEIGHT_MAX) };
+            call_with("setWeight(string,uint256)", &[Argument::Text(&name(place)), Argument::Number(weight)])
+        } else {
+            let spare = setup.nodes + numbers.place(setup.spares);
+            let signature = if numbers.below(3) < 2 { "addSealer(string)" } else { "remove(string)" };
+            call(signature, &[&name(spare)])
         };
         let key = numbers.place(setup.nodes);
         let transaction = self.sign_with(key, height, Some(native(0x1003)), input);
@@ -155,18 +167,34 @@ pub(crate) fn native(number: u16) -> Address {
 
 /// A call by the Solidity ABI whose arguments are all strings.
 pub(crate) fn call(signature: &str, arguments: &[&str]) -> Vec<u8> {
-    let word = |number: usize| {
+    call_with(signature, &arguments.iter().map(|text| Argument::Text(text)).collect::<Vec<_>>())
+}
+
+/// An argument of a call.
+enum Argument<'a> {
+    Text(&'a str),
+    Number(u64),
+}
+
+/// A call by the Solidity ABI.
+fn call_with(signature: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
+    let word = |number: u64| {
         let mut word = [0; 32];
-        word[24..].copy_from_slice(&(number as u64).to_be_bytes());
+        word[24..].copy_from_slice(&number.to_be_bytes());
         word
     };
     let mut input = entente_crypto::keccak256(signature.as_bytes()).0[..4].to_vec();
     let mut tail = Vec::new();
     for argument in arguments {
-        input.extend(word(arguments.len() * 32 + tail.len()));
-        tail.extend(word(argument.len()));
-        tail.extend_from_slice(argument.as_bytes());
-        tail.resize(tail.len().next_multiple_of(32), 0);
+        match argument {
+            Argument::Number(number) => input.extend(word(*number)),
+            Argument::Text(text) => {
+                input.extend(word((arguments.len() * 32 + tail.len()) as u64));
+                tail.extend(word(text.len() as u64));
+                tail.extend_from_slice(text.as_bytes());
+                tail.resize(tail.len().next_multiple_of(32), 0);
+            }
+        }
     }
     input.extend(tail);
     input

@@ -1,13 +1,16 @@
 //! What one simulation is made of, drawn from its seed.
 
 use entente_types::{
-    ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, GroupIdError, Limits, Member, Suite, Version,
+    ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, GroupIdError, Limits, Member, Suite, Version, quorum,
 };
 
 use crate::{Numbers, keys::public_key};
 
 /// The place of the first account among the keys; nodes stand before it.
 pub(crate) const ACCOUNTS_FROM: usize = 16;
+
+/// The greatest weight that a vote has.
+pub(crate) const WEIGHT_MAX: u64 = 4;
 
 /// How a Byzantine node behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct Setup {
     pub seed: u64,
     /// How many sealers there are.
     pub nodes: usize,
+    /// The weight of each sealer's vote at genesis. Where they differ, clients change them too.
+    pub weights: Vec<u32>,
     /// How many nodes there are beside them that can be made sealers.
     pub spares: usize,
     /// The pipeline's depth.
@@ -108,21 +113,17 @@ impl Setup {
             1 | 2 => 7,
             _ => 4,
         };
-        let tolerated = (nodes - 1) / 3;
         let dies = numbers.per_mille(100);
-        let faulty = numbers.below(tolerated as u64 + 1) as usize;
+        let weights = if dies { vec![1; nodes] } else { weights(seed, nodes) };
+        let tolerated = tolerated(&weights);
+        let faulty = numbers.below(u64::from(tolerated) + 1) as u32;
         let faulty = if dies { faulty.min(tolerated - 1) } else { faulty };
-        let mut byzantine: Vec<(usize, Behaviour)> = Vec::new();
-        while byzantine.len() < faulty {
-            let node = numbers.place(nodes);
-            if byzantine.iter().all(|(place, _)| *place != node) {
-                byzantine.push((node, Behaviour::ALL[numbers.place(Behaviour::ALL.len())]));
-            }
-        }
+        let byzantine = byzantine(&weights, faulty, &mut numbers);
         let rough = numbers.below(3);
         Self {
             seed,
             nodes,
+            weights,
             spares: numbers.below(3) as usize,
             depth: numbers.between(1, 3) as u32,
             thorough: numbers.per_mille(10),
@@ -148,6 +149,7 @@ impl Setup {
         let numbers = &mut Numbers::new(seed ^ 0x5704u64);
         Self {
             nodes: 4,
+            weights: vec![1; 4],
             depth: numbers.between(1, 3) as u32,
             thorough: false,
             byzantine: liar.map(|liar| (numbers.place(4), liar)).into_iter().collect(),
@@ -169,6 +171,7 @@ impl Setup {
         let numbers = &mut Numbers::new(seed ^ 0x1055u64);
         Self {
             nodes: 4,
+            weights: vec![1; 4],
             depth: 1,
             spares: 0,
             thorough: false,
@@ -185,6 +188,7 @@ impl Setup {
     pub fn death_on_slow_disks(seed: u64) -> Self {
         Self {
             nodes: 4,
+            weights: vec![1; 4],
             spares: 0,
             byzantine: Vec::new(),
             dies: true,
@@ -197,8 +201,13 @@ impl Setup {
     }
 
     /// The weight that may be faulty.
-    pub const fn tolerated(&self) -> usize {
-        (self.nodes - 1) / 3
+    pub fn tolerated(&self) -> u32 {
+        tolerated(&self.weights)
+    }
+
+    /// Whether votes weigh differently.
+    pub fn weighted(&self) -> bool {
+        self.weights.iter().any(|weight| *weight != 1)
     }
 
     /// The group's document. It does not depend on the seed but for what is in this shape.
@@ -220,8 +229,45 @@ impl Setup {
             evm_timestamp: EvmTimestamp::Seconds,
             balances: false,
             limits: Limits { block_transactions: 50, ..Limits::default() },
-            sealers: (0..self.nodes).map(|place| Member { key: public_key(place), weight: 1 }).collect(),
+            sealers: members(&self.weights),
             allocations: vec![],
         })
     }
+}
+
+/// The sealers with these weights.
+fn members(weights: &[u32]) -> Vec<Member> {
+    weights.iter().enumerate().map(|(place, weight)| Member { key: public_key(place), weight: *weight }).collect()
+}
+
+/// The weight that may be faulty where these are the votes' weights.
+fn tolerated(weights: &[u32]) -> u32 {
+    let total: u32 = weights.iter().sum();
+    total.saturating_sub(u32::try_from(quorum(&members(weights))).unwrap_or(u32::MAX))
+}
+
+/// One in five consortia has votes of different weights.
+fn weights(seed: u64, nodes: usize) -> Vec<u32> {
+    let mut numbers = Numbers::new(seed ^ 0x3e16);
+    if !numbers.per_mille(200) {
+        return vec![1; nodes];
+    }
+    (0..nodes).map(|_| numbers.between(1, WEIGHT_MAX) as u32).collect()
+}
+
+/// Liars that together weigh so much at most.
+fn byzantine(weights: &[u32], faulty: u32, numbers: &mut Numbers) -> Vec<(usize, Behaviour)> {
+    let mut liars: Vec<(usize, Behaviour)> = Vec::new();
+    let mut left = faulty;
+    let fits = |liars: &[(usize, Behaviour)], left: u32, place: usize| {
+        weights[place] <= left && liars.iter().all(|(liar, _)| *liar != place)
+    };
+    while (0..weights.len()).any(|place| fits(&liars, left, place)) {
+        let place = numbers.place(weights.len());
+        if fits(&liars, left, place) {
+            left -= weights[place];
+            liars.push((place, Behaviour::ALL[numbers.place(Behaviour::ALL.len())]));
+        }
+    }
+    liars
 }

@@ -27,6 +27,8 @@ macro_rules! statistics {
 statistics! {
     /// Simulations.
     seeds,
+    /// Simulations in which votes have different weights.
+    weighted,
     /// Simulated milliseconds.
     simulated_ms,
     /// Blocks of the chains.
@@ -80,6 +82,7 @@ impl Statistics {
     /// The names of what did not happen.
     pub fn check(&self) -> Result<(), Vec<&'static str>> {
         let needed = [
+            ("weighted", self.weighted),
             ("view_changes", self.view_changes),
             ("amnesiac_restarts", self.amnesiac_restarts),
             ("equivocations", self.equivocations),

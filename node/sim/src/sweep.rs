@@ -73,7 +73,7 @@ pub fn sweep<C: Conduct>(
 
 /// The executors of one thread, warm, by the shape of the genesis they are of.
 #[derive(Default)]
-struct Executors(HashMap<(usize, u32), Arc<Executor>>);
+struct Executors(HashMap<(Vec<u32>, u32), Arc<Executor>>);
 
 impl Executors {
     /// A thorough simulation begins with a cold one.
@@ -81,7 +81,7 @@ impl Executors {
         if setup.thorough {
             return Ok(None);
         }
-        let shape = (setup.nodes, setup.depth);
+        let shape = (setup.weights.clone(), setup.depth);
         if let Some(executor) = self.0.get(&shape) {
             return Ok(Some(Arc::clone(executor)));
         }

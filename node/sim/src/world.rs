@@ -83,6 +83,7 @@ impl<C: Conduct> World<C> {
             .ok_or_else(|| Violation("no sealers".into()))?;
         let checker = Checker::new(genesis.hash(), keys.scheme(), header0, set);
         let twins = setup.byzantine.iter().filter(|(_, behaviour)| *behaviour == Behaviour::Twins).count();
+        let weighted = u64::from(setup.weighted());
         let mut world = Self {
             clients: Clients::new(genesis, keys),
             setup,
@@ -92,7 +93,7 @@ impl<C: Conduct> World<C> {
             now_us: 0,
             happenings: BTreeMap::new(),
             sequence: 0,
-            statistics: Statistics { seeds: 1, twins: twins as u64, ..Statistics::default() },
+            statistics: Statistics { seeds: 1, weighted, twins: twins as u64, ..Statistics::default() },
             checker,
             blocked: Vec::new(),
             calm: false,
@@ -378,7 +379,7 @@ impl<C: Conduct> World<C> {
         let machine = places[self.numbers.place(places.len())];
         let (now_ms, height) = (self.now_ms(), self.checker.height());
         let mut batch = self.clients.batch(now_ms, height, &mut self.numbers);
-        if self.setup.spares > 0 && self.numbers.per_mille(60) {
+        if (self.setup.spares > 0 || self.setup.weighted()) && self.numbers.per_mille(60) {
             batch.push(self.clients.change_members(now_ms, height, &self.setup, &mut self.numbers));
         }
         let one = &self.machines[machine];

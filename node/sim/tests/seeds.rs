@@ -25,3 +25,15 @@ fn a_seed_runs_the_same_again() {
         assert_eq!(run(seed), run(seed));
     }
 }
+/// A proposal that a node had voted for was dropped when another height was certified.
+#[test]
+fn a_proposal_voted_for_is_kept_until_its_height_is_certified() {
+    assert!(run(410).is_ok());
+}
+
+/// Two proposals stood at one height in turn, one by this node's own vote and one by a quorum's, and each was asked for
+/// as the other came: the step never ended.
+#[test]
+fn two_proposals_of_one_height_do_not_chase_each_other() {
+    assert!(run(5_096).is_ok());
+}

@@ -221,22 +221,47 @@ impl Certificate {
         digest: &Hash,
         sealers: &[Member],
     ) -> Result<(), CertificateError> {
+        let claims = self.claims(sealers)?;
+        let signed: Vec<(Hash, &Signature)> = claims.iter().map(|claim| (*digest, claim.signature)).collect();
+        for (claim, signer) in claims.iter().zip(scheme.signers(&signed)) {
+            if signer.ok().map(|signer| signer.key) != Some(claim.key) {
+                return Err(CertificateError::Signature(claim.member));
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold for a quorum of the sealer set to have signed a digest: whose each signature must be. It costs
+    /// nothing to see that a certificate is not one by its members or their weight.
+    ///
+    /// # Errors
+    /// Members that are unknown, repeated or out of order, or of too little weight.
+    pub fn claims(&self, sealers: &[Member]) -> Result<Vec<SignatureClaim<'_>>, CertificateError> {
         let mut weight = 0_u64;
         let mut previous = None;
-        for vote in &self.votes {
-            let member =
-                sealers.get(usize::from(vote.member)).filter(|_| previous.is_none_or(|last| last < vote.member));
-            let member = member.ok_or(CertificateError::Members { sealers: sealers.len() })?;
-            previous = Some(vote.member);
-            let signer: Option<PublicKey> = scheme.signer(digest, &vote.signature).ok().map(|signer| signer.key);
-            if signer != Some(member.key) {
-                return Err(CertificateError::Signature(vote.member));
-            }
-            weight = weight.saturating_add(u64::from(member.weight));
+        let mut claims = Vec::with_capacity(self.votes.len().min(sealers.len()));
+        for CertificateVote { member, signature } in &self.votes {
+            let ascends = previous.is_none_or(|last| last < *member);
+            let sealer = sealers.get(usize::from(*member)).filter(|_| ascends);
+            let sealer = sealer.ok_or(CertificateError::Members { sealers: sealers.len() })?;
+            previous = Some(*member);
+            weight = weight.saturating_add(u64::from(sealer.weight));
+            claims.push(SignatureClaim { member: *member, key: sealer.key, signature });
         }
         let quorum = quorum(sealers);
-        if weight < quorum { Err(CertificateError::Quorum { found: weight, quorum }) } else { Ok(()) }
+        if weight < quorum { Err(CertificateError::Quorum { found: weight, quorum }) } else { Ok(claims) }
     }
+}
+
+/// One signature of a certificate, and whose it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureClaim<'a> {
+    /// The member's place in the sealer set.
+    pub member: u16,
+    /// Its key.
+    pub key: PublicKey,
+    /// The signature.
+    pub signature: &'a Signature,
 }
 
 #[cfg(test)]

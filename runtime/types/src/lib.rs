@@ -45,7 +45,8 @@ mod receipt;
 mod transaction;
 
 pub use block::{
-    Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, quorum, sealers_hash,
+    Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, SignatureClaim, quorum,
+    sealers_hash,
 };
 pub use bytes::{Amount, Bytes, Version, hex_bytes};
 pub use configuration::{
