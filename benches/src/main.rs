@@ -50,6 +50,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let token = target.join("contracts/token.wasm");
     match env::args().nth(1).as_deref() {
         Some("growth") => return measure_and_draw_growth(&target).map(drop),
+        Some("load") => {
+            return load_rounds(&target, &token, thread::available_parallelism()?.get()).map(drop).map_err(Into::into);
+        }
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         _ => {}
     }

@@ -69,6 +69,8 @@ pub enum Input {
         height: BlockNumber,
         /// Its digest.
         digest: Hash,
+        /// How many transactions it names.
+        transactions: u64,
     },
     /// There was nothing to propose after all.
     NothingToPropose {

@@ -7,6 +7,14 @@ use entente_types::{BlockNumber, Certificate, CertificateVote, Version};
 
 use crate::{Engine, Identity, Input, Instant, Output, Position};
 
+/// How long the next proposal waits for each transaction of this one, in microseconds. Under load blocks become larger
+/// by that, and what a block costs whatever is in it is shared by more; below ten thousand a second it makes no
+/// difference.
+const WAIT_US_PER_TRANSACTION: u64 = 100;
+
+/// The longest that a proposal waits for that reason, in milliseconds.
+const WAIT_MS_MAX: u64 = 100;
+
 /// Where the height above the certified one stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
@@ -28,7 +36,8 @@ pub struct Solo {
     written: BlockNumber,
     stage: Stage,
     transactions_wait: bool,
-    last_proposal_at: Option<Instant>,
+    /// When the next proposal may be made.
+    next_proposal_at: Instant,
     interval_ms_min: u64,
 }
 
@@ -41,7 +50,7 @@ impl Solo {
             written: tip,
             stage: Stage::Idle,
             transactions_wait: false,
-            last_proposal_at: None,
+            next_proposal_at: 0,
             interval_ms_min,
         }
     }
@@ -56,13 +65,10 @@ impl Solo {
         if self.stage != Stage::Idle || !self.transactions_wait || self.written + 1 < self.certified {
             return Vec::new();
         }
-        if let Some(last) = self.last_proposal_at {
-            let earliest = last.saturating_add(self.interval_ms_min);
-            if now < earliest {
-                return vec![Output::WakeAt(earliest)];
-            }
+        if now < self.next_proposal_at {
+            return vec![Output::WakeAt(self.next_proposal_at)];
         }
-        self.last_proposal_at = Some(now);
+        self.next_proposal_at = now.saturating_add(self.interval_ms_min);
         self.transactions_wait = false;
         self.stage = Stage::Proposing;
         vec![Output::Propose { height: self.next(), parent: None, view: 0 }]
@@ -90,8 +96,10 @@ impl Engine for Solo {
                 self.transactions_wait = true;
                 self.propose(now)
             }
-            (Input::Proposed { height, digest }, Stage::Proposing) if height == self.next() => {
+            (Input::Proposed { height, digest, transactions }, Stage::Proposing) if height == self.next() => {
                 self.stage = Stage::Executing;
+                let wait = (transactions.saturating_mul(WAIT_US_PER_TRANSACTION) / 1_000).min(WAIT_MS_MAX);
+                self.next_proposal_at = self.next_proposal_at.max(now.saturating_add(wait));
                 vec![Output::Execute { height, digest }]
             }
             (Input::NothingToPropose { height }, Stage::Proposing) if height == self.next() => {
@@ -150,7 +158,10 @@ mod tests {
         let digest = Hash([1; 32]);
         let header = Hash([2; 32]);
         assert_eq!(solo.step(0, Input::TransactionsWait), [Output::Propose { height: 1, parent: None, view: 0 }]);
-        assert_eq!(solo.step(0, Input::Proposed { height: 1, digest }), [Output::Execute { height: 1, digest }]);
+        assert_eq!(
+            solo.step(0, Input::Proposed { height: 1, digest, transactions: 1 }),
+            [Output::Execute { height: 1, digest }]
+        );
         assert_eq!(solo.step(0, Input::TransactionsWait), []);
         let outputs = solo.step(0, executed(1, header));
         let [Output::Commit { height: 1, certificate }, Output::Propose { height: 2, .. }] = &outputs[..] else {
@@ -159,7 +170,7 @@ mod tests {
         let signed = Header::signing_digest(Suite::Standard, &solo.identity.genesis, 1, &header);
         let sealer = Member { key: solo.identity.key.public_key(), weight: 1 };
         assert_eq!(certificate.verify_with(&Suite::Standard, &signed, &[sealer]), Ok(()));
-        solo.step(0, Input::Proposed { height: 2, digest });
+        solo.step(0, Input::Proposed { height: 2, digest, transactions: 1 });
         assert_eq!(solo.step(0, executed(2, header)), []);
         let outputs = solo.step(0, Input::Written { height: 1 });
         assert!(matches!(&outputs[..], [Output::Commit { height: 2, .. }]));
@@ -175,12 +186,32 @@ mod tests {
         assert_eq!(solo.step(110, Input::Tick), [Output::Propose { height: 1, parent: None, view: 0 }]);
     }
 
+    #[test]
+    fn after_a_large_block_the_next_is_given_time_to_be_large_too() {
+        let (digest, header) = (Hash([1; 32]), Hash([2; 32]));
+        let waits_until = |transactions| {
+            let mut solo = solo(10);
+            solo.step(100, Input::TransactionsWait);
+            solo.step(100, Input::Proposed { height: 1, digest, transactions });
+            solo.step(101, executed(1, header));
+            match solo.step(101, Input::TransactionsWait)[..] {
+                [Output::WakeAt(time)] => time,
+                ref other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([1, 100, 700, 1_000, 10_000].map(waits_until), [110, 110, 170, 200, 200]);
+    }
+
     fn inputs() -> impl Strategy<Value = Input> {
         let (height, hash) = (0_u64..6, any::<[u8; 32]>().prop_map(Hash));
         prop_oneof![
             Just(Input::Tick),
             Just(Input::TransactionsWait),
-            (height.clone(), hash.clone()).prop_map(|(height, digest)| Input::Proposed { height, digest }),
+            (height.clone(), hash.clone()).prop_map(|(height, digest)| Input::Proposed {
+                height,
+                digest,
+                transactions: 1
+            }),
             height.clone().prop_map(|height| Input::NothingToPropose { height }),
             (height.clone(), hash).prop_map(|(height, header)| executed(height, header)),
             height.prop_map(|height| Input::Written { height }),

@@ -200,7 +200,7 @@ fn the_proposer_asks_for_a_proposal_and_votes_for_it() {
     let mut seat = Seat::new(1);
     let propose = Output::Propose { height: 1, parent: None, view: 0 };
     assert_eq!(seat.step(Input::TransactionsWait), [propose]);
-    assert_eq!(seat.step(Input::Proposed { height: 1, digest: DIGEST }), []);
+    assert_eq!(seat.step(Input::Proposed { height: 1, digest: DIGEST, transactions: 1 }), []);
     let ballot = ballot(0, 1, DIGEST);
     assert_eq!(said(&seat.synced()), [pre_prepare(1, ballot), prepare(1, ballot)]);
     // Another has its turn at the next height.
@@ -275,7 +275,7 @@ fn the_pipeline_judges_a_height_above_a_prepared_one_and_no_further_than_its_dep
     assert_eq!(seat.step(Input::TransactionsWait), []);
     let outputs = seat.hear_all([prepare(1, first), prepare(3, first)]);
     assert_eq!(outputs, [Output::Propose { height: 2, parent: Some(DIGEST), view: 0 }]);
-    seat.step(Input::Proposed { height: 2, digest: OTHER });
+    seat.step(Input::Proposed { height: 2, digest: OTHER, transactions: 1 });
     seat.synced();
     assert_eq!(seat.hear_all([prepare(1, second), prepare(3, second)]), [], "height 3 waits for the certificate of 1");
     seat.synced();

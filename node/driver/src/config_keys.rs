@@ -90,7 +90,8 @@ pub(crate) const CONFIGURATION: &[Section] = &[
         meaning: "How this node takes part in consensus.",
         keys: &[Key {
             name: "interval_ms_min",
-            meaning: "The least time between two proposals of this node.",
+            meaning: "The least time between two proposals of this node. A node that orders alone waits for up to 100 \
+                      milliseconds after a large block, 0.1 for each of its transactions.",
             unit: "milliseconds",
             values: number(0, 3_600_000),
         }],

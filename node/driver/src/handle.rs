@@ -7,13 +7,13 @@ use entente_executor::{CallInput, Called, Executor, Sealers};
 use entente_group::{CommittedBlock, Event};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
-use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction, check};
+use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, read_observers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 use crate::{
-    CallError, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, measures::GroupCounters,
-    run::Message,
+    CallError, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, checks::CheckPool,
+    measures::GroupCounters, run::Message,
 };
 
 /// The blocks that a subscriber may be behind before it is told that it missed some.
@@ -130,6 +130,7 @@ pub(crate) struct Shared {
     pub(crate) blocks: broadcast::Sender<Arc<CommittedBlock>>,
     pub(crate) shown: Mutex<Shown>,
     pub(crate) calls: Arc<CallPool>,
+    pub(crate) checks: Arc<CheckPool>,
     /// The key that this node signs blocks with.
     pub(crate) node_key: PublicKey,
 }
@@ -243,10 +244,10 @@ impl GroupHandle {
         let shared = Arc::clone(&self.shared);
         let held = shared.places.take(transactions.len(), &shared.counters)?;
         let (answer, answered) = oneshot::channel();
-        rayon::spawn(move || {
-            let height = shared.ledger.tip().number;
-            let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
-            let checked = check(&rules, height, transactions);
+        let height = shared.ledger.tip().number;
+        let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
+        let checks = Arc::clone(&shared.checks);
+        checks.check(&rules, height, transactions, move |checked| {
             let _ = shared.messages.send(Message::Admit { checked, answer, held });
         });
         answered.await.map_err(|_| SubmitError::Stopped)

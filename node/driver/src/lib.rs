@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod checks;
 mod code_folder;
 mod config;
 mod config_file;

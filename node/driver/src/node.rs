@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 use crate::{
     CodeFolder, ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
     calls::CallPool,
+    checks::CheckPool,
     handle::{BLOCKS_BEHIND_MAX, Places, Shared},
     measures::GroupCounters,
     read_genesis, read_secret_key,
@@ -124,9 +125,10 @@ impl Node {
         let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         let storage = &config.storage;
         let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
-        let calls = CallPool::new(config.rpc.calls_max)
-            .map_err(|error| StartError::System { what: "threads for calls".into(), error: io::Error::other(error) })?;
+        let threads = |what: &str, error| StartError::System { what: what.into(), error: io::Error::other(error) };
+        let calls = CallPool::new(config.rpc.calls_max).map_err(|error| threads("threads for calls", error))?;
         let calls = Arc::new(calls);
+        let checks = CheckPool::new().map_err(|error| threads("threads for signatures", error))?;
         let id = genesis.group_id.clone();
         if genesis.consensus != ConsensusKind::Solo {
             // The engine is there; the network that its nodes would talk over is not.
@@ -154,6 +156,7 @@ impl Node {
             blocks: broadcast::channel(BLOCKS_BEHIND_MAX).0,
             shown: Mutex::new(shown(&group)),
             calls: Arc::clone(&calls),
+            checks: Arc::new(checks),
             node_key,
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };

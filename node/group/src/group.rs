@@ -292,9 +292,9 @@ impl Group {
             transactions,
             access: None,
         };
-        let digest = proposal.digest(self.suite);
+        let (digest, transactions) = (proposal.digest(self.suite), proposal.transactions.len() as u64);
         self.insert_proposal(digest, Arc::new(proposal));
-        Input::Proposed { height, digest }
+        Input::Proposed { height, digest, transactions }
     }
 
     /// What has become known of the proposals that consensus asks about, and blocks whose turn it is.

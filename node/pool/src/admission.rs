@@ -188,7 +188,11 @@ impl PoolRules {
         if found == 0 || found > limit { Err(AdmissionError::Gas { found, limit }) } else { Ok(()) }
     }
 
-    fn check_one(
+    /// Checks one transaction, of so many bytes where it came from: what costs little first, its signature last.
+    ///
+    /// # Errors
+    /// Why it may not be let in.
+    pub fn check_one(
         &self,
         height: BlockNumber,
         transaction: Arc<Transaction>,

@@ -420,7 +420,11 @@ impl Engine for RocksDb {
             Column::ALL.iter().map(|column| self.shared.family(*column)).collect::<Result<_, _>>()?;
         // Each write adds at most about fifteen bytes of lengths and marks to its key and value.
         let mut writes = WriteBatch::with_capacity_bytes(batch.size() + batch.len() * 16);
-        for operation in batch.iter() {
+        // Each goes into a sorted list, where its place is found faster from its neighbour's. Those of one key stay in
+        // their order.
+        let mut operations: Vec<_> = batch.iter().collect();
+        operations.sort_by(|a, b| (a.column.index(), a.key).cmp(&(b.column.index(), b.key)));
+        for operation in operations {
             let Some(family) = families.get(operation.column.index()) else { continue };
             match operation.value {
                 Some(value) => writes.put_cf(family, operation.key, value),
@@ -430,6 +434,7 @@ impl Engine for RocksDb {
         drop(batch);
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
+        options.set_memtable_insert_hint_per_batch(true);
         // Each write of a batch takes one number. Others may write meanwhile: this is the least that was synced.
         let synced = self.shared.database.latest_sequence_number().saturating_add(writes.len() as u64);
         self.shared.database.write_opt(writes, &options).map_err(|error| self.shared.write_error(&error))?;

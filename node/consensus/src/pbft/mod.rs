@@ -327,7 +327,7 @@ impl<C: Conduct> Engine for Pbft<C> {
             Input::Tick => self.tick(),
             Input::TransactionsWait => self.transactions_wait = true,
             Input::NothingWaits => self.transactions_wait = false,
-            Input::Proposed { height, digest } => self.proposed(height, digest),
+            Input::Proposed { height, digest, .. } => self.proposed(height, digest),
             Input::NothingToPropose { height } => self.nothing_to_propose(height),
             Input::Judged { height, digest, refused } => self.judged(height, digest, refused),
             Input::Held { height, digest } => self.held(height, digest),
