@@ -158,11 +158,19 @@ fn soak(
     minutes: Option<&str>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let minutes = minutes.map_or(Ok(60), str::parse)?;
-    let soak = Soak::run(&target.join("release/entente"), token, minutes)?;
-    print!("{}", soak.summary());
     let folder = target.join("bench");
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("soak.json"), serde_json::to_vec_pretty(&soak)?)?;
+    // Written after each sample: whoever stops it half way has what was seen until then.
+    let write = |soak: &Soak| -> std::io::Result<()> {
+        std::fs::write(folder.join("soak.json"), serde_json::to_vec_pretty(soak)?)
+    };
+    let soak = Soak::run(&target.join("release/entente"), token, minutes, |so_far| {
+        if let Err(error) = write(so_far) {
+            eprintln!("{}: {error}", folder.display());
+        }
+    })?;
+    print!("{}", soak.summary());
+    write(&soak)?;
     draw_soak(&soak, &folder.join("soak.svg"))?;
     println!("written: target/bench/soak.json and target/bench/soak.svg");
     Ok(())

@@ -61,11 +61,11 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Loads a node at half its rate for so many minutes.
+    /// Loads a node at half its rate for so many minutes, and shows what it has so far after each sample.
     ///
     /// # Errors
     /// The node or the load fails.
-    pub fn run(binary: &Path, token: &Path, minutes: u32) -> Result<Self, WorkloadError> {
+    pub fn run(binary: &Path, token: &Path, minutes: u32, mut show: impl FnMut(&Self)) -> Result<Self, WorkloadError> {
         let node = NodeRun::start(binary)?;
         let calibration = node.load(token, CALIBRATION_SECONDS, ACCOUNTS)?;
         let full_rate = calibration.committed / u64::from(CALIBRATION_SECONDS);
@@ -73,17 +73,18 @@ impl Soak {
         println!("the node took {:.0} transfers a second; {minutes} minutes at {rate}", calibration.tps);
         let seconds = minutes * 60;
         let pause = Duration::from_secs(u64::from(seconds)).div_f64(f64::from(SAMPLES));
-        let mut samples = Vec::new();
+        let mut soak = Self { rate, committed: 0, failed: 0, samples: Vec::new() };
         let figures: LoadFigures = thread::scope(|scope| {
             let load = scope.spawn(|| node.load_at(token, Some(rate), seconds, ACCOUNTS));
             let started = Instant::now();
             while !load.is_finished() {
-                samples.push(sample(&node, started.elapsed().as_secs_f64())?);
+                soak.samples.push(sample(&node, started.elapsed().as_secs_f64())?);
+                show(&soak);
                 thread::sleep(pause);
             }
             load.join().map_err(|_| WorkloadError::Wrong("the load panicked".into()))?
         })?;
-        Ok(Self { rate, committed: figures.committed, failed: figures.failed, samples })
+        Ok(Self { committed: figures.committed, failed: figures.failed, ..soak })
     }
 
     /// The figures in a few lines: the middle of what follows the warming against the end.
