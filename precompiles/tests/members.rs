@@ -1,34 +1,20 @@
 //! 0x1003 through a real executor, in pipelines one to four heights deep.
 
+mod common;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_dyn_abi::{DynSolType, DynSolValue};
+use alloy_dyn_abi::DynSolValue;
+use common::{Chain, code, decode, encode, genesis_of, key_of, unsigned};
 use entente_crypto::{SecretKey, Suite, keccak256, sm3};
-use entente_executor::{
-    BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction, Sealers, container, genesis_block,
-};
+use entente_executor::{Executor, Sealers, genesis_block};
 use entente_host::gas::{SCHEDULE_1, to_gas};
 use entente_precompiles::{MEMBERS, MODULES, registry};
 use entente_state::{LayeredState, MapState, StateReader};
-use entente_types::{
-    Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Proposal, Receipt,
-    SealerHistory, Status, UnsignedTransaction, Version, limits::SEALERS_MAX, read_observers, sealers_hash,
-};
+use entente_types::{ConsensusKind, Genesis, Member, SealerHistory, limits::SEALERS_MAX, read_observers, sealers_hash};
 use proptest::prelude::*;
 
 const GAS: u64 = 1_500_000;
-
-struct Chain {
-    genesis: Genesis,
-    executor: Executor,
-    state: Arc<MapState>,
-    tip: ExecutedBlock,
-    nonce: u64,
-}
-
-fn key_of(suite: Suite, seed: u8) -> SecretKey {
-    SecretKey::from_bytes(suite, &[seed; 32]).expect("a key")
-}
 
 /// The node's identifier of the key with this number.
 fn id(seed: u8) -> String {
@@ -50,124 +36,19 @@ impl Chain {
     }
 
     fn of(suite: Suite, consensus: ConsensusKind, sealers: u8, depth: u32) -> Self {
-        let member = |seed| Member { key: key_of(suite, seed).public_key(), weight: 1 };
-        let genesis = Genesis {
-            version: Version,
-            chain_id: 1,
-            group_id: GroupId::new("group1").expect("a name"),
-            ethereum_chain_id: 20200,
-            suite,
-            timestamp_ms: 1_700_000_000_000,
-            consensus,
-            pipeline_depth: depth,
-            protocol_version: 1,
-            evm_hash: EvmHash::Keccak256,
-            evm_timestamp: EvmTimestamp::Seconds,
-            balances: false,
-            limits: Limits::default(),
-            sealers: (1..=sealers).map(member).collect(),
-            allocations: vec![],
-        };
-        let tip = genesis_block(&genesis).expect("block 0");
-        let mut state = MapState::default();
-        state.apply(&tip.changes);
-        let executor = Executor::new(&genesis, registry(suite).expect("modules"));
-        Self { genesis, executor, state: Arc::new(state), tip, nonce: 0 }
-    }
-
-    fn number(&self) -> u64 {
-        self.tip.header.number
-    }
-
-    fn sign(&mut self, seed: u8, to: Option<Address>, input: Vec<u8>) -> InputTransaction {
-        self.nonce += 1;
-        let mut nonce = [0; 32];
-        nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let signer = key_of(self.genesis.suite, seed);
-        let transaction = UnsignedTransaction {
-            version: Version,
-            chain_id: 1,
-            group_id: self.genesis.group_id.clone(),
-            sender: signer.public_key().address(),
-            nonce,
-            valid_until: 500,
-            gas_limit: if to.is_some() { GAS } else { 100_000_000 },
-            to,
-            value: Amount::ZERO,
-            input: Bytes::new(input).expect("a short input"),
-            extra: Bytes::default(),
-        }
-        .sign(&self.genesis.hash(), &signer);
-        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
-    }
-
-    fn call_of(&mut self, seed: u8, input: Vec<u8>) -> InputTransaction {
-        self.sign(seed, Some(MEMBERS), input)
-    }
-
-    /// What a block of these transactions would come to.
-    fn execute(&self, transactions: &[InputTransaction]) -> ExecutedBlock {
-        let parent = &self.tip.header;
-        let proposal = Proposal {
-            version: Version,
-            genesis: self.genesis.hash(),
-            number: parent.number + 1,
-            parent: parent.proposal,
-            view: 0,
-            timestamp_ms: parent.timestamp_ms + 1000,
-            proposer: key_of(self.genesis.suite, 1).public_key().address(),
-            transactions: transactions.iter().map(|transaction| transaction.hash).collect(),
-            access: None,
-        };
-        let input = BlockInput {
-            parent,
-            proposal: &proposal,
-            transactions,
-            state: self.state.clone(),
-            commitment: &self.tip.commitment,
-            record_accesses: false,
-        };
-        self.executor.execute(&input).expect("no fault of the node")
-    }
-
-    fn commit(&mut self, transactions: &[InputTransaction]) -> Vec<Receipt> {
-        self.tip = self.execute(transactions);
-        let mut state = (*self.state).clone();
-        state.apply(&self.tip.changes);
-        self.state = Arc::new(state);
-        self.tip.receipts.clone()
-    }
-
-    /// Calls the module in a block of its own: the code.
-    fn send(&mut self, seed: u8, input: Vec<u8>) -> i64 {
-        let transaction = self.call_of(seed, input);
-        let receipt = self.commit(&[transaction]).remove(0);
-        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
-        code(&receipt)
-    }
-
-    fn empty_blocks(&mut self, count: u64) {
-        (0..count).for_each(|_| drop(self.commit(&[])));
-    }
-
-    fn read(&self, signature: &str, types: &str) -> DynSolValue {
-        let input = keccak256(signature.as_bytes()).0[..4].to_vec();
-        let call = CallInput { from: Address::ZERO, to: MEMBERS, input, gas: 100_000_000 };
-        let receipt = self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault").receipt;
-        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
-        DynSolType::parse(types).unwrap().abi_decode_params(&receipt.output).unwrap()
+        let genesis = Genesis { consensus, pipeline_depth: depth, ..genesis_of(suite, 1..=sealers) };
+        Self::from_genesis(genesis, MEMBERS, GAS)
     }
 
     /// What the module says of the set that was decided last: identifiers, weights, and the height.
     fn sealers(&self) -> (Vec<String>, Vec<u64>, u64) {
-        let read = self.read("sealers()", "(string[],uint256[],uint256)");
+        let read = self.read(encode("sealers()", vec![]), "(string[],uint256[],uint256)");
         let parts = read.as_tuple().unwrap();
-        let number = |value: &DynSolValue| value.as_uint().unwrap().0.to::<u64>();
-        (texts(&parts[0]), parts[1].as_array().unwrap().iter().map(number).collect(), number(&parts[2]))
+        (texts(&parts[0]), parts[1].as_array().unwrap().iter().map(unsigned).collect(), unsigned(&parts[2]))
     }
 
     fn observers(&self) -> Vec<String> {
-        texts(&self.read("observers()", "(string[])").as_tuple().unwrap()[0])
+        texts(&self.read(encode("observers()", vec![]), "(string[])").as_tuple().unwrap()[0])
     }
 
     /// The sets that rule the heights above the tip, as far as they are known.
@@ -183,20 +64,11 @@ fn texts(value: &DynSolValue) -> Vec<String> {
 }
 
 fn input(function: &str, node_id: &str) -> Vec<u8> {
-    let values = DynSolValue::Tuple(vec![node_id.to_owned().into()]);
-    [&keccak256(format!("{function}(string)").as_bytes()).0[..4], &values.abi_encode_params()].concat()
+    encode(&format!("{function}(string)"), vec![node_id.to_owned().into()])
 }
 
 fn weight_input(node_id: &str, weight: u64) -> Vec<u8> {
-    let values = DynSolValue::Tuple(vec![node_id.to_owned().into(), weight.into()]);
-    [&keccak256(b"setWeight(string,uint256)").0[..4], &values.abi_encode_params()].concat()
-}
-
-fn code(receipt: &Receipt) -> i64 {
-    let (high, low) = receipt.output.split_at(24);
-    let code = i64::from_be_bytes(low.try_into().expect("a word"));
-    assert!(high.iter().all(|byte| *byte == if code < 0 { 0xff } else { 0 }), "{receipt:?}");
-    code
+    encode("setWeight(string,uint256)", vec![node_id.to_owned().into(), weight.into()])
 }
 
 #[test]
@@ -250,18 +122,16 @@ fn a_new_sealer_may_change_members_from_the_height_that_it_seals() {
 fn each_way_from_role_to_role_is_gone_and_told() {
     let mut chain = Chain::new(2, 2);
     let mut go = |function: &str, seed: u8, role: &str, weight: u64, ahead: u64| {
-        let transaction = chain.call_of(1, input(function, &id(seed)));
-        let receipt = chain.commit(&[transaction]).remove(0);
+        let receipt = chain.one(1, input(function, &id(seed)));
         assert_eq!(code(&receipt), 1, "{function} {seed}");
         let [log] = receipt.logs.as_slice() else { panic!("{receipt:?}") };
         assert_eq!((log.address, log.topics.len()), (MEMBERS, 2));
         assert_eq!(log.topics[0], keccak256(b"MemberSet(address,string,string,uint256,uint256)"));
         assert_eq!(log.topics[1].0[12..], key_of(Suite::Standard, 1).public_key().address().0);
-        let data = DynSolType::parse("(string,string,uint256,uint256)").unwrap().abi_decode_params(&log.data).unwrap();
+        let data = decode("(string,string,uint256,uint256)", &log.data);
         let parts = data.as_tuple().unwrap();
-        let number = |value: &DynSolValue| value.as_uint().unwrap().0.to::<u64>();
         assert_eq!((parts[0].as_str(), parts[1].as_str()), (Some(id(seed).as_str()), Some(role)));
-        assert_eq!((number(&parts[2]), number(&parts[3])), (weight, chain.number() + ahead));
+        assert_eq!((unsigned(&parts[2]), unsigned(&parts[3])), (weight, chain.number() + ahead));
         (chain.sealers().0, chain.observers())
     };
     let ids = |seeds: &[u8]| seeds.iter().map(|seed| id(*seed)).collect::<Vec<_>>();
@@ -373,26 +243,8 @@ fn a_group_has_no_more_than_so_many_sealers() {
 #[test]
 fn a_contract_does_not_act_for_the_sealer_that_calls_it() {
     let mut chain = Chain::new(1, 1);
-    let relay = r#"(module
-        (import "entente" "input_length" (func $length (result i32)))
-        (import "entente" "input_read" (func $read (param i32 i32 i32)))
-        (import "entente" "call" (func $call (param i32 i32 i64 i32 i32 i32) (result i32)))
-        (import "entente" "return_read" (func $returned (param i32 i32 i32)))
-        (import "entente" "output" (func $output (param i32 i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 18) "\10\03")
-        (func (export "deploy") (result i32) (i32.const 0))
-        (func (export "call") (result i32)
-          (call $read (i32.const 128) (i32.const 0) (call $length))
-          (drop (call $call (i32.const 0) (i32.const 0) (i64.const 1300000000) (i32.const 32) (i32.const 128)
-            (call $length)))
-          (call $returned (i32.const 64) (i32.const 0) (i32.const 32))
-          (call $output (i32.const 64) (i32.const 32))
-          (i32.const 0)))"#;
-    let module = wat::parse_str(relay).expect("wat");
-    let deploy = chain.sign(1, None, container(&module, &[]));
-    let relay = chain.commit(&[deploy]).remove(0).contract.expect("deployed");
-    let through = chain.sign(1, Some(relay), input("addSealer", &id(2)));
+    let relay = chain.deploy_relay();
+    let through = chain.sign(1, Some(relay), input("addSealer", &id(2)), GAS);
     assert_eq!(code(&chain.commit(&[through])[0]), -50_000);
     assert_eq!(chain.send(1, input("addSealer", &id(2))), 1);
 }

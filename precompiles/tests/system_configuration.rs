@@ -1,33 +1,16 @@
 //! 0x1000 through a real executor, in a pipeline three heights deep.
 
-use std::sync::Arc;
+mod common;
 
-use alloy_dyn_abi::{DynSolType, DynSolValue};
-use entente_crypto::{SecretKey, Suite, keccak256, sm3};
-use entente_executor::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
-use entente_precompiles::{SYSTEM_CONFIGURATION, registry};
-use entente_state::MapState;
-use entente_types::{
-    Address, Amount, Bytes, ConfigurationKey, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member,
-    Proposal, Receipt, Status, UnsignedTransaction, Version,
-};
+use common::{Chain, code, decode, encode, genesis_of, key_of, unsigned};
+use entente_crypto::{Suite, keccak256, sm3};
+use entente_precompiles::SYSTEM_CONFIGURATION;
+use entente_types::{ConfigurationKey, Genesis, Limits, Status};
 use proptest::prelude::*;
 
 const DEPTH: u64 = 3;
 /// Enough for any call of the module, and below every limit that can be set.
 const GAS: u64 = 99_000;
-
-struct Chain {
-    genesis: Genesis,
-    executor: Executor,
-    state: Arc<MapState>,
-    tip: ExecutedBlock,
-    nonce: u64,
-}
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).expect("a key")
-}
 
 impl Chain {
     fn new() -> Self {
@@ -36,116 +19,23 @@ impl Chain {
 
     fn of(suite: Suite) -> Self {
         let genesis = Genesis {
-            version: Version,
-            chain_id: 1,
-            group_id: GroupId::new("group1").expect("a name"),
-            ethereum_chain_id: 20200,
-            suite,
-            timestamp_ms: 1_700_000_000_000,
-            consensus: ConsensusKind::Pbft,
             pipeline_depth: DEPTH as u32,
-            protocol_version: 1,
-            evm_hash: EvmHash::Keccak256,
-            evm_timestamp: EvmTimestamp::Seconds,
-            balances: false,
             limits: Limits { block_gas: 10_000_000, transaction_gas: 5_000_000, block_transactions: 100 },
-            sealers: vec![Member { key: key(200).public_key(), weight: 1 }],
-            allocations: vec![],
+            ..genesis_of(suite, [200])
         };
-        let tip = genesis_block(&genesis).expect("block 0");
-        let mut state = MapState::default();
-        state.apply(&tip.changes);
-        let executor = Executor::new(&genesis, registry(suite).expect("modules"));
-        Self { genesis, executor, state: Arc::new(state), tip, nonce: 0 }
-    }
-
-    fn number(&self) -> u64 {
-        self.tip.header.number
-    }
-
-    fn sign(&mut self, seed: u8, to: Option<Address>, input: Vec<u8>, gas_limit: u64) -> InputTransaction {
-        self.nonce += 1;
-        let mut nonce = [0; 32];
-        nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let signer = key(seed);
-        let transaction = UnsignedTransaction {
-            version: Version,
-            chain_id: 1,
-            group_id: self.genesis.group_id.clone(),
-            sender: signer.public_key().address(),
-            nonce,
-            valid_until: 500,
-            gas_limit,
-            to,
-            value: Amount::ZERO,
-            input: Bytes::new(input).expect("a short input"),
-            extra: Bytes::default(),
-        }
-        .sign(&self.genesis.hash(), &signer);
-        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
-    }
-
-    fn commit(&mut self, transactions: &[InputTransaction]) -> Vec<Receipt> {
-        let parent = &self.tip.header;
-        let proposal = Proposal {
-            version: Version,
-            genesis: self.genesis.hash(),
-            number: parent.number + 1,
-            parent: parent.proposal,
-            view: 0,
-            timestamp_ms: parent.timestamp_ms + 1000,
-            proposer: key(200).public_key().address(),
-            transactions: transactions.iter().map(|transaction| transaction.hash).collect(),
-            access: None,
-        };
-        let executed = self
-            .executor
-            .execute(&BlockInput {
-                parent,
-                proposal: &proposal,
-                transactions,
-                state: self.state.clone(),
-                commitment: &self.tip.commitment,
-                record_accesses: false,
-            })
-            .expect("no fault of the node");
-        let mut state = (*self.state).clone();
-        state.apply(&executed.changes);
-        self.state = Arc::new(state);
-        self.tip = executed;
-        self.tip.receipts.clone()
-    }
-
-    fn one(&mut self, seed: u8, input: Vec<u8>) -> Receipt {
-        let transaction = self.sign(seed, Some(SYSTEM_CONFIGURATION), input, GAS);
-        self.commit(&[transaction]).remove(0)
+        Self::from_genesis(genesis, SYSTEM_CONFIGURATION, GAS)
     }
 
     /// Sets a key in a block of its own: the code.
     fn set(&mut self, seed: u8, name: &str, value: &str) -> i64 {
-        let receipt = self.one(seed, set_input(name, value));
-        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
-        code(&receipt)
-    }
-
-    fn empty_blocks(&mut self, count: u64) {
-        (0..count).for_each(|_| drop(self.commit(&[])));
-    }
-
-    fn call(&self, input: Vec<u8>) -> Receipt {
-        let call = CallInput { from: Address::ZERO, to: SYSTEM_CONFIGURATION, input, gas: GAS };
-        self.executor.call(self.state.clone(), &self.tip.header, call).expect("no fault of the node").receipt
+        self.send(seed, set_input(name, value))
     }
 
     /// What the module says of a key: its value and the height.
     fn get(&self, name: &str) -> (String, u64) {
-        let receipt = self.call(get_input(name));
-        assert_eq!(receipt.status, Status::Success, "{receipt:?}");
-        let ty = DynSolType::parse("(string,uint256)").unwrap();
-        match ty.abi_decode_params(&receipt.output).unwrap().as_tuple().unwrap() {
-            [DynSolValue::String(value), DynSolValue::Uint(from, 256)] => (value.clone(), from.to::<u64>()),
-            other => panic!("{other:?}"),
-        }
+        let read = self.read(get_input(name), "(string,uint256)");
+        let parts = read.as_tuple().unwrap();
+        (parts[0].as_str().unwrap().to_owned(), unsigned(&parts[1]))
     }
 
     /// The limits for the heights above the tip.
@@ -155,24 +45,12 @@ impl Chain {
     }
 }
 
-fn input(signature: &str, texts: &[&str]) -> Vec<u8> {
-    let values = texts.iter().map(|text| DynSolValue::from((*text).to_owned())).collect();
-    [&keccak256(signature.as_bytes()).0[..4], &DynSolValue::Tuple(values).abi_encode_params()].concat()
-}
-
 fn set_input(name: &str, value: &str) -> Vec<u8> {
-    input("setValueByKey(string,string)", &[name, value])
+    encode("setValueByKey(string,string)", vec![name.to_owned().into(), value.to_owned().into()])
 }
 
 fn get_input(name: &str) -> Vec<u8> {
-    input("getValueByKey(string)", &[name])
-}
-
-fn code(receipt: &Receipt) -> i64 {
-    let (high, low) = receipt.output.split_at(24);
-    let code = i64::from_be_bytes(low.try_into().expect("a word"));
-    assert!(high.iter().all(|byte| *byte == if code < 0 { 0xff } else { 0 }), "{receipt:?}");
-    code
+    encode("getValueByKey(string)", vec![name.to_owned().into()])
 }
 
 #[test]
@@ -245,10 +123,7 @@ fn values_that_break_a_rule_change_nothing() {
 fn a_limit_fits_those_beside_it_at_every_height_at_which_it_rules() {
     let mut chain = Chain::new();
     // A block of 20 million is decided, and rules with what is decided in the same block or later.
-    let set = |chain: &mut Chain, name: &str, value: &str| {
-        let input = set_input(name, value);
-        chain.sign(1, Some(SYSTEM_CONFIGURATION), input, GAS)
-    };
+    let set = |chain: &mut Chain, name: &str, value: &str| chain.call_of(1, set_input(name, value));
     let raise = [set(&mut chain, "block_gas_limit", "20000000"), set(&mut chain, "tx_gas_limit", "20000000")];
     assert_eq!(chain.commit(&raise).iter().map(code).collect::<Vec<_>>(), [1, 1]);
     // Lowered again in this order only: a transaction's limit is never above its block's.
@@ -266,25 +141,7 @@ fn only_a_sealer_itself_raises_the_version() {
     let mut chain = Chain::new();
     assert_eq!(chain.set(1, "protocol_version", "2"), -50_000);
     // A contract that a sealer calls does not act for it: it hands its input on to the module.
-    let relay = r#"(module
-        (import "entente" "input_length" (func $length (result i32)))
-        (import "entente" "input_read" (func $read (param i32 i32 i32)))
-        (import "entente" "call" (func $call (param i32 i32 i64 i32 i32 i32) (result i32)))
-        (import "entente" "return_read" (func $returned (param i32 i32 i32)))
-        (import "entente" "output" (func $output (param i32 i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 18) "\10\00")
-        (func (export "deploy") (result i32) (i32.const 0))
-        (func (export "call") (result i32)
-          (call $read (i32.const 128) (i32.const 0) (call $length))
-          (drop (call $call (i32.const 0) (i32.const 0) (i64.const 60000000) (i32.const 32) (i32.const 128)
-            (call $length)))
-          (call $returned (i32.const 64) (i32.const 0) (i32.const 32))
-          (call $output (i32.const 64) (i32.const 32))
-          (i32.const 0)))"#;
-    let module = wat::parse_str(relay).expect("wat");
-    let deploy = chain.sign(1, None, container(&module, &[]), 5_000_000);
-    let relay = chain.commit(&[deploy]).remove(0).contract.expect("deployed");
+    let relay = chain.deploy_relay();
     for (input, expected) in [(set_input("protocol_version", "2"), -50_000), (set_input("tx_count_limit", "9"), 1)] {
         let transaction = chain.sign(200, Some(relay), input, 200_000);
         assert_eq!(code(&chain.commit(&[transaction]).remove(0)), expected);
@@ -294,8 +151,8 @@ fn only_a_sealer_itself_raises_the_version() {
     // The next one only when this one has ruled a block.
     assert_eq!(chain.set(200, "protocol_version", "3"), 1);
     let twice = [
-        chain.sign(200, Some(SYSTEM_CONFIGURATION), set_input("protocol_version", "4"), GAS),
-        chain.sign(200, Some(SYSTEM_CONFIGURATION), set_input("protocol_version", "5"), GAS),
+        chain.call_of(200, set_input("protocol_version", "4")),
+        chain.call_of(200, set_input("protocol_version", "5")),
     ];
     // Version 2 rules this block, which this release does not know.
     let parent = chain.tip.header.clone();
@@ -311,12 +168,11 @@ fn a_change_is_told_and_costs_what_the_table_says() {
     let [log] = receipt.logs.as_slice() else { panic!("{receipt:?}") };
     assert_eq!(log.address, SYSTEM_CONFIGURATION);
     assert_eq!(log.topics[0], keccak256(b"ConfigurationSet(address,string,string,uint256)"));
-    assert_eq!(log.topics[1].0[12..], key(7).public_key().address().0);
-    let ty = DynSolType::parse("(string,string,uint256)").unwrap();
-    let data = ty.abi_decode_params(&log.data).unwrap();
+    assert_eq!(log.topics[1].0[12..], key_of(Suite::Standard, 7).public_key().address().0);
+    let data = decode("(string,string,uint256)", &log.data);
     let parts = data.as_tuple().unwrap();
     assert_eq!((parts[0].as_str(), parts[1].as_str()), (Some("tx_count_limit"), Some("55")));
-    assert_eq!(parts[2].as_uint().unwrap().0.to::<u64>(), 1 + DEPTH);
+    assert_eq!(unsigned(&parts[2]), 1 + DEPTH);
 
     let module = entente_precompiles::MODULES[0];
     let set = module.functions[0];
