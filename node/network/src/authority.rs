@@ -127,6 +127,14 @@ impl TlsKey {
         Ok(self.0.to_pkcs8_der().map_err(making)?.to_bytes())
     }
 
+    /// The public key as certificates hold it, as DER.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub(crate) fn public_der(&self) -> Result<Vec<u8>, AuthorityError> {
+        self.public()?.to_der().map_err(making)
+    }
+
     /// The public key as certificates hold it.
     fn public(&self) -> Result<SubjectPublicKeyInfoOwned, AuthorityError> {
         let document = self.0.verifying_key().to_public_key_der().map_err(making)?;
@@ -214,7 +222,7 @@ impl Authority {
         consensus_keys: &[(Suite, &dyn ConsensusKey)],
         validity: Validity,
     ) -> Result<Chain, AuthorityError> {
-        let tls_key = key.public()?.to_der().map_err(making)?;
+        let tls_key = key.public_der()?;
         let possessions: Vec<Possession> =
             consensus_keys.iter().map(|(suite, key)| Possession::prove(*suite, *key, &tls_key)).collect();
         let profile =

@@ -9,11 +9,14 @@ use std::{
 };
 
 use entente_crypto::{Domain, Hash, PublicKey, Suite};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::{Class, NodeCertificate, limits::INBOX_MESSAGES_MAX};
+use crate::{
+    Class, NodeCertificate,
+    limits::{PLACE_BYTES, WAITING_BYTES_MAX},
+};
 
-/// A message for a group, from one of its nodes.
+/// A message for a group, from one of its nodes. While it is kept it counts against what that node may have waiting.
 #[derive(Debug)]
 pub struct Received {
     /// Its consensus key.
@@ -22,6 +25,17 @@ pub struct Received {
     pub class: Class,
     /// What it says.
     pub payload: Vec<u8>,
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+/// The places of what one peer sent in one group and class and what is not worked on yet.
+pub(crate) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(WAITING_BYTES_MAX / PLACE_BYTES))
+}
+
+/// How many of them a message takes.
+pub(crate) fn places_of(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(PLACE_BYTES).max(1)).unwrap_or(u32::MAX)
 }
 
 /// What a group has sent and received.
@@ -33,6 +47,8 @@ pub struct GroupCounters {
     pub received: [Count; Class::ALL.len()],
     /// Messages that were dropped because too much waited for a peer.
     pub dropped: AtomicU64,
+    /// Messages that were dropped because too much of the peer's waits here.
+    pub overflows: AtomicU64,
     /// Messages from nodes that are not of the group, which were not looked at.
     pub strangers: AtomicU64,
 }
@@ -58,15 +74,16 @@ impl Count {
     }
 }
 
-/// The queues of what was received, one for each class: a flood of one kind holds up no other.
+/// The queues of what was received, one for each class: a flood of one kind holds up no other. They are bounded by the
+/// places of each peer.
 #[derive(Debug)]
 pub struct Inboxes {
     /// Votes and proposals.
-    pub consensus: mpsc::Receiver<Received>,
+    pub consensus: mpsc::UnboundedReceiver<Received>,
     /// Transactions.
-    pub transactions: mpsc::Receiver<Received>,
+    pub transactions: mpsc::UnboundedReceiver<Received>,
     /// Blocks, and requests for them.
-    pub sync: mpsc::Receiver<Received>,
+    pub sync: mpsc::UnboundedReceiver<Received>,
 }
 
 /// A group on the network.
@@ -78,14 +95,14 @@ pub(crate) struct Port {
     pub(crate) suite: Suite,
     /// The consensus keys of the nodes that may hear of it.
     members: Mutex<Arc<BTreeSet<PublicKey>>>,
-    inboxes: [mpsc::Sender<Received>; Class::ALL.len()],
+    inboxes: [mpsc::UnboundedSender<Received>; Class::ALL.len()],
     pub(crate) counters: Arc<GroupCounters>,
 }
 
 impl Port {
     pub(crate) fn new(number: u16, genesis: Hash, suite: Suite) -> (Self, Inboxes) {
         let [(consensus, from_consensus), (transactions, from_transactions), (sync, from_sync)] =
-            std::array::from_fn(|_| mpsc::channel(INBOX_MESSAGES_MAX));
+            std::array::from_fn(|_| mpsc::unbounded_channel());
         let port = Self {
             number,
             genesis,
@@ -113,7 +130,7 @@ impl Port {
         self.suite.hash(Domain::GROUP_TOKEN, &[&self.genesis.0, from, to])
     }
 
-    pub(crate) const fn inbox(&self, class: Class) -> &mpsc::Sender<Received> {
+    pub(crate) const fn inbox(&self, class: Class) -> &mpsc::UnboundedSender<Received> {
         let [consensus, transactions, sync] = &self.inboxes;
         match class {
             Class::Consensus => consensus,

@@ -11,6 +11,8 @@ mod calls;
 mod certificate;
 mod frame;
 mod group;
+#[cfg(test)]
+mod hostile_tests;
 mod limits;
 mod link;
 mod lists;
@@ -18,6 +20,8 @@ mod network;
 mod outbox;
 mod scores;
 mod streams;
+#[cfg(test)]
+mod third_party_tests;
 mod throttle;
 mod tls;
 

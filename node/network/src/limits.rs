@@ -24,8 +24,10 @@ pub(crate) const READ_BYTES: usize = 64 << 10;
 pub(crate) const COMPRESSED_FROM_BYTES: usize = 1 << 10;
 /// Groups of a node at most.
 pub(crate) const GROUPS_MAX: usize = 1_024;
-/// Received messages of one group and class that wait, at most.
-pub(crate) const INBOX_MESSAGES_MAX: usize = 1_024;
+/// The bytes of one peer's messages in one group and class that may wait to be worked on.
+pub(crate) const WAITING_BYTES_MAX: usize = 48 << 20;
+/// What a message counts as at least.
+pub(crate) const PLACE_BYTES: usize = 1 << 10;
 /// The least and greatest time until a lost peer is called again.
 pub(crate) const REDIAL_FIRST: Duration = Duration::from_millis(250);
 /// See above.

@@ -2,19 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use entente_crypto::PublicKey;
 use futures::{AsyncWriteExt as _, FutureExt as _};
 use libp2p_core::Multiaddr;
 use libp2p_swarm::{ConnectionId, Stream};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 
 use crate::{
     Class, NodeCertificate,
     frame::{self, Frame, FrameError, Groups, Hello},
-    group::{Count, Port, Ports, Received},
+    group::{Count, Port, Ports, Received, places, places_of},
     outbox::Outbox,
     throttle::Throttle,
 };
@@ -36,9 +38,16 @@ struct State {
     /// The groups that the peer offers, as it last did.
     offered: Groups,
     /// The groups that it calls by these numbers.
-    incoming: BTreeMap<u16, Arc<Port>>,
+    incoming: BTreeMap<u16, Incoming>,
     /// Our numbers of the same groups.
     shared: BTreeSet<u16>,
+}
+
+/// A group in which the peer is heard, with the places of its messages in each class.
+#[derive(Clone)]
+struct Incoming {
+    port: Arc<Port>,
+    places: [Arc<Semaphore>; Class::ALL.len()],
 }
 
 pub(crate) struct Link {
@@ -141,25 +150,21 @@ impl Link {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(nonce) = state.nonce else { return };
         let by_token: BTreeMap<_, _> = ours.iter().map(|port| (port.token(&nonce, &self.nonce), port)).collect();
-        let pairs =
-            state.offered.0.iter().filter_map(|(number, token)| Some((*number, Arc::clone(by_token.get(token)?))));
-        let incoming: BTreeMap<u16, Arc<Port>> = pairs.collect();
-        let shared: BTreeSet<u16> = incoming.values().map(|port| port.number).collect();
+        let known = |number: &u16, port: &Port| {
+            state.incoming.get(number).filter(|known| known.port.number == port.number).cloned()
+        };
+        let new = |port: &Arc<Port>| Incoming { port: Arc::clone(port), places: std::array::from_fn(|_| places()) };
+        let pairs = state.offered.0.iter().filter_map(|(number, token)| Some((*number, *by_token.get(token)?)));
+        let incoming: BTreeMap<u16, Incoming> =
+            pairs.map(|(number, port)| (number, known(&number, port).unwrap_or_else(|| new(port)))).collect();
+        let shared: BTreeSet<u16> = incoming.values().map(|incoming| incoming.port.number).collect();
         for gone in state.shared.difference(&shared) {
             self.outbox.forget(*gone);
         }
         (state.incoming, state.shared) = (incoming, shared);
     }
 
-    /// The group that the peer means, and the key by which it is one of it.
-    fn incoming(&self, number: u16) -> Option<(Arc<Port>, Option<PublicKey>)> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let port = Arc::clone(state.incoming.get(&number)?);
-        let key = port.member(&self.node);
-        Some((port, key))
-    }
-
-    async fn take(&self, class: Class, frame: Frame, ports: &Ports) -> Result<(), FrameError> {
+    fn take(&self, class: Class, frame: Frame, ports: &Ports) -> Result<(), FrameError> {
         let (group, payload, wire_bytes) = match frame {
             Frame::Hello(hello) if class == Class::Consensus => return self.hello(&hello, ports),
             Frame::Groups(groups) if class == Class::Consensus => return self.groups(groups, ports),
@@ -167,15 +172,27 @@ impl Link {
             Frame::Message { group, payload, wire_bytes } => (group, payload, wire_bytes),
         };
         self.received.add(wire_bytes);
+        let incoming = self.state.lock().unwrap_or_else(PoisonError::into_inner).incoming.get(&group).cloned();
         // A group that it was removed from, or one that this node left: it may not have heard yet.
-        let Some((port, key)) = self.incoming(group) else { return Ok(()) };
-        let Some(from) = key else {
-            port.counters.strangers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let Some(Incoming { port, places }) = incoming else { return Ok(()) };
+        let Some(from) = port.member(&self.node) else {
+            port.counters.strangers.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         };
         port.counters.received.get(class as usize).inspect(|count| count.add(wire_bytes));
-        // Whoever sends faster than it is worked on waits: its stream is not read from meanwhile.
-        let _ = port.inbox(class).send(Received { from, class, payload }).await;
+        let [consensus, transactions, sync] = places;
+        let places = match class {
+            Class::Consensus => consensus,
+            Class::Transactions => transactions,
+            Class::Sync => sync,
+        };
+        match places.try_acquire_many_owned(places_of(payload.len())) {
+            // Nobody takes it any more where the group has stopped.
+            Ok(place) => drop(port.inbox(class).send(Received { from, class, payload, _place: place })),
+            Err(_) => {
+                port.counters.overflows.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         Ok(())
     }
 }
@@ -192,7 +209,7 @@ pub(crate) async fn read(
         match frame::read(class, &mut stream).await {
             Ok(None) => break None,
             Ok(Some(frame)) => {
-                if let Err(error) = link.take(class, frame, &ports).await {
+                if let Err(error) = link.take(class, frame, &ports) {
                     break Some(error);
                 }
             }

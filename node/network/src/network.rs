@@ -367,7 +367,7 @@ async fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<Soc
     }
 }
 
-fn multiaddress(address: SocketAddr) -> Multiaddr {
+pub(crate) fn multiaddress(address: SocketAddr) -> Multiaddr {
     Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port()))
 }
 
