@@ -65,6 +65,10 @@ domains! {
     CODE_CACHE = "code-cache";
     /// The key under which a node seals its compiled code.
     CODE_CACHE_KEY = "code-cache-key";
+    /// That whoever has a TLS key has a consensus key too.
+    POSSESSION = "possession";
+    /// What tells a peer that both belong to a group, and anybody else nothing.
+    GROUP_TOKEN = "group-token";
     /// The key that the Guomi suite seals with, from a longer one.
     SEAL_KEY = "seal-key";
 }

@@ -1,0 +1,167 @@
+//! What waits to leave for one peer: by class, and in each by group, so that no group starves another.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::{Class, limits::queue_bytes_max};
+
+/// A frame and the group it is of; the frames of the link itself are of none.
+pub(crate) type Waiting = (Option<u16>, Arc<[u8]>);
+
+#[derive(Default)]
+struct GroupQueue {
+    frames: VecDeque<Arc<[u8]>>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct ClassQueue {
+    /// The link's own, which go first.
+    own: VecDeque<Arc<[u8]>>,
+    groups: BTreeMap<u16, GroupQueue>,
+    /// The group whose turn was last.
+    last: u16,
+    closed: bool,
+}
+
+impl ClassQueue {
+    fn pop(&mut self) -> Option<Waiting> {
+        if let Some(frame) = self.own.pop_front() {
+            return Some((None, frame));
+        }
+        let after = self.groups.range(self.last..).skip_while(|(group, _)| **group == self.last);
+        let next = after.chain(self.groups.iter()).find(|(_, queue)| !queue.frames.is_empty());
+        let group = next.map(|(group, _)| *group)?;
+        let queue = self.groups.get_mut(&group)?;
+        let frame = queue.frames.pop_front()?;
+        queue.bytes -= frame.len();
+        if queue.frames.is_empty() {
+            self.groups.remove(&group);
+        }
+        self.last = group;
+        Some((Some(group), frame))
+    }
+}
+
+/// The queues of one link.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    classes: [(Mutex<ClassQueue>, Notify); Class::ALL.len()],
+}
+
+impl Outbox {
+    fn class(&self, class: Class) -> &(Mutex<ClassQueue>, Notify) {
+        let [consensus, transactions, sync] = &self.classes;
+        match class {
+            Class::Consensus => consensus,
+            Class::Transactions => transactions,
+            Class::Sync => sync,
+        }
+    }
+
+    /// Has a frame of the link itself leave before all others of its class.
+    pub(crate) fn push_own(&self, class: Class, frame: Arc<[u8]>) {
+        let (queue, news) = self.class(class);
+        queue.lock().unwrap_or_else(PoisonError::into_inner).own.push_back(frame);
+        news.notify_one();
+    }
+
+    /// Has a frame leave; false where too much of its group waits already, and it is dropped.
+    pub(crate) fn push(&self, class: Class, group: u16, frame: &Arc<[u8]>) -> bool {
+        let (queue, news) = self.class(class);
+        {
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let queue = queue.groups.entry(group).or_default();
+            if queue.bytes + frame.len() > queue_bytes_max(class) {
+                return false;
+            }
+            queue.bytes += frame.len();
+            queue.frames.push_back(Arc::clone(frame));
+        }
+        news.notify_one();
+        true
+    }
+
+    /// The next frame of a class; nothing once the outbox is closed.
+    pub(crate) async fn next(&self, class: Class) -> Option<Waiting> {
+        let (queue, news) = self.class(class);
+        loop {
+            {
+                let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                if queue.closed {
+                    return None;
+                }
+                if let Some(waiting) = queue.pop() {
+                    return Some(waiting);
+                }
+            }
+            news.notified().await;
+        }
+    }
+
+    /// Forgets what waits of a group.
+    pub(crate) fn forget(&self, group: u16) {
+        for class in Class::ALL {
+            self.class(class).0.lock().unwrap_or_else(PoisonError::into_inner).groups.remove(&group);
+        }
+    }
+
+    /// Lets nothing more leave.
+    pub(crate) fn close(&self) {
+        for class in Class::ALL {
+            let (queue, news) = self.class(class);
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            *queue = ClassQueue { closed: true, ..ClassQueue::default() };
+            news.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt as _, executor::block_on};
+
+    use super::*;
+
+    fn frame(byte: u8, size: usize) -> Arc<[u8]> {
+        vec![byte; size].into()
+    }
+
+    fn order(outbox: &Outbox, class: Class) -> Vec<(Option<u16>, u8)> {
+        let next = || outbox.next(class).now_or_never().flatten();
+        std::iter::from_fn(next).map(|(group, frame)| (group, frame[0])).collect()
+    }
+
+    #[test]
+    fn groups_take_turns_and_each_keeps_its_order() {
+        let outbox = Outbox::default();
+        for byte in 0..3 {
+            assert!(outbox.push(Class::Consensus, 9, &frame(byte, 1)));
+        }
+        assert!(outbox.push(Class::Consensus, 4, &frame(10, 1)));
+        assert!(outbox.push(Class::Consensus, 12, &frame(20, 1)));
+        outbox.push_own(Class::Consensus, frame(99, 1));
+        let expected = [(None, 99), (Some(4), 10), (Some(9), 0), (Some(12), 20), (Some(9), 1), (Some(9), 2)];
+        assert_eq!(order(&outbox, Class::Consensus), expected);
+    }
+
+    #[test]
+    fn a_group_that_nobody_takes_anything_of_leaves_room_for_the_others() {
+        let outbox = Outbox::default();
+        let large = frame(1, queue_bytes_max(Class::Transactions) / 2);
+        assert!(outbox.push(Class::Transactions, 1, &large));
+        assert!(outbox.push(Class::Transactions, 1, &large));
+        assert!(!outbox.push(Class::Transactions, 1, &frame(2, 1)), "it is full");
+        assert!(outbox.push(Class::Transactions, 2, &frame(3, 1)), "another group is not");
+        assert!(outbox.push(Class::Consensus, 1, &frame(4, 1)), "nor another class");
+        outbox.forget(1);
+        assert_eq!(order(&outbox, Class::Transactions), [(Some(2), 3)]);
+        assert!(outbox.push(Class::Transactions, 1, &frame(5, 1)));
+        outbox.close();
+        assert_eq!(block_on(outbox.next(Class::Transactions)), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! How many bytes a second may leave: a bucket for the node, and one for each group that has a limit of its own.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+/// A token bucket that holds a second's worth. Consensus takes from it without waiting: others wait for what it took.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    bytes_per_second: u64,
+    state: Mutex<(i64, Instant)>,
+}
+
+impl Throttle {
+    /// Lets so many bytes a second pass; 0: any number.
+    pub(crate) fn new(bytes_per_second: u64) -> Self {
+        let full = i64::try_from(bytes_per_second).unwrap_or(i64::MAX);
+        Self { bytes_per_second, state: Mutex::new((full, Instant::now())) }
+    }
+
+    /// Takes so many bytes out, and says how long to wait before they may leave.
+    fn charge(&self, bytes: usize, now: Instant) -> Duration {
+        if self.bytes_per_second == 0 {
+            return Duration::ZERO;
+        }
+        let rate = i64::try_from(self.bytes_per_second).unwrap_or(i64::MAX);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, since) = *state;
+        let elapsed_us = i64::try_from(now.saturating_duration_since(since).as_micros()).unwrap_or(i64::MAX);
+        let gained = (i128::from(elapsed_us) * i128::from(rate) / 1_000_000).min(i128::from(rate)) as i64;
+        let left = left.saturating_add(gained).min(rate).saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        *state = (left, now);
+        if left >= 0 {
+            return Duration::ZERO;
+        }
+        let wait_us = i128::from(left).unsigned_abs() * 1_000_000 / rate.unsigned_abs().max(1) as u128;
+        Duration::from_micros(u64::try_from(wait_us).unwrap_or(u64::MAX))
+    }
+
+    /// Takes so many bytes out, and waits until they may leave where `waits`.
+    pub(crate) async fn pass(&self, bytes: usize, waits: bool) {
+        let wait = self.charge(bytes, Instant::now());
+        if waits && !wait.is_zero() {
+            sleep(wait).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seconds_worth_passes_at_once_and_the_rest_in_its_time() {
+        let throttle = Throttle::new(1_000);
+        let start = Instant::now();
+        assert_eq!(throttle.charge(1_000, start), Duration::ZERO);
+        assert_eq!(throttle.charge(500, start), Duration::from_millis(500));
+        assert_eq!(throttle.charge(500, start), Duration::from_secs(1), "those after it wait longer");
+        assert_eq!(throttle.charge(0, start + Duration::from_secs(1)), Duration::ZERO);
+        assert_eq!(throttle.charge(1_000, start + Duration::from_secs(60)), Duration::ZERO);
+        assert_eq!(throttle.charge(1, start + Duration::from_secs(60)), Duration::from_millis(1), "it holds no more");
+        assert_eq!(Throttle::new(0).charge(usize::MAX, start), Duration::ZERO, "no limit");
+    }
+}
