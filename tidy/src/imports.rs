@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pool", &["crypto", "types"]),
     ("consensus", &["crypto", "types"]),
     ("sync", &["types"]),
+    ("network", &["crypto"]),
     (
         "group",
         &[
@@ -51,7 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "group",
         ],
     ),
-    ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group"]),
+    ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "network"]),
     ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "driver"]),
     ("contract-macros", &[]),
     // All but the macros and the host's table are for the chain in memory of native tests.
@@ -69,6 +70,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ledger",
             "pool",
             "group",
+            "network",
             "driver",
             "rpc",
             "client",
