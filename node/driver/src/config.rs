@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub pool: PoolConfig,
     /// How this node takes part in consensus.
     pub consensus: ConsensusConfig,
+    /// The other nodes.
+    pub network: NetworkConfig,
     /// What the node says of itself.
     pub log: LogConfig,
 }
@@ -219,6 +221,47 @@ pub struct ConsensusConfig {
 impl Default for ConsensusConfig {
     fn default() -> Self {
         Self { interval_ms_min: GroupOptions::default().interval_ms_min }
+    }
+}
+
+/// `[network]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Where this node listens for others, as `ip:port`; empty where it is alone.
+    pub listen: String,
+    /// The nodes that it calls, each as `host:port`.
+    pub peers: Vec<String>,
+    /// The bytes that may leave in a second; consensus does not wait for it. 0: any number.
+    pub bytes_per_second_max: u64,
+    /// The same for each group.
+    pub group_bytes_per_second_max: u64,
+}
+
+/// The entries of `network.peers`.
+const PEERS_MAX: usize = 1_024;
+/// The characters of one of them.
+const PEER_BYTES_MAX: usize = 260;
+
+impl NetworkConfig {
+    /// Where it listens; nothing where it is alone.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+
+    /// The first key whose value is wrong, and that value.
+    pub(crate) fn wrong(&self) -> Option<(&'static str, String)> {
+        if !self.listen.is_empty() && self.address().is_none() {
+            return Some(("network.listen", format!("{:?}", self.listen)));
+        }
+        if self.peers.len() > PEERS_MAX {
+            return Some(("network.peers", format!("{} entries", self.peers.len())));
+        }
+        let fits = |peer: &str| {
+            let port = peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+            peer.len() <= PEER_BYTES_MAX && matches!(port, Some(Ok(1..)))
+        };
+        self.peers.iter().find(|peer| !fits(peer)).map(|peer| ("network.peers", format!("{peer:?}")))
     }
 }
 

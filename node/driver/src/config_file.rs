@@ -92,8 +92,8 @@ impl NodeConfig {
             let line = [key, "rpc.request_bytes_max"].iter().find_map(|key| file.line_of(table.get_ref(), key));
             return Err(file.value(line.unwrap_or(1), key, found.to_string(), allowed));
         }
-        if let Some(found) = config.rpc.wrong_origin() {
-            let key = "rpc.cors_origins";
+        let origin = config.rpc.wrong_origin().map(|found| ("rpc.cors_origins", found));
+        if let Some((key, found)) = origin.or_else(|| config.network.wrong()) {
             let allowed = find(CONFIGURATION, key).map(|key| key.values.allowed()).unwrap_or_default();
             let line = file.line_of(table.get_ref(), key).unwrap_or(1);
             return Err(file.value(line, key, found, allowed));

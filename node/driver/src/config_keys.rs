@@ -97,6 +97,11 @@ pub(crate) const CONFIGURATION: &[Section] = &[
         }],
     },
     Section {
+        name: "network",
+        meaning: "The other nodes. Who is let in stands in admission.toml, its own certificate in the folder certs.",
+        keys: NETWORK,
+    },
+    Section {
         name: "log",
         meaning: "What the node says of itself, on standard error. docs/logs.md lists the events.",
         keys: &[
@@ -213,6 +218,34 @@ const RPC: &[Key] = &[
         meaning: "The same for each group: requests that name it. 0: as many as come.",
         unit: "requests a second",
         values: number(0, 10_000_000),
+    },
+];
+
+const NETWORK: &[Key] = &[
+    Key {
+        name: "listen",
+        meaning: "Where the node listens for other nodes. Empty: it is alone.",
+        unit: "",
+        values: Values::Other("an address such as \"0.0.0.0:30300\", or \"\""),
+    },
+    Key {
+        name: "peers",
+        meaning: "The nodes that it calls, and calls again when they are lost. Those that call it need not stand here.",
+        unit: "",
+        values: Values::Other("a list of at most 1024 addresses such as \"node1.example.org:30301\""),
+    },
+    Key {
+        name: "bytes_per_second_max",
+        meaning: "The bytes that leave for other nodes in a second, of all groups together. Consensus does not wait for \
+                  it, but all else waits for consensus. 0: any number.",
+        unit: "bytes",
+        values: number(0, BYTES_MAX),
+    },
+    Key {
+        name: "group_bytes_per_second_max",
+        meaning: "The same for each group.",
+        unit: "bytes",
+        values: number(0, BYTES_MAX),
     },
 ];
 
