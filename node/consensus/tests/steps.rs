@@ -310,6 +310,35 @@ fn a_timeout_starts_a_view_change_and_the_next_one_takes_twice_as_long() {
 }
 
 #[test]
+fn who_has_executed_a_height_joins_the_one_that_left_and_lacks_votes_for_it() {
+    // Members 0 and 3 committed with this one, 3 died, and 1, which had voted for nothing, wants view 1: alone it never
+    // gets there, and without it the height is never certified.
+    let mut seat = Seat::new(2);
+    let ballot = ballot(0, 1, DIGEST);
+    seat.hear(pre_prepare(1, ballot));
+    seat.judged(1, DIGEST);
+    seat.synced();
+    seat.hear_all([prepare(0, ballot), prepare(3, ballot)]);
+    seat.synced();
+    seat.hear_all([commit(0, ballot), commit(3, ballot)]);
+    seat.executed(1, HEADER, set());
+    seat.synced();
+    seat.hear(checkpoint(0, 1, HEADER));
+    let timeout = PbftOptions::default().view_timeout_ms;
+    seat.now = 10 * timeout;
+    let left = |outputs: &[Output]| outputs.contains(&Output::Report(Report::ViewChangeStarted { view: 1 }));
+    assert!(!left(&seat.step(Input::Tick)), "others may be slow: that is no reason to leave a view");
+    seat.hear(Message::ViewChange(view_change(1, 1, vec![])));
+    seat.now += timeout - 1;
+    assert!(!left(&seat.step(Input::Tick)), "nor is one that wants another");
+    seat.now += 1;
+    assert!(left(&seat.step(Input::Tick)), "but both are");
+    let outputs = seat.synced();
+    let shown = |message: &Message| matches!(message, Message::ViewChange(change) if change.prepared.len() == 1);
+    assert!(said(&outputs).iter().any(shown), "and it shows what it prepared: {outputs:?}");
+}
+
+#[test]
 fn more_than_may_be_faulty_are_joined() {
     let mut seat = Seat::new(2);
     assert_eq!(seat.hear(Message::ViewChange(view_change(0, 5, vec![]))), [], "one may lie");

@@ -37,3 +37,10 @@ fn a_proposal_voted_for_is_kept_until_its_height_is_certified() {
 fn two_proposals_of_one_height_do_not_chase_each_other() {
     assert!(run(5_096).is_ok());
 }
+
+/// One of three that were left had not voted for a height that the other two had executed, and wanted another view; they
+/// saw no reason to.
+#[test]
+fn those_who_executed_a_height_follow_the_one_that_needs_another_view_for_it() {
+    assert!(run(17_008).is_ok());
+}

@@ -71,8 +71,19 @@ impl<C: Conduct> Pbft<C> {
         self.options.view_timeout_ms.saturating_mul(1 << doublings)
     }
 
-    /// The height whose order is being waited for, if any is.
+    /// Whether this member has executed the next height, and somebody who wants another view will not sign it in this
+    /// one: it may lack votes for it that only that view brings.
+    fn lacks_one_who_left(&self) -> bool {
+        let next = self.slots.get(&(self.certified + 1));
+        let executed = next.is_some_and(|slot| slot.executed.is_some() && slot.certificate.is_none());
+        executed && self.view.changes.values().any(|change| change.view > self.view.number)
+    }
+
+    /// The height that is being waited for, if any is.
     fn awaited(&self) -> Option<BlockNumber> {
+        if self.lacks_one_who_left() {
+            return Some(self.certified + 1);
+        }
         let ordered = |height: &BlockNumber| self.slots.get(height).is_some_and(|slot| slot.committed.is_some());
         let height = self.window().find(|height| !ordered(height))?;
         let begun = self.slots.get(&height).is_some_and(|slot| {
