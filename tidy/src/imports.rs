@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pool", &["crypto", "types"]),
     ("consensus", &["crypto", "types"]),
     ("sync", &["types"]),
+    ("network", &["crypto"]),
     (
         "group",
         &[

@@ -268,6 +268,70 @@ pub const EVENTS: &[EventDescription] = &[
         "A part of a command's work is done. Commands log nothing unless they are asked to.",
         NOTHING,
     ),
+    event(
+        EventLevel::Error,
+        "message_too_large",
+        "bytes, class",
+        "A message for other nodes is larger than any may be, and was not sent.",
+        "Keep the log and tell the makers: nothing that a node sends should be so large.",
+    ),
+    event(
+        EventLevel::Warn,
+        "peer_banned",
+        "peer, subject, why",
+        "A node was let go for a minute because of what it sent.",
+        "Where it comes again, ask whoever runs it which release it is; `deny_nodes` in `admission.toml` keeps it out.",
+    ),
+    event(
+        EventLevel::Warn,
+        "peer_sent_garbage",
+        "peer, subject, error",
+        "A node of the consortium sent what is no message.",
+        "Compare releases with whoever runs it.",
+    ),
+    event(
+        EventLevel::Warn,
+        "peer_not_let_in_any_more",
+        "peer, error",
+        "A node that was connected is kept out by the lists as they are now, and was let go.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "peer_connected",
+        "peer, subject, address, dialed",
+        "A node of the consortium is connected: `dialed` where this node called it.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "peer_disconnected",
+        "peer, cause",
+        "It is not any more. It is called again where it stands in `network.peers`.",
+        "Where it comes again and again, look at the network between the two, and at the other's log.",
+    ),
+    event(
+        EventLevel::Info,
+        "peer_refused",
+        "address, error",
+        "Somebody connected and was not let in; `error` says why.",
+        "Where it is a node of the consortium: `error` names the certificate's fault or the list. Else keep strangers from \
+         the port.",
+    ),
+    event(
+        EventLevel::Debug,
+        "peer_not_reached",
+        "address, error",
+        "A node that stands in `network.peers` could not be reached. It is called again, less and less often.",
+        "Check the address, and whether that node runs.",
+    ),
+    event(
+        EventLevel::Debug,
+        "stream_refused",
+        "peer, class",
+        "A node does not speak what this release speaks, and was let go.",
+        "Compare releases with whoever runs it.",
+    ),
 ];
 
 const OPENING: &str = "# Logs

@@ -25,7 +25,24 @@ pub struct Received {
     pub class: Class,
     /// What it says.
     pub payload: Vec<u8>,
-    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
+}
+
+/// What a message takes of what its sender may have waiting, until this is dropped.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit);
+
+impl Place {
+    pub(crate) const fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(permit)
+    }
+}
+
+impl Received {
+    /// The message, and its place: whoever hands it on drops that when it is worked on.
+    pub fn into_parts(self) -> (PublicKey, Vec<u8>, Place) {
+        (self.from, self.payload, self.place)
+    }
 }
 
 /// The places of what one peer sent in one group and class and what is not worked on yet.

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     Class, NodeCertificate,
     frame::{self, Frame, FrameError, Groups, Hello},
-    group::{Count, Port, Ports, Received, places, places_of},
+    group::{Count, Place, Port, Ports, Received, places, places_of},
     outbox::Outbox,
     throttle::Throttle,
 };
@@ -188,7 +188,7 @@ impl Link {
         };
         match places.try_acquire_many_owned(places_of(payload.len())) {
             // Nobody takes it any more where the group has stopped.
-            Ok(place) => drop(port.inbox(class).send(Received { from, class, payload, _place: place })),
+            Ok(permit) => drop(port.inbox(class).send(Received { from, class, payload, place: Place::new(permit) })),
             Err(_) => {
                 port.counters.overflows.fetch_add(1, Ordering::Relaxed);
             }
