@@ -25,13 +25,16 @@ use crate::{
     AccessLists, Admission, Authority, CertificateError, Class, Credentials, Network, NetworkOptions, NodeCertificate,
     TlsKey, between, days, frame,
     limits::message_bytes_max,
-    network::multiaddress,
+    running::multiaddress,
     tls::{Known, Upgrade},
 };
 
 fn secret(node: u8) -> SecretKey {
     SecretKey::from_bytes(Suite::Standard, &[node + 1; 32]).expect("a key")
 }
+
+/// Those that look at how much memory this process has take turns.
+static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn credentials_with(
     authority: &Authority,
@@ -91,6 +94,7 @@ async fn serves(authority: &Authority, one: &Network) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     serves(&root, &one).await;
@@ -123,6 +127,7 @@ async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_million_streams_cost_little_and_end_the_connection() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let before = resident();
@@ -160,6 +165,7 @@ async fn a_million_streams_cost_little_and_end_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_the_consortium_that_sends_what_is_no_frame_is_let_go_and_stays_away() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let oversize = [&[2, 0, 0][..], &(message_bytes_max(Class::Consensus) as u32 + 1).to_le_bytes()].concat();
@@ -265,6 +271,10 @@ async fn a_certificate_that_has_expired_ends_the_connection_and_begins_none() {
     wait_for("it is not let go", 0).await;
     sleep(Duration::from_secs(1)).await;
     assert!(one.peers().is_empty() && two.peers().is_empty(), "it does not come back");
-    two.renew(&credentials(&root, 1)).expect("a new certificate");
+    let later = days(30).expect("days");
+    let keys: [(Suite, &dyn SigningKey); 1] = [(Suite::Standard, &secret(1))];
+    let chain = root.node("node", &shown.key, &keys, later).expect("a certificate");
+    two.renew(&Credentials { key: shown.key.clone(), chain }).expect("a new certificate");
+    assert!(two.renew(&credentials(&root, 1)).is_err(), "with another key it is another node");
     wait_for("with a new certificate it is not let in", 1).await;
 }
