@@ -268,7 +268,7 @@ impl Authority {
 /// The clock is far off.
 pub fn days(days: u32) -> Result<Validity, AuthorityError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(making)?;
-    between(now.saturating_sub(Duration::from_secs(60)), now + Duration::from_secs(u64::from(days) * 86_400))
+    between(now.saturating_sub(Duration::from_mins(1)), now + Duration::from_secs(u64::from(days) * 86_400))
 }
 
 /// Between two times since 1970.

@@ -114,7 +114,7 @@ mod tests {
             let connection = ConnectionId::new_unchecked(number);
             calls.calling(0, connection);
             assert_eq!(calls.failed(connection, false, now), Some("node1:30301"));
-            let wait = (1..).find(|ms| !calls.due(now + Duration::from_millis(*ms), |_| false).is_empty());
+            let wait = (1..100_000).find(|ms| !calls.due(now + Duration::from_millis(*ms), |_| false).is_empty());
             let wait = Duration::from_millis(wait.expect("it is called again"));
             now += wait;
             calls.targets[0].next_at = Some(now);

@@ -225,8 +225,11 @@ mod tests {
 
     use super::*;
 
-    /// The head, and the message where there is one and there is room for it.
-    fn read_bytes(class: Class, bytes: &[u8]) -> Result<Option<(Head, Option<Vec<u8>>)>, FrameError> {
+    /// A head, and the message where it is of one.
+    type Whole = (Head, Option<Vec<u8>>);
+
+    /// The frame that these bytes are; nothing where there are none.
+    fn read_bytes(class: Class, bytes: &[u8]) -> Result<Option<Whole>, FrameError> {
         let stream = &mut &bytes[..];
         let Some(found) = block_on(head(class, stream))? else { return Ok(None) };
         let Head::Message { length, compressed, .. } = found else { return Ok(Some((found, None))) };
@@ -249,7 +252,7 @@ mod tests {
                 assert!(matches!(found, Head::Message { group: 5, .. }) && read == Some(payload));
             }
         }
-        let zeros = message(Class::Sync, 5, &[0; 1 << 20]).expect("it fits");
+        let zeros = message(Class::Sync, 5, &vec![0; 1 << 20]).expect("it fits");
         assert!(zeros.len() < 1 << 12, "{} bytes", zeros.len());
         assert_eq!(message(Class::Consensus, 5, &vec![0; message_bytes_max(Class::Consensus) + 1]), None);
     }

@@ -235,7 +235,7 @@ fn a_certificate_says_whose_consensus_keys_it_carries_and_nobody_elses() {
 fn certificates_hold_under_their_own_authority_and_in_their_time() {
     let (root, other) = (Authority::new("chain").expect("one"), Authority::new("chain").expect("another"));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let try_it = |of: &Authority, validity| {
         let shown = credentials_with(of, &secret(1), validity);
         Upgrade::new(&admission(&root), &shown, Known::default()).map(drop).map_err(|error| error.to_string())
@@ -246,9 +246,9 @@ fn certificates_hold_under_their_own_authority_and_in_their_time() {
         let refused = try_it(of, between(from, to).expect("times")).expect_err("it does not hold");
         assert!(refused.contains("not issued under this consortium's authority, or does not hold now"), "{refused}");
     };
-    ended(&root, now - 2 * day, now - day);
+    ended(&root, now.saturating_sub(2 * day), now.saturating_sub(day));
     ended(&root, now + day, now + 2 * day);
-    ended(&other, now - day, now + day);
+    ended(&other, now.saturating_sub(day), now + day);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +256,7 @@ async fn a_certificate_that_has_expired_ends_the_connection_and_begins_none() {
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    let soon = between(now - Duration::from_secs(60), now + Duration::from_secs(3)).expect("times");
+    let soon = between(now.saturating_sub(Duration::from_mins(1)), now + Duration::from_secs(3)).expect("times");
     let options = NetworkOptions { peers: vec![one.listens_at().to_string()], ..NetworkOptions::default() };
     let shown = credentials_with(&root, &secret(1), soon);
     let two = Network::start(admission(&root), &shown, options).await.expect("it holds still");

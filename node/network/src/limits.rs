@@ -15,7 +15,7 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to open its streams and say hello.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a frame may take to come, once it has begun.
-pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a node says that it is there, and after what silence it is taken for gone.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// See above.
@@ -47,7 +47,7 @@ pub(crate) const REDIAL_LAST: Duration = Duration::from_secs(15);
 /// From how many points on a peer is let go, and for how long it stays away.
 pub(crate) const POINTS_MAX: u32 = 100;
 /// See above.
-pub(crate) const BANNED_FOR: Duration = Duration::from_secs(60);
+pub(crate) const BANNED_FOR: Duration = Duration::from_mins(1);
 /// How fast points are forgiven: one in so long.
 pub(crate) const FORGIVEN_IN: Duration = Duration::from_secs(2);
 

@@ -302,15 +302,14 @@ pub(crate) async fn write(
                 count.add(frame.len());
             }
         }
-        next = match link.outbox.next(class).now_or_never() {
-            Some(next) => next,
-            None => {
-                if let Err(error) = stream.flush().await {
-                    let _ = broken.send(Broken { connection: link.connection, error: Some(error.into()) });
-                    return;
-                }
-                link.outbox.next(class).await
-            }
-        };
+        if let Some(waiting) = link.outbox.next(class).now_or_never() {
+            next = waiting;
+            continue;
+        }
+        if let Err(error) = stream.flush().await {
+            let _ = broken.send(Broken { connection: link.connection, error: Some(error.into()) });
+            return;
+        }
+        next = link.outbox.next(class).await;
     }
 }

@@ -30,17 +30,17 @@ impl AccessLists {
     /// The list that keeps it out.
     pub fn check(&self, node: &NodeCertificate) -> Result<(), CertificateError> {
         let names: Vec<String> = node.keys.iter().map(|key| hex::encode(key.as_bytes())).collect();
-        let named = |list: &BTreeSet<String>, name: &String| list.iter().any(|one| one.eq_ignore_ascii_case(name));
-        if let Some(name) = names.iter().find(|name| named(&self.deny_nodes, name)) {
+        let lists_node = |list: &BTreeSet<String>, name: &String| list.iter().any(|one| one.eq_ignore_ascii_case(name));
+        if let Some(name) = names.iter().find(|name| lists_node(&self.deny_nodes, name)) {
             return Err(CertificateError::Denied(format!("node {name}")));
         }
         let serial = || format!("the certificate with serial number {}", node.serial);
-        let listed = |list: &BTreeSet<String>| list.iter().any(|one| certificate::serial(one) == node.serial);
-        if listed(&self.deny_serials) {
+        let lists_serial = |list: &BTreeSet<String>| list.iter().any(|one| certificate::serial(one) == node.serial);
+        if lists_serial(&self.deny_serials) {
             return Err(CertificateError::Denied(serial()));
         }
         let all = self.allow_nodes.is_empty() && self.allow_serials.is_empty();
-        if all || names.iter().any(|name| named(&self.allow_nodes, name)) || listed(&self.allow_serials) {
+        if all || names.iter().any(|name| lists_node(&self.allow_nodes, name)) || lists_serial(&self.allow_serials) {
             return Ok(());
         }
         Err(CertificateError::NotAllowed(names.first().map_or_else(serial, |name| format!("node {name}"))))

@@ -81,8 +81,9 @@ pub(crate) async fn listen(
                 let listens_at = socket_address(&address).ok_or_else(|| failed(&"no address"))?;
                 return Ok((swarm, listens_at));
             }
-            SwarmEvent::ListenerError { error, .. } => return Err(failed(&error)),
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(failed(&error)),
+            SwarmEvent::ListenerError { error, .. } | SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                return Err(failed(&error));
+            }
             _ => {}
         }
     }

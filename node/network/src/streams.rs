@@ -116,13 +116,11 @@ impl NetworkBehaviour for Streams {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        match self.news.pop_front() {
-            Some(news) => Poll::Ready(ToSwarm::GenerateEvent(news)),
-            None => {
-                self.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(news) = self.news.pop_front() {
+            return Poll::Ready(ToSwarm::GenerateEvent(news));
         }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -188,13 +186,11 @@ impl ConnectionHandler for Handler {
             let protocol = SubstreamProtocol::new(OfClasses(vec![class]), class);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
-        match self.news.pop_front() {
-            Some(news) => Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(news)),
-            None => {
-                self.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(news) = self.news.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(news));
         }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {

@@ -41,7 +41,7 @@ impl Throttle {
         if left >= 0 {
             return Duration::ZERO;
         }
-        let wait_us = i128::from(left).unsigned_abs() * 1_000_000 / rate.unsigned_abs().max(1) as u128;
+        let wait_us = i128::from(left).unsigned_abs() * 1_000_000 / u128::from(self.bytes_per_second);
         Duration::from_micros(u64::try_from(wait_us).unwrap_or(u64::MAX))
     }
 
@@ -94,8 +94,8 @@ mod tests {
         assert_eq!(throttle.charge(500, start), Duration::from_millis(500));
         assert_eq!(throttle.charge(500, start), Duration::from_secs(1), "those after it wait longer");
         assert_eq!(throttle.charge(0, start + Duration::from_secs(1)), Duration::ZERO);
-        assert_eq!(throttle.charge(1_000, start + Duration::from_secs(60)), Duration::ZERO);
-        assert_eq!(throttle.charge(1, start + Duration::from_secs(60)), Duration::from_millis(1), "it holds no more");
+        assert_eq!(throttle.charge(1_000, start + Duration::from_mins(1)), Duration::ZERO);
+        assert_eq!(throttle.charge(1, start + Duration::from_mins(1)), Duration::from_millis(1), "it holds no more");
         // However small the steps are that time is looked at in, it is worth the same.
         let (throttle, end) = (Throttle::new(10_000), start + Duration::from_secs(1));
         throttle.charge(20_000, start);
