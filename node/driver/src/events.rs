@@ -69,14 +69,6 @@ pub const EVENTS: &[EventDescription] = &[
         "Do what `why` says, then start the node again.",
     ),
     event(
-        EventLevel::Warn,
-        "consensus_report",
-        "group, report",
-        "Consensus has something to tell: a view was left or began, a member said two things, a message or proposal is one \
-         that no honest member sends, or a certificate is overdue.",
-        "Where it comes again and again, look at the member that it names, and at the connections to it.",
-    ),
-    event(
         EventLevel::Error,
         "group_thread_panicked",
         "group",
@@ -105,6 +97,21 @@ pub const EVENTS: &[EventDescription] = &[
         "group, next, error",
         "A block that subscribers had missed could not be read; they are not told of it.",
         VERIFY,
+    ),
+    event(
+        EventLevel::Error,
+        "message_too_large",
+        "bytes, class",
+        "A message for other nodes is larger than any may be, and was not sent.",
+        "Keep the log and tell the makers: nothing that a node sends should be so large.",
+    ),
+    event(
+        EventLevel::Warn,
+        "consensus_report",
+        "group, report",
+        "Consensus has something to tell: a view was left or began, a member said two things, a message or proposal is one \
+         that no honest member sends, or a certificate is overdue.",
+        "Where it comes again and again, look at the member that it names, and at the connections to it.",
     ),
     event(
         EventLevel::Warn,
@@ -195,6 +202,27 @@ pub const EVENTS: &[EventDescription] = &[
         "Tell the client's operator: it must read its socket faster, or ask for less.",
     ),
     event(
+        EventLevel::Warn,
+        "peer_banned",
+        "peer, subject, why",
+        "A node was let go for a minute because of what it sent.",
+        "Where it comes again, ask whoever runs it which release it is; `deny_nodes` in `admission.toml` keeps it out.",
+    ),
+    event(
+        EventLevel::Warn,
+        "peer_sent_garbage",
+        "peer, subject, error",
+        "A node of the consortium sent what is no message.",
+        "Compare releases with whoever runs it.",
+    ),
+    event(
+        EventLevel::Warn,
+        "peer_not_let_in_any_more",
+        "peer, error",
+        "A node that was connected is kept out by the lists as they are now, and was let go.",
+        NOTHING,
+    ),
+    event(
         EventLevel::Info,
         "half_request_dropped",
         "peer, waited_ms",
@@ -239,6 +267,29 @@ pub const EVENTS: &[EventDescription] = &[
         NOTHING,
     ),
     event(
+        EventLevel::Info,
+        "peer_connected",
+        "peer, subject, address, dialed",
+        "A node of the consortium is connected: `dialed` where this node called it.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "peer_disconnected",
+        "peer, cause",
+        "It is not any more. It is called again where it stands in `network.peers`.",
+        "Where it comes again and again, look at the network between the two, and at the other's log.",
+    ),
+    event(
+        EventLevel::Info,
+        "peer_refused",
+        "address, error, others",
+        "Somebody connected and was not let in; `error` says why, `others` how many were not logged since the last such \
+         line.",
+        "Where it is a node of the consortium: `error` names the certificate's fault or the list. Else keep strangers from \
+         the port.",
+    ),
+    event(
         EventLevel::Debug,
         "block_executed",
         "group, height, elapsed_us",
@@ -267,56 +318,6 @@ pub const EVENTS: &[EventDescription] = &[
         "phase, elapsed_ms",
         "A part of a command's work is done. Commands log nothing unless they are asked to.",
         NOTHING,
-    ),
-    event(
-        EventLevel::Error,
-        "message_too_large",
-        "bytes, class",
-        "A message for other nodes is larger than any may be, and was not sent.",
-        "Keep the log and tell the makers: nothing that a node sends should be so large.",
-    ),
-    event(
-        EventLevel::Warn,
-        "peer_banned",
-        "peer, subject, why",
-        "A node was let go for a minute because of what it sent.",
-        "Where it comes again, ask whoever runs it which release it is; `deny_nodes` in `admission.toml` keeps it out.",
-    ),
-    event(
-        EventLevel::Warn,
-        "peer_sent_garbage",
-        "peer, subject, error",
-        "A node of the consortium sent what is no message.",
-        "Compare releases with whoever runs it.",
-    ),
-    event(
-        EventLevel::Warn,
-        "peer_not_let_in_any_more",
-        "peer, error",
-        "A node that was connected is kept out by the lists as they are now, and was let go.",
-        NOTHING,
-    ),
-    event(
-        EventLevel::Info,
-        "peer_connected",
-        "peer, subject, address, dialed",
-        "A node of the consortium is connected: `dialed` where this node called it.",
-        NOTHING,
-    ),
-    event(
-        EventLevel::Info,
-        "peer_disconnected",
-        "peer, cause",
-        "It is not any more. It is called again where it stands in `network.peers`.",
-        "Where it comes again and again, look at the network between the two, and at the other's log.",
-    ),
-    event(
-        EventLevel::Info,
-        "peer_refused",
-        "address, error",
-        "Somebody connected and was not let in; `error` says why.",
-        "Where it is a node of the consortium: `error` names the certificate's fault or the list. Else keep strangers from \
-         the port.",
     ),
     event(
         EventLevel::Debug,
