@@ -151,6 +151,13 @@ fn measure_and_draw_growth(target: &std::path::Path) -> Result<Growth, Box<dyn s
     Ok(growth)
 }
 
+/// The row of the loaded node by itself, for whoever works on it.
+fn load(target: &std::path::Path, token: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let loads = load_rounds(target, token, thread::available_parallelism()?.get())?;
+    println!("median {:.3}", loads.ratio);
+    Ok(())
+}
+
 /// A node under half its load for so many minutes.
 fn soak(
     target: &std::path::Path,
