@@ -78,6 +78,14 @@ fn resident() -> u64 {
     line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).expect("a number") * 1024
 }
 
+/// How many connections this process may have both ends of, at most 5,000: some machines let it open few files.
+fn connections() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit of files");
+    let files = files.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+    (files.saturating_sub(400) / 2).min(5_000)
+}
+
 const GROWTH_MAX: u64 = 64 << 20;
 
 /// Two nodes of the consortium still find one another.
@@ -100,7 +108,8 @@ async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
     serves(&root, &one).await;
     let before = resident();
     let mut silent = Vec::new();
-    for number in 0..5_000_u32 {
+    let count = connections();
+    for number in 0..count {
         // The system's own queue may be full for a moment.
         let Ok(Ok(mut stream)) = timeout(Duration::from_secs(5), TcpStream::connect(one.listens_at())).await else {
             continue;
@@ -110,7 +119,7 @@ async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
         }
         silent.push(stream);
     }
-    assert!(silent.len() > 4_000, "{} connected", silent.len());
+    assert!(silent.len() > count * 4 / 5, "{} connected", silent.len());
     let grown = resident().saturating_sub(before);
     assert!(grown < GROWTH_MAX, "{} KiB for {} connections", grown >> 10, silent.len());
     assert!(one.peers().is_empty());
