@@ -8,6 +8,7 @@ use entente_client::client::{Client, Group};
 
 use crate::{
     account::AccountCommand,
+    cert::CertCommand,
     chain::ChainCommand,
     contract::ContractCommand,
     demo::{self, DemoArguments},
@@ -57,6 +58,9 @@ enum Command {
     /// Say who seals a group's blocks and who observes, and change it.
     #[command(subcommand, after_help = "Example:\n  entente member list")]
     Member(MemberCommand),
+    /// The certificates by which nodes know one another.
+    #[command(subcommand, after_help = "Example:\n  entente cert show chain/node0")]
+    Cert(CertCommand),
     /// Send signed transactions at a rate and measure what becomes of them.
     Load(LoadArguments),
     /// Check a stopped node's store: every block, and the state root made anew from all rows.
@@ -118,6 +122,7 @@ impl Arguments {
             Command::Contract(command) => command.run(output),
             Command::Proof(command) => command.run(output),
             Command::Member(command) => command.run(output),
+            Command::Cert(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),

@@ -1,4 +1,5 @@
-//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, members, proofs,
+//! The command line `entente`: chains on this machine, a node in the foreground, accounts, contracts, members, certificates,
+//! proofs,
 //! load, verification and the demo.
 //!
 //! This crate owns what a person or a script types and what they read back: the commands, their help, their tables,
@@ -19,6 +20,7 @@
 
 mod account;
 mod arguments;
+mod cert;
 mod chain;
 pub mod contract;
 mod demo;

@@ -60,7 +60,7 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         // Before anyone is told of the node: a signal that comes at once must end it cleanly, too.
         let mut interruption = Interruption::new()?;
-        hear_hangups()?;
+        hear_hangups(node.handle().clone())?;
         let server = serve(node.handle().clone(), &config.rpc).await?;
         mark.listens(server.local_addr())?;
         greet(&node, &server, output)?;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use entente_driver::NodeHandle;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -58,14 +59,16 @@ impl Interruption {
     }
 }
 
-/// From now on SIGHUP does not end the process. Whoever sends it to a node wants its lists read again; this version has
-/// none. To be called within a runtime.
-pub(crate) fn hear_hangups() -> Result<(), Failure> {
+/// From now on SIGHUP has the node read again who is let in, and its certificate. To be called within a runtime.
+pub(crate) fn hear_hangups(node: NodeHandle) -> Result<(), Failure> {
     let hangups = signal(SignalKind::hangup());
     let mut hangups = hangups.map_err(|error| Failure::new(format!("the handler of signals: {error}")))?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            tracing::info!("no_lists_to_read_again");
+            match node.read_admission_again() {
+                Ok(()) => tracing::info!("admission_read_again"),
+                Err(error) => tracing::error!(%error, "admission_not_read"),
+            }
         }
     });
     Ok(())

@@ -408,7 +408,7 @@ fn what_was_voted_before_a_restart_binds() {
     seat.hear(pre_prepare(1, ballot(0, 1, DIGEST)));
     seat.judged(1, DIGEST);
     let heights = seat.asked.remove(0).heights;
-    let recovered = Recovered { view: None, heights: heights.into_iter().collect(), ..Recovered::default() };
+    let recovered = Recovered { view: None, heights };
     let mut again = Seat::of(2, set(), recovered);
     let twice = Output::Report(Report::Equivocation { member: key(1), height: 1 });
     let outputs = again.hear(pre_prepare(1, ballot(0, 1, OTHER)));
@@ -433,7 +433,7 @@ fn one_header_is_signed_for_a_height_ever() {
     seat.asked.clear();
     seat.executed(1, HEADER, set());
     let heights = seat.asked.remove(0).heights;
-    let recovered = Recovered { view: None, heights: heights.into_iter().collect(), ..Recovered::default() };
+    let recovered = Recovered { view: None, heights };
     let mut again = Seat::of(2, set(), recovered);
     committed(&mut again);
     let outputs = again.executed(1, OTHER, set());

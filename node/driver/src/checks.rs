@@ -54,6 +54,11 @@ impl CheckPool {
         Ok(Self { threads })
     }
 
+    /// Does something in turn with what is checked.
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.threads.spawn_fifo(work);
+    }
+
     /// Checks transactions, each with the bytes it came in, against a height, and does this with what came of them.
     pub(crate) fn check(
         &self,

@@ -216,11 +216,14 @@ impl Default for PoolConfig {
 pub struct ConsensusConfig {
     /// The least time between two proposals of this node, in milliseconds.
     pub interval_ms_min: u64,
+    /// How long the next height may take to be ordered before another view is wanted, in milliseconds.
+    pub view_timeout_ms: u64,
 }
 
 impl Default for ConsensusConfig {
     fn default() -> Self {
-        Self { interval_ms_min: GroupOptions::default().interval_ms_min }
+        let GroupOptions { interval_ms_min, view_timeout_ms, .. } = GroupOptions::default();
+        Self { interval_ms_min, view_timeout_ms }
     }
 }
 
@@ -302,6 +305,7 @@ impl NodeConfig {
                 sender_transactions: narrow(self.pool.sender_transactions_max),
             },
             interval_ms_min: self.consensus.interval_ms_min,
+            view_timeout_ms: self.consensus.view_timeout_ms,
             ..GroupOptions::default()
         }
     }

@@ -160,13 +160,13 @@ fn broken_rule(table: &DeTable<'_>, genesis: &Genesis, error: &GenesisError) -> 
 }
 
 /// A file of the folder, in memory.
-struct File {
+pub(crate) struct File {
     path: PathBuf,
     text: String,
 }
 
 impl File {
-    fn read(path: PathBuf) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: PathBuf) -> Result<Self, ConfigError> {
         let read = fs::metadata(&path).and_then(|found| match found.len() {
             bytes if bytes > FILE_BYTES_MAX => {
                 Err(io::Error::other(format!("it has {bytes} bytes; allowed are {FILE_BYTES_MAX}")))
@@ -184,7 +184,7 @@ impl File {
         self.text.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count() + 1
     }
 
-    fn line_of(&self, table: &DeTable<'_>, key: &str) -> Option<usize> {
+    pub(crate) fn line_of(&self, table: &DeTable<'_>, key: &str) -> Option<usize> {
         Some(self.line(entry(table, key)?.span().start))
     }
 
@@ -198,7 +198,7 @@ impl File {
         line
     }
 
-    fn value(&self, line: usize, key: &str, found: String, allowed: String) -> ConfigError {
+    pub(crate) fn value(&self, line: usize, key: &str, found: String, allowed: String) -> ConfigError {
         ConfigError::Value { path: self.path.clone(), line, key: key.to_owned(), found, allowed }
     }
 
@@ -209,7 +209,7 @@ impl File {
     }
 
     /// The value, and where each of its parts stands.
-    fn parse<T: DeserializeOwned>(
+    pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         sections: &'static [Section],
     ) -> Result<(T, Spanned<DeTable<'_>>), ConfigError> {

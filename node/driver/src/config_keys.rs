@@ -1,4 +1,4 @@
-//! The ONE table of the keys of `config.toml`, and that of `genesis.toml`: checks, comments and the page about them are
+//! The ONE table of the keys of `config.toml`, and those of `admission.toml` and `genesis.toml`: checks, comments and the page about them are
 //! made from it.
 
 use entente_types::{
@@ -88,12 +88,20 @@ pub(crate) const CONFIGURATION: &[Section] = &[
     Section {
         name: "consensus",
         meaning: "How this node takes part in consensus.",
-        keys: &[Key {
+        keys: &[
+        Key {
             name: "interval_ms_min",
             meaning: "The least time between two proposals of this node. A node that orders alone waits for up to 100 \
                       milliseconds after a large block, 0.1 for each of its transactions.",
             unit: "milliseconds",
             values: number(0, 3_600_000),
+        },
+        Key {
+            name: "view_timeout_ms",
+            meaning: "How long the next height may take to be ordered before this node wants another proposer, with \
+                      pbft. It grows while that does not help, and shrinks again.",
+            unit: "milliseconds",
+            values: number(100, 3_600_000),
         }],
     },
     Section {
@@ -328,6 +336,28 @@ const POOL: &[Key] = &[
     },
 ];
 
+/// `admission.toml`.
+pub(crate) const ADMISSION: &[Section] = &[Section {
+    name: "",
+    meaning: "Nodes are named by their consensus keys, as `entente member list` and `entente cert show` tell them, and \
+              certificates by their serial numbers. Whoever is on a deny list is not let in. Where an allow list has \
+              entries, nobody else is let in.",
+    keys: &[
+        Key { name: "allow_nodes", meaning: "The only nodes let in.", unit: "", values: NODES },
+        Key { name: "allow_certificates", meaning: "The only certificates let in.", unit: "", values: CERTIFICATES },
+        Key { name: "deny_nodes", meaning: "Nodes that are not let in.", unit: "", values: NODES },
+        Key {
+            name: "deny_certificates",
+            meaning: "Certificates that are not let in, such as those whose keys were lost.",
+            unit: "",
+            values: CERTIFICATES,
+        },
+    ],
+}];
+
+const NODES: Values = Values::Other("a list of at most 10000 nodes, 128 hexadecimal digits each");
+const CERTIFICATES: Values = Values::Other("a list of at most 10000 serial numbers, 1 to 40 hexadecimal digits each");
+
 const fn limit(key: ConfigurationKey) -> Values {
     let description = key.describe();
     number(description.minimum, description.maximum)
@@ -408,7 +438,7 @@ const GENESIS_ROOT: &[Key] = &[
     },
     Key {
         name: "consensus",
-        meaning: "How the group agrees on an order. This version has solo.",
+        meaning: "How the group agrees on an order. This version has solo and pbft.",
         unit: "",
         values: Values::Choice(&["solo", "pbft", "rpbft", "raft"]),
     },
@@ -467,7 +497,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_meaning_and_bounds_that_hold_something() {
-        for section in CONFIGURATION.iter().chain(GENESIS) {
+        for section in CONFIGURATION.iter().chain(GENESIS).chain(ADMISSION) {
             assert!(section.meaning.ends_with('.'), "{}", section.name);
             for key in section.keys {
                 assert!(key.meaning.ends_with('.'), "{}", key.name);

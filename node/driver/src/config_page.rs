@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::{
     NodeConfig,
-    config_keys::{CONFIGURATION, GENESIS, Key, Section, Values},
+    admission::Admission,
+    config_keys::{ADMISSION, CONFIGURATION, GENESIS, Key, Section, Values},
 };
 
 const OPENING: &str = "# Configuration
@@ -14,8 +15,9 @@ const OPENING: &str = "# Configuration
 This page is made from the table of keys in `node/driver/src/config_keys.rs`; `ENTENTE_BLESS=1 cargo test -p
 entente-driver` writes it again.
 
-A node's folder has two files that a person may edit. `config.toml` is this node's own affair, and is read when the node
-starts. `genesis.toml` is what all nodes of a group agreed on before its first block: whoever changes it makes another
+A node's folder has three files that a person may edit. `config.toml` is this node's own affair, and is read when the node
+starts. `admission.toml` says which other nodes are let in; it is read at the start and whenever the node is told to read
+it again, by SIGHUP or by the method `entente_readAdmission`. `genesis.toml` is what all nodes of a group agreed on before its first block: whoever changes it makes another
 group.
 
 A file with an unknown key, a key twice, or a value that is not allowed is refused with the file, the line, the key,
@@ -37,6 +39,14 @@ pub fn configuration_page() -> String {
             let default = values.and_then(|values| values.get(key.name)).map(|value| shown(key, value));
             let default = default.unwrap_or_default();
             let _ = writeln!(page, "| `{}` | {default} | {} | {} |", key.name, allowed(key), key.meaning);
+        }
+        page.push('\n');
+    }
+    for section in ADMISSION {
+        let _ = writeln!(page, "## admission.toml\n\n{} Every key may be left out.\n", section.meaning);
+        let _ = writeln!(page, "| key | allowed | meaning |\n| --- | --- | --- |");
+        for key in section.keys {
+            let _ = writeln!(page, "| `{}` | {} | {} |", key.name, allowed(key), key.meaning);
         }
         page.push('\n');
     }
@@ -94,6 +104,20 @@ pub fn commented_configuration(config: &NodeConfig) -> Result<String, toml::ser:
     let opening =
         "# One node's configuration. A key that is left out has its default; docs/configuration.md lists them.\n";
     commented(opening, CONFIGURATION, config)
+}
+
+/// Empty lists of who is let in, in the same manner.
+///
+/// # Errors
+/// As [`commented_configuration`].
+pub fn commented_admission() -> Result<String, toml::ser::Error> {
+    commented_lists(&Admission::default())
+}
+
+pub(crate) fn commented_lists(lists: &Admission) -> Result<String, toml::ser::Error> {
+    let meaning = ADMISSION.first().map(|section| section.meaning).unwrap_or_default();
+    let opening = format!("# {meaning}\n# The node reads this again on SIGHUP: whoever is not let in any more is let go at once.\n");
+    commented(&opening, ADMISSION, lists)
 }
 
 /// A genesis document in the same manner, below these lines of comment.
@@ -160,6 +184,7 @@ mod tests {
         for (sections, value) in [
             (CONFIGURATION, toml::Table::try_from(NodeConfig::default()).unwrap()),
             (GENESIS, toml::Table::try_from(genesis()).unwrap()),
+            (ADMISSION, toml::Table::try_from(Admission::default()).unwrap()),
         ] {
             let mut found = Vec::new();
             names(&value, &mut found, "");
@@ -178,7 +203,9 @@ mod tests {
         let genesis = genesis();
         let document = commented_genesis("# A group.\n", &genesis).unwrap();
         assert_eq!(toml::from_str::<Genesis>(&document).unwrap(), genesis);
-        for text in [text, document] {
+        let lists = commented_admission().unwrap();
+        assert_eq!(toml::from_str::<Admission>(&lists).unwrap(), Admission::default());
+        for text in [text, document, lists] {
             let lines: Vec<&str> = text.lines().collect();
             for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ") || pair[1].starts_with('[')) {
                 assert!(pair[0].starts_with("# "), "no comment above {}", pair[1]);

@@ -1,19 +1,23 @@
 //! How others reach a running group.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc},
+};
 
 use entente_crypto::PublicKey;
 use entente_executor::{CallInput, Called, Executor, Sealers};
-use entente_group::{CommittedBlock, Event};
+use entente_group::{CommittedBlock, Event, Group, Position};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
+use entente_network::{GroupLine, PeerStatus};
 use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, read_observers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 use crate::{
     CallError, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, checks::CheckPool,
-    measures::GroupCounters, run::Message,
+    measures::{GroupCounters, traffic}, network::NodeNetwork, run::Message, StartError,
 };
 
 /// The blocks that a subscriber may be behind before it is told that it missed some.
@@ -65,6 +69,12 @@ pub struct GroupStatus {
     pub pool_limits: PoolLimits,
     /// How many modules were compiled since the start.
     pub compilations: u64,
+    /// Where consensus stands.
+    pub position: Position,
+    /// The greatest height that another node says it has; 0 where none has said anything.
+    pub best_peer_height: BlockNumber,
+    /// The height that each of the other nodes said last that it has.
+    pub peer_heights: Vec<(PublicKey, BlockNumber)>,
     /// Why the group stopped, if it did.
     pub halted: Option<String>,
 }
@@ -74,9 +84,27 @@ pub struct GroupStatus {
 pub(crate) struct Shown {
     pub(crate) pool_transactions: usize,
     pub(crate) pool_bytes: usize,
+    pub(crate) position: Position,
+    pub(crate) best_peer_height: BlockNumber,
+    pub(crate) peer_heights: Vec<(PublicKey, BlockNumber)>,
     /// What transactions are checked against before they reach the group.
     pub(crate) rules: Arc<PoolRules>,
     pub(crate) halted: Option<String>,
+}
+
+impl Shown {
+    /// Takes over how a group stands.
+    pub(crate) fn look(&mut self, group: &Group) {
+        let pool = group.pool();
+        (self.pool_transactions, self.pool_bytes) = (pool.len(), pool.bytes());
+        self.position = group.position();
+        self.best_peer_height = group.best_peer_height();
+        self.peer_heights.clear();
+        self.peer_heights.extend(group.peer_heights());
+        if !Arc::ptr_eq(&self.rules, pool.rules()) {
+            self.rules = Arc::clone(pool.rules());
+        }
+    }
 }
 
 /// The places for requests with transactions and for the transactions in them.
@@ -131,6 +159,8 @@ pub(crate) struct Shared {
     pub(crate) shown: Mutex<Shown>,
     pub(crate) calls: Arc<CallPool>,
     pub(crate) checks: Arc<CheckPool>,
+    /// To the other nodes, where the node is not alone.
+    pub(crate) line: Option<GroupLine>,
     /// The key that this node signs blocks with.
     pub(crate) node_key: PublicKey,
 }
@@ -184,6 +214,16 @@ impl GroupHandle {
         read_observers(self.shared.ledger.state().as_ref()).is_ok_and(|keys| keys.contains(self.node_key()))
     }
 
+    /// The group's line to its other nodes, where this node is on a network.
+    pub fn line(&self) -> Option<&GroupLine> {
+        self.shared.line.as_ref()
+    }
+
+    /// The group's other nodes that are connected to this one.
+    pub fn connected(&self) -> Vec<PublicKey> {
+        self.line().map(GroupLine::connected).unwrap_or_default()
+    }
+
     /// Its blocks, receipts and state, as they are on disk.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.shared.ledger
@@ -204,6 +244,9 @@ impl GroupHandle {
             pool_bytes: shown.pool_bytes,
             pool_limits: self.shared.limits,
             compilations: self.shared.executor.compilations(),
+            position: shown.position,
+            best_peer_height: shown.best_peer_height,
+            peer_heights: shown.peer_heights,
             halted: shown.halted,
         }
     }
@@ -216,6 +259,7 @@ impl GroupHandle {
             u64::from(maximum).saturating_sub(semaphore.available_permits() as u64)
         };
         let place = |name, used, maximum| Place { name, used, maximum };
+        let (traffic, dropped) = self.line().map(|line| traffic(line.counters())).unwrap_or_default();
         let (submissions_max, checking_max) = (places.submissions_max, places.checking_max);
         GroupMeasures {
             places: vec![
@@ -229,6 +273,8 @@ impl GroupHandle {
             refusals: counters.refusals(),
             execute: counters.execute.shown(),
             write: counters.write.shown(),
+            traffic,
+            dropped,
         }
     }
 
@@ -294,12 +340,31 @@ pub struct NodeHandle {
     pub(crate) groups: Arc<Vec<GroupHandle>>,
     pub(crate) calls: Arc<CallPool>,
     pub(crate) code: Option<Arc<CodeFolder>>,
+    pub(crate) network: Option<Arc<NodeNetwork>>,
 }
 
 impl NodeHandle {
     /// The node's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The nodes that are connected to this one.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        self.network.as_ref().map(|network| network.peers()).unwrap_or_default()
+    }
+
+    /// Where it listens for other nodes, if it does.
+    pub fn listens_for_peers_at(&self) -> Option<SocketAddr> {
+        self.network.as_ref().map(|network| network.listens_at())
+    }
+
+    /// Reads the lists of who is let in and the node's certificate again. Whoever is not let in any more is let go.
+    ///
+    /// # Errors
+    /// The file that is wrong; what held before holds on.
+    pub fn read_admission_again(&self) -> Result<(), StartError> {
+        self.network.as_ref().map_or(Ok(()), |network| network.read_again())
     }
 
     /// The bounded places that all its groups share.

@@ -18,6 +18,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod admission;
 mod calls;
 mod checks;
 mod code_folder;
@@ -28,19 +29,22 @@ mod config_page;
 mod events;
 mod handle;
 mod measures;
+mod network;
 mod node;
 mod run;
 
+pub use admission::{ADMISSION_FILE, read_access_lists, write_access_lists};
 pub use calls::CallError;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
-    ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig, StorageEngine,
+    ConsensusConfig, LogConfig, LogFormat, NetworkConfig, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig, StorageEngine,
 };
 pub use config_file::{ConfigError, read_genesis, read_genesis_file, read_secret_key, write_secret_key};
 pub use config_keys::REQUEST_TRANSACTIONS_MAX;
-pub use config_page::{commented_configuration, commented_genesis, configuration_page};
-pub use entente_group::CommittedBlock;
+pub use config_page::{commented_admission, commented_configuration, commented_genesis, configuration_page};
+pub use entente_group::{CommittedBlock, Position};
+pub use entente_network::PeerStatus;
 pub use events::{EVENTS, EventDescription, EventLevel, events_page};
 pub use handle::{GroupHandle, GroupStatus, NodeHandle, SubmitError};
-pub use measures::{DURATION_BOUNDS_US, Durations, GroupMeasures, Place, Refusals};
+pub use measures::{DURATION_BOUNDS_US, Dropped, Durations, GroupMeasures, Place, Refusals, Traffic};
 pub use node::{Node, StartError, open_engine};

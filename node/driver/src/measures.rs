@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use entente_network::{Count, GroupCounters as GroupTraffic};
 use entente_pool::AdmissionError;
 
 /// The upper bounds of a histogram's buckets, in microseconds; a last bucket has all above.
@@ -65,6 +66,51 @@ pub struct Refusals {
     pub count: u64,
 }
 
+/// What a group said to its other nodes in one class of messages, or heard from them, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// The class.
+    pub class: &'static str,
+    /// Whether it left; else it arrived.
+    pub sent: bool,
+    /// Messages, counted once for each node.
+    pub messages: u64,
+    /// Their bytes as they travelled, compressed.
+    pub bytes: u64,
+    /// Of those that arrived: their bytes once they are no longer compressed.
+    pub unpacked: u64,
+}
+
+/// Messages of the group that were dropped since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped {
+    /// Why, in one word.
+    pub why: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What went over the network for a group.
+pub(crate) fn traffic(counters: &GroupTraffic) -> (Vec<Traffic>, Vec<Dropped>) {
+    let names = ["consensus", "transactions", "sync"];
+    let of = |sent: bool, counts: &[Count; 3]| {
+        let shown = names.into_iter().zip(counts).zip(&counters.unpacked).map(|((class, count), unpacked)| {
+            let (messages, bytes) = count.shown();
+            let unpacked = if sent { 0 } else { unpacked.load(Ordering::Relaxed) };
+            Traffic { class, sent, messages, bytes, unpacked }
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let dropped = |why, counter: &AtomicU64| Dropped { why, count: counter.load(Ordering::Relaxed) };
+    let traffic = [of(true, &counters.sent), of(false, &counters.received)].concat();
+    let drops = vec![
+        dropped("queue_full", &counters.dropped),
+        dropped("too_much_waits", &counters.overflows),
+        dropped("stranger", &counters.strangers),
+    ];
+    (traffic, drops)
+}
+
 /// What a group counts beside its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupMeasures {
@@ -76,6 +122,10 @@ pub struct GroupMeasures {
     pub execute: Durations,
     /// How long blocks took to write.
     pub write: Durations,
+    /// What it said to its other nodes and heard from them. Empty where the node is on no network.
+    pub traffic: Vec<Traffic>,
+    /// What was not sent or not heard.
+    pub dropped: Vec<Dropped>,
 }
 
 /// The counters of one group.

@@ -1,28 +1,43 @@
 //! The network of a node: what groups say goes out, and what comes in goes to them.
+//!
+//! Three things have threads here: the sockets, which only carry bytes; whoever looks at the transactions in what came
+//! in, on the threads that check transactions; and for each group one that makes and sends the messages that take time
+//! to make, so that the thread that steps the group never waits for them.
 
 use std::{
-    collections::BTreeSet,
-    fmt, fs, io,
+    collections::{BTreeSet, HashMap},
+    fmt, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+    time::Duration,
 };
 
 use entente_crypto::PublicKey;
-use entente_group::{Incoming, Message as GroupMessage};
+use entente_executor::Executor;
+use entente_group::{GroupError, Incoming, Message as GroupMessage, ServeTask};
+use entente_host::NodeFault;
+use entente_ledger::Ledger;
 use entente_network::{
-    AccessLists, Admission, Chain, Class, Credentials, GroupLine, Inboxes, Network, NetworkError, NetworkOptions,
-    PeerStatus, Place, Received, TlsKey,
+    Admission, Chain, Class, Credentials, GroupLine, Inboxes, Network, NetworkError, NetworkOptions, PeerStatus,
+    Received, TlsKey,
 };
+use entente_types::read_observers;
 use parity_scale_codec::{DecodeAll as _, Encode as _};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc::UnboundedReceiver, oneshot},
 };
 
-use crate::{ConfigError, GroupHandle, NetworkConfig, StartError, handle::Shared, read_access_lists, run::Message};
+use crate::{GroupHandle, NetworkConfig, StartError, handle::Shared, read_access_lists, run::Message};
 
 /// The threads that serve sockets.
 const NETWORK_THREADS: usize = 2;
+/// How long what they are about may take once the node stops.
+const STOP_WAIT: Duration = Duration::from_millis(500);
+/// The requests of one peer for blocks that may wait.
+const SERVED_AT_ONCE_MAX: u32 = 4;
 
 /// The network, with threads of its own.
 pub(crate) struct NodeNetwork {
@@ -80,18 +95,28 @@ impl NodeNetwork {
         Ok(Some(Arc::new(Self { network, folder: folder.to_owned(), runtime })))
     }
 
-    /// Opens a group to its members, and brings it what they say.
-    pub(crate) fn join(&self, handle: &GroupHandle) -> Result<GroupLine, StartError> {
-        let genesis = handle.genesis();
-        let joined = self.network.join(handle.genesis_hash(), genesis.suite, members(&handle.shared));
-        let (line, inboxes) = joined.map_err(|error| StartError::Network(Box::new(error)))?;
+    /// Opens a group to its members.
+    pub(crate) fn join(
+        &self,
+        ledger: &Ledger,
+        executor: &Executor,
+    ) -> Result<(GroupLine, Inboxes), StartError> {
+        let genesis = ledger.genesis();
+        let group = genesis.group_id.clone();
+        let members = members(ledger, executor)
+            .map_err(|fault| StartError::Group { group, error: Box::new(GroupError::Node(fault)) })?;
+        let joined = self.network.join(ledger.genesis_hash(), genesis.suite, members);
+        joined.map_err(|error| StartError::Network(Box::new(error)))
+    }
+
+    /// Brings a group what its other nodes say, from now on.
+    pub(crate) fn listen(&self, handle: &GroupHandle, line: &GroupLine, inboxes: Inboxes) {
         if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let Inboxes { consensus, transactions, sync } = inboxes;
             for inbox in [consensus, transactions, sync] {
                 runtime.spawn(hear(handle.clone(), line.clone(), inbox));
             }
         }
-        Ok(line)
     }
 
     /// Reads the lists and the certificate again.
@@ -104,36 +129,52 @@ impl NodeNetwork {
         renewed.map_err(|error| StartError::Network(Box::new(error)))
     }
 
+    /// Who is connected.
     pub(crate) fn peers(&self) -> Vec<PeerStatus> {
         self.network.peers()
     }
 
+    /// Where it listens.
+    pub(crate) fn listens_at(&self) -> SocketAddr {
+        self.network.listens_at()
+    }
+
+    /// Lets all peers go and ends the threads.
     pub(crate) fn stop(&self) {
         self.network.stop();
-        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            runtime.shutdown_background();
+        if let Some(runtime) = self.take_runtime() {
+            runtime.shutdown_timeout(STOP_WAIT);
         }
+    }
+
+    fn take_runtime(&self) -> Option<Runtime> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Drop for NodeNetwork {
     fn drop(&mut self) {
-        self.stop();
+        // Whoever drops it may be on a runtime's thread, which must not wait.
+        if let Some(runtime) = self.take_runtime() {
+            self.network.stop();
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// The consensus keys of the nodes that may hear of a group: its sealers, those that will be, and its observers.
-pub(crate) fn members(shared: &Shared) -> BTreeSet<PublicKey> {
-    let (tip, state) = shared.ledger.state_with_tip();
-    let mut keys: BTreeSet<PublicKey> = entente_types::read_observers(state.as_ref()).unwrap_or_default().into_iter().collect();
-    if let Ok(sealers) = shared.executor.sealers(state.as_ref()) {
-        let next = tip.number.saturating_add(1);
-        let depth = u64::from(shared.ledger.genesis().pipeline_depth);
-        for height in [next, next.saturating_add(depth)] {
-            keys.extend(sealers.at(height).iter().map(|member| member.key));
-        }
+///
+/// # Errors
+/// The state cannot be read.
+pub(crate) fn members(ledger: &Ledger, executor: &Executor) -> Result<BTreeSet<PublicKey>, NodeFault> {
+    let (tip, state) = ledger.state_with_tip();
+    let mut keys: BTreeSet<PublicKey> = read_observers(state.as_ref())?.into_iter().collect();
+    let sealers = executor.sealers(state.as_ref())?;
+    let next = tip.number.saturating_add(1);
+    for height in next..=next.saturating_add(u64::from(ledger.genesis().pipeline_depth)) {
+        keys.extend(sealers.at(height).iter().map(|member| member.key));
     }
-    keys
+    Ok(keys)
 }
 
 /// What a message is about.
@@ -145,12 +186,82 @@ pub(crate) const fn class(message: &GroupMessage) -> Class {
     }
 }
 
-/// Sends a message to one node of the group, or to all.
-pub(crate) fn say(line: &GroupLine, to: Option<&PublicKey>, message: &GroupMessage) {
+/// What takes time to make, and whom it is for.
+enum Said {
+    /// A large message; nobody in particular: all.
+    Message(Option<PublicKey>, GroupMessage),
+    /// Blocks that a peer asked for.
+    Blocks(ServeTask),
+}
+
+/// A group's mouth.
+pub(crate) struct Speaker {
+    line: GroupLine,
+    said: mpsc::Sender<Said>,
+    /// How many requests for blocks of each peer wait.
+    asked: Arc<Mutex<HashMap<PublicKey, u32>>>,
+}
+
+impl Speaker {
+    /// Starts its thread, which ends with it.
+    pub(crate) fn start(handle: &GroupHandle, line: &GroupLine) -> io::Result<(Self, JoinHandle<()>)> {
+        let (said, to_say) = mpsc::channel();
+        let speaker = Self { line: line.clone(), said, asked: Arc::default() };
+        let (handle, line, asked) = (handle.clone(), line.clone(), Arc::clone(&speaker.asked));
+        let thread = std::thread::Builder::new()
+            .name(format!("{}-speak", handle.id()))
+            .spawn(move || to_say.into_iter().for_each(|said| speak(&handle, &line, &asked, said)))?;
+        Ok((speaker, thread))
+    }
+
+    /// Sends a message to one node of the group, or to all.
+    pub(crate) fn say(&self, to: Option<PublicKey>, message: GroupMessage) {
+        let large = matches!(
+            message,
+            GroupMessage::Transactions(_) | GroupMessage::Proposed { .. } | GroupMessage::Blocks(_)
+        );
+        if large {
+            let _ = self.said.send(Said::Message(to, message));
+        } else {
+            send(&self.line, to.as_ref(), &message);
+        }
+    }
+
+    /// Reads blocks for a peer and sends them. Whoever asks for much at once is answered in part, and asks again.
+    pub(crate) fn serve(&self, task: ServeTask) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = asked.entry(task.to()).or_default();
+        if *waiting < SERVED_AT_ONCE_MAX {
+            *waiting += 1;
+            let _ = self.said.send(Said::Blocks(task));
+        }
+    }
+}
+
+fn send(line: &GroupLine, to: Option<&PublicKey>, message: &GroupMessage) {
     let bytes = message.encode();
     match to {
         Some(to) => drop(line.send(to, class(message), &bytes)),
         None => drop(line.broadcast(class(message), &bytes)),
+    }
+}
+
+fn speak(handle: &GroupHandle, line: &GroupLine, asked: &Mutex<HashMap<PublicKey, u32>>, said: Said) {
+    match said {
+        Said::Message(to, message) => send(line, to.as_ref(), &message),
+        Said::Blocks(task) => {
+            match task.run(handle.ledger()) {
+                Ok(blocks) => send(line, Some(&task.to()), &blocks),
+                Err(error) => tracing::error!(group = %handle.id(), %error, "blocks_not_served"),
+            }
+            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(waiting) = asked.get_mut(&task.to()) {
+                *waiting -= 1;
+                if *waiting == 0 {
+                    asked.remove(&task.to());
+                }
+            }
+        }
     }
 }
 
@@ -175,18 +286,23 @@ async fn hear(handle: GroupHandle, line: GroupLine, mut inbox: UnboundedReceiver
     }
 }
 
-/// Looks at a message's transactions, on the threads for that where there are any.
+/// Looks at a message's transactions, on the threads for that where there are any. Nothing where the node stops.
 async fn looked_at(handle: &GroupHandle, message: GroupMessage) -> Option<Result<Incoming, &'static str>> {
     let look = |shared: &Shared, message| {
         let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
         let height = shared.ledger.tip().number;
         Incoming::new(&rules, height, message).map_err(|_| "it sent more in a message than there may be")
     };
-    if matches!(class(&message), Class::Consensus) && !matches!(message, GroupMessage::Proposed { .. }) {
-        return Some(look(&handle.shared, message));
-    }
     let (answer, answered) = oneshot::channel();
     let shared = Arc::clone(&handle.shared);
-    handle.shared.checks.spawn(move || drop(answer.send(look(&shared, message))));
+    match message {
+        // In turn with what clients send.
+        GroupMessage::Transactions(_) | GroupMessage::Blocks(_) => {
+            handle.shared.checks.spawn(move || drop(answer.send(look(&shared, message))));
+        }
+        // A block waits for these: on the threads that execute, which wait for it too.
+        GroupMessage::Proposed { .. } => rayon::spawn(move || drop(answer.send(look(&shared, message)))),
+        _ => return Some(look(&shared, message)),
+    }
     answered.await.ok()
 }

@@ -10,6 +10,7 @@ use std::{
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
 use entente_group::{Group, GroupError, OpenGroupError, Signing, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
+use entente_network::NetworkError;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
 use entente_types::{ConsensusKind, GroupId};
 use tokio::sync::broadcast;
@@ -20,6 +21,7 @@ use crate::{
     checks::CheckPool,
     handle::{BLOCKS_BEHIND_MAX, Places, Shared},
     measures::GroupCounters,
+    network::NodeNetwork,
     read_genesis, read_secret_key,
     run::{Running, channel, shown},
 };
@@ -51,6 +53,17 @@ pub enum StartError {
         group: GroupId,
         /// What went wrong.
         error: Box<OpenGroupError>,
+    },
+    /// It is not on the network.
+    #[error(transparent)]
+    Network(Box<NetworkError>),
+    /// The group has other sealers, and the node no network to reach them over.
+    #[error("group {group} has {sealers} sealers, and config.toml names no address to listen at for them: set `network.listen` and `network.peers`")]
+    Alone {
+        /// The group.
+        group: GroupId,
+        /// How many.
+        sealers: usize,
     },
     /// The group does not begin.
     #[error("group {group}: {error}")]
@@ -130,10 +143,14 @@ impl Node {
         let calls = Arc::new(calls);
         let checks = CheckPool::new().map_err(|error| threads("threads for signatures", error))?;
         let id = genesis.group_id.clone();
-        if genesis.consensus != ConsensusKind::Solo {
-            // The engine is there; the network that its nodes would talk over is not.
-            let error = Box::new(GroupError::Consensus(genesis.consensus));
-            return Err(StartError::Group { group: id, error });
+        // Whoever orders alone tells nobody of it.
+        let network = match genesis.consensus {
+            ConsensusKind::Solo => None,
+            _ => NodeNetwork::start(folder, &config.network)?,
+        };
+        let sealers = genesis.sealers.len();
+        if network.is_none() && sealers > 1 {
+            return Err(StartError::Alone { group: id, sealers });
         }
         let engine = open_store(&id, &resources)?;
         let code = open_code(folder, storage);
@@ -145,6 +162,8 @@ impl Node {
         let node_key = key.public_key();
         let group = Group::new(&ledger, &executor, Signing::new(key), options)
             .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
+        let joined = network.as_ref().map(|network| network.join(&ledger, &executor)).transpose()?;
+        let (line, inboxes) = joined.unzip();
         let (messages, receiver) = channel();
         let shared = Shared {
             ledger,
@@ -157,6 +176,7 @@ impl Node {
             shown: Mutex::new(shown(&group)),
             calls: Arc::clone(&calls),
             checks: Arc::new(checks),
+            line: line.clone(),
             node_key,
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };
@@ -164,8 +184,11 @@ impl Node {
         tracing::info!(group = %id, height = tip.number, hash = %tip.header_hash, "group_started");
         let running = Running::start(group, group_handle.clone(), receiver)
             .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
+        if let (Some(network), Some(line), Some(inboxes)) = (&network, &line, inboxes) {
+            network.listen(&group_handle, line, inboxes);
+        }
         let name = config.node.name.as_str().into();
-        let handle = NodeHandle { name, groups: Arc::new(vec![group_handle]), calls, code: code.clone() };
+        let handle = NodeHandle { name, groups: Arc::new(vec![group_handle]), calls, code: code.clone(), network };
         Ok(Self { handle, running: vec![running], code })
     }
 
@@ -177,6 +200,9 @@ impl Node {
     /// Stops every group; what is being written reaches the disk first. Then the store's log goes to sorted files, so
     /// that the next start has little to read again.
     pub fn stop(self) {
+        if let Some(network) = &self.handle.network {
+            network.stop();
+        }
         for running in self.running {
             let handle = running.handle.clone();
             running.stop();

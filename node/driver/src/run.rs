@@ -10,15 +10,17 @@ use std::{
 };
 
 use entente_executor::EXECUTION_STACK_BYTES;
-use entente_group::{Effect, Event, ExecuteTask, Group, Now, PersistTask, WriteTask};
+use entente_group::{Effect, Event, ExecuteTask, Group, Incoming, Now, PersistTask, WriteTask};
+use entente_network::Place;
 use entente_pool::{AdmissionError, Checked, PooledTransaction};
-use entente_types::{BlockNumber, Hash};
+use entente_types::{BlockNumber, Hash, PublicKey};
 use tokio::sync::oneshot;
 
 use crate::{
     GroupHandle,
     handle::{Held, Shown},
     measures::Counted,
+    network::{Speaker, members},
 };
 
 /// Where the answer to a request with transactions goes.
@@ -35,6 +37,13 @@ pub(crate) enum Message {
         answer: Answer,
         /// Given up when the answer is out.
         held: Held,
+    },
+    /// What another node of the group said.
+    Heard {
+        from: PublicKey,
+        incoming: Incoming,
+        /// Given up when the group has taken it in.
+        place: Place,
     },
     /// Tells the oldest transactions that wait, at most so many.
     Waiting { count: usize, answer: oneshot::Sender<Vec<PooledTransaction>> },
@@ -55,24 +64,28 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the three threads of a group.
+    /// Starts the threads of a group.
     pub(crate) fn start(group: Group, handle: GroupHandle, messages: mpsc::Receiver<Message>) -> io::Result<Self> {
         let (execute, to_execute) = mpsc::channel::<ExecuteTask>();
         let (write, to_write) = mpsc::channel::<Writing>();
         let name = handle.id().to_string();
         let executing = handle.clone();
         let writing = handle.clone();
+        let speaking = handle.shared.line.as_ref().map(|line| Speaker::start(&handle, line)).transpose()?;
+        let (speaker, speaking) = speaking.unzip();
         let stepping = Loop {
+            speaker,
             group,
             handle: handle.clone(),
             execute,
             write,
             started: Instant::now(),
-            wake_at: None,
+            // The first event is a tick.
+            wake_at: Some(0),
             answers: HashMap::new(),
             next_ticket: 0,
         };
-        let threads = vec![
+        let mut threads = vec![
             Builder::new()
                 .name(format!("{name}-execute"))
                 .stack_size(EXECUTION_STACK_BYTES)
@@ -85,6 +98,7 @@ impl Running {
             })?,
             Builder::new().name(format!("{name}-step")).spawn(move || stepping.run(&messages))?,
         ];
+        threads.extend(speaking);
         Ok(Self { handle, threads })
     }
 
@@ -142,11 +156,23 @@ fn run_write(handle: &GroupHandle, task: WriteTask) {
                 group = %handle.id(), height, transactions, hash = %block.hash,
                 elapsed_us = elapsed.as_micros() as u64, "block_written"
             );
+            open_to_members(handle);
             // Nobody listens: that is no fault.
             let _ = handle.shared.blocks.send(block);
         });
         Event::Written { height, result }
     });
+}
+
+/// Opens the group on the network to those who are its members after the last block, and to nobody else.
+fn open_to_members(handle: &GroupHandle) {
+    let shared = &handle.shared;
+    let Some(line) = &shared.line else { return };
+    match members(&shared.ledger, &shared.executor) {
+        Ok(members) => line.set_members(members),
+        // Whoever executes the next block meets the same fault, and says so.
+        Err(fault) => tracing::error!(group = %handle.id(), %fault, "members_unknown"),
+    }
 }
 
 fn run_persist(handle: &GroupHandle, task: PersistTask) {
@@ -157,6 +183,8 @@ fn run_persist(handle: &GroupHandle, task: PersistTask) {
 
 /// The thread that steps a group.
 struct Loop {
+    /// Where there are others.
+    speaker: Option<Speaker>,
     group: Group,
     handle: GroupHandle,
     execute: mpsc::Sender<ExecuteTask>,
@@ -178,24 +206,37 @@ impl Loop {
                     self.answers.insert(ticket, (answer, held));
                     Event::Admit { ticket, checked }
                 }
+                Some(Message::Heard { from, incoming, place }) => {
+                    let event = Event::Message { from, incoming };
+                    self.step(event);
+                    drop(place);
+                    continue;
+                }
                 Some(Message::Waiting { count, answer }) => {
                     let _ = answer.send(self.group.pool().waiting().take(count).collect());
                     continue;
                 }
                 Some(Message::Stop) | None => return,
             };
-            let effects = self.group.step(self.now(), event);
-            effects.into_iter().for_each(|effect| self.carry_out(effect));
-            let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.pool_transactions = self.group.pool().len();
-            shown.pool_bytes = self.group.pool().bytes();
-            if !Arc::ptr_eq(&shown.rules, self.group.pool().rules()) {
-                shown.rules = Arc::clone(self.group.pool().rules());
-            }
-            if shown.halted.is_some() {
-                // Whoever waits is told that there will be no answer.
-                self.answers.clear();
-            }
+            self.step(event);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let effects = self.group.step(self.now(), event);
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.look(&self.group);
+        if shown.halted.is_some() {
+            // Whoever waits is told that there will be no answer.
+            self.answers.clear();
+        }
+    }
+
+    /// To one node of the group, or to all. A node that is alone says nothing.
+    fn say(&self, to: Option<PublicKey>, message: entente_group::Message) {
+        if let Some(speaker) = &self.speaker {
+            speaker.say(to, message);
         }
     }
 
@@ -241,8 +282,13 @@ impl Loop {
             Effect::Persist(task) => {
                 let _ = self.write.send(Writing::Promise(task));
             }
-            // There is no network yet: a node is alone.
-            Effect::Broadcast(_) | Effect::Send { .. } | Effect::Serve(_) => {}
+            Effect::Broadcast(message) => self.say(None, message),
+            Effect::Send { to, message } => self.say(Some(to), message),
+            Effect::Serve(task) => {
+                if let Some(speaker) = &self.speaker {
+                    speaker.serve(task);
+                }
+            }
             Effect::Report(report) => tracing::warn!(group = %self.handle.id(), ?report, "consensus_report"),
             Effect::Answer { ticket, results } => {
                 let refused = results.iter().filter_map(|result| result.as_ref().err());
@@ -269,7 +315,15 @@ pub(crate) fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 /// What a handle shows before the first step.
 pub(crate) fn shown(group: &Group) -> Shown {
     let pool = group.pool();
-    Shown { pool_transactions: pool.len(), pool_bytes: pool.bytes(), rules: Arc::clone(pool.rules()), halted: None }
+    Shown {
+        pool_transactions: pool.len(),
+        pool_bytes: pool.bytes(),
+        position: group.position(),
+        best_peer_height: group.best_peer_height(),
+        peer_heights: Vec::new(),
+        rules: Arc::clone(pool.rules()),
+        halted: None,
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ impl CatchingUp {
         self.sync.best()
     }
 
+    pub(crate) fn peers(&self) -> impl Iterator<Item = (PublicKey, BlockNumber)> {
+        self.sync.peers()
+    }
+
     pub(crate) fn peer_is_at(&mut self, peer: PublicKey, height: BlockNumber) {
         self.sync.peer_is_at(peer, height);
     }

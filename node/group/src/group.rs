@@ -64,6 +64,11 @@ impl Group {
         self.catching_up.best()
     }
 
+    /// The height that each of the other nodes said last that it has.
+    pub fn peer_heights(&self) -> impl Iterator<Item = (PublicKey, BlockNumber)> {
+        self.catching_up.peers()
+    }
+
     /// Takes one event in and gives out what is to be done. After [`Effect::Halt`] it does nothing more but refuse. The
     /// first event is a [`Event::Tick`].
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {

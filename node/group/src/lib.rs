@@ -40,6 +40,7 @@ mod talk;
 mod task;
 
 pub use begin::{Signing, certified_tip, identity, pbft_options, sealer_sets};
+pub use entente_consensus::Position;
 pub use entente_precompiles::registry as native_modules;
 pub use event::{Effect, Event, GroupOptions, Halt, Now};
 pub use group::Group;

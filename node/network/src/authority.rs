@@ -33,7 +33,10 @@ use x509_cert::{
 };
 use zeroize::Zeroizing;
 
-use crate::certificate::{CHAIN_LENGTH_MAX, CONSENSUS_KEYS, Possession};
+use crate::{
+    CertificateError, NodeCertificate,
+    certificate::{CHAIN_LENGTH_MAX, CONSENSUS_KEYS, Possession},
+};
 
 /// How long a node's certificate holds, in days, where nothing else is said.
 pub const NODE_DAYS: u32 = 3 * 365;
@@ -168,6 +171,21 @@ impl Chain {
         self.0.iter().map(|one| one.to_pem(LineEnding::LF).map_err(making)).collect()
     }
 
+    /// What the first of them says of a node. It is not looked at whether the chain leads to the consortium.
+    ///
+    /// # Errors
+    /// It is no node's.
+    pub fn node(&self) -> Result<NodeCertificate, CertificateError> {
+        let form = |error: &dyn std::fmt::Display| CertificateError::Form(error.to_string());
+        let first = self.0.first().ok_or_else(|| form(&"there is none"))?;
+        NodeCertificate::read(&CertificateDer::from(first.to_der().map_err(|error| form(&error))?))
+    }
+
+    /// The distinguished names of those who issued each of them (RFC 4514).
+    pub fn issuers(&self) -> Vec<String> {
+        self.0.iter().map(|one| one.tbs_certificate().issuer().to_string()).collect()
+    }
+
     /// As DER, for TLS.
     ///
     /// # Errors
@@ -268,7 +286,7 @@ impl Authority {
 /// The clock is far off.
 pub fn days(days: u32) -> Result<Validity, AuthorityError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(making)?;
-    between(now.saturating_sub(Duration::from_secs(60)), now + Duration::from_secs(u64::from(days) * 86_400))
+    between(now.saturating_sub(Duration::from_mins(1)), now + Duration::from_secs(u64::from(days) * 86_400))
 }
 
 /// Between two times since 1970.

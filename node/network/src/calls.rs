@@ -74,15 +74,18 @@ impl Calls {
     pub(crate) fn connected(&mut self, connection: ConnectionId, peer: PeerId) {
         let place = self.under_way.remove(&connection);
         if let Some(target) = place.and_then(|place| self.targets.get_mut(place)) {
-            (target.peer, target.delay) = (Some(peer), REDIAL_FIRST);
+            target.peer = Some(peer);
             // Should this connection be given up for another, the peer is connected all the same.
             target.next_at = Some(Instant::now());
         }
     }
 
-    /// The last connection with a peer is gone.
-    pub(crate) fn lost(&mut self, peer: PeerId, now: Instant) {
+    /// The last connection with a peer is gone; it has lasted so long. One that is let go at once is not called at once.
+    pub(crate) fn lost(&mut self, peer: PeerId, lasted: Duration, now: Instant) {
         for target in self.targets.iter_mut().filter(|target| target.peer == Some(peer)) {
+            if lasted >= REDIAL_LAST {
+                target.delay = REDIAL_FIRST;
+            }
             again(target, now);
         }
     }
@@ -111,7 +114,7 @@ mod tests {
             let connection = ConnectionId::new_unchecked(number);
             calls.calling(0, connection);
             assert_eq!(calls.failed(connection, false, now), Some("node1:30301"));
-            let wait = (1..).find(|ms| !calls.due(now + Duration::from_millis(*ms), |_| false).is_empty());
+            let wait = (1..100_000).find(|ms| !calls.due(now + Duration::from_millis(*ms), |_| false).is_empty());
             let wait = Duration::from_millis(wait.expect("it is called again"));
             now += wait;
             calls.targets[0].next_at = Some(now);
@@ -138,8 +141,21 @@ mod tests {
         calls.failed(two, true, now);
         let later = now + REDIAL_LAST * 2;
         assert!(calls.due(later, |connected| *connected == peer).is_empty());
-        calls.lost(peer, later);
+        calls.lost(peer, Duration::ZERO, later);
         assert!(calls.due(later, |_| false).is_empty());
         assert_eq!(calls.due(later + REDIAL_FIRST * 2, |_| false), [(0, "a:1".to_owned())]);
+        // A peer that lets this node go again and again is called as one that is not there.
+        let mut now = later;
+        for number in 10..20 {
+            let connection = ConnectionId::new_unchecked(number);
+            calls.calling(0, connection);
+            calls.connected(connection, peer);
+            calls.lost(peer, Duration::from_secs(1), now);
+            now += REDIAL_LAST * 2;
+            assert_eq!(calls.due(now, |_| false).len(), 1);
+        }
+        assert_eq!(calls.targets[0].delay, REDIAL_LAST);
+        calls.lost(peer, REDIAL_LAST, now);
+        assert_eq!(calls.targets[0].delay, REDIAL_FIRST * 2, "and one that was there for long at once");
     }
 }

@@ -75,7 +75,7 @@ pub struct NodeCertificate {
     pub peer: PeerId,
     /// Its consensus keys, one for each suite at most.
     pub keys: Vec<PublicKey>,
-    /// The certificate's serial number, as lower-case hexadecimal digits.
+    /// The certificate's serial number, as lower-case hexadecimal digits without zeros before them.
     pub serial: String,
     /// The distinguished name of the subject (RFC 4514).
     pub subject: String,
@@ -111,7 +111,7 @@ impl NodeCertificate {
         Ok(Self {
             peer: peer_of(&tls_key).ok_or_else(|| CertificateError::Form("its key has no identity".into()))?,
             keys,
-            serial: hex::encode(read.serial_number().as_bytes()),
+            serial: serial(&hex::encode(read.serial_number().as_bytes())),
             subject: read.subject().to_string(),
             expires_at: read.validity().not_after.to_unix_duration().as_secs(),
         })
@@ -153,6 +153,12 @@ fn possessions(bytes: &[u8]) -> Result<Vec<Possession>, CertificateError> {
     let all = (0..count).map(|_| Possession::decode(&mut rest)).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|_| form("they are cut off"))?;
     if rest.is_empty() { Ok(all) } else { Err(form("something follows them")) }
+}
+
+/// A serial number as it is compared: tools print it in upper case, with colons, or with zeros before it.
+pub(crate) fn serial(text: &str) -> String {
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    digits.trim_start_matches('0').to_ascii_lowercase()
 }
 
 /// The identity of whoever has this key, a DER-encoded `SubjectPublicKeyInfo`: a multihash, SHA-256 of 32 bytes.

@@ -11,7 +11,7 @@ use parity_scale_codec::{Decode, DecodeAll as _, Encode};
 
 use crate::{
     Class,
-    limits::{COMPRESSED_FROM_BYTES, GROUPS_MAX, READ_BYTES, message_bytes_max},
+    limits::{COMPRESSED_FROM_BYTES, FRAME_TIMEOUT, GROUPS_MAX, READ_BYTES, message_bytes_max},
 };
 
 const HEAD_BYTES: usize = 7;
@@ -23,6 +23,7 @@ mod kind {
     pub(super) const GROUPS: u8 = 1;
     pub(super) const PLAIN: u8 = 2;
     pub(super) const COMPRESSED: u8 = 3;
+    pub(super) const PING: u8 = 4;
 }
 
 /// The first frame of the consensus stream, either way.
@@ -34,21 +35,23 @@ pub(crate) struct Hello {
     pub(crate) nonce: [u8; 32],
 }
 
-/// The groups in which the sender takes the receiver for a member: the number that it calls each by, and its token.
+/// What the sender has to do with the receiver; each takes the place of the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
-pub(crate) struct Groups(pub(crate) Vec<(u16, Hash)>);
+pub(crate) struct Groups {
+    /// The groups in which it takes the receiver for a member: the number that it calls each by, and its token.
+    pub(crate) offered: Vec<(u16, Hash)>,
+    /// Those that the receiver offers, by the receiver's numbers, and in which the sender hears it: before that nothing
+    /// is sent, because the streams of a connection overtake one another.
+    pub(crate) heard: Vec<u16>,
+}
 
-/// A frame that was read.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
-    Hello(Hello),
-    Groups(Groups),
-    /// A message, and the bytes that it took.
-    Message {
-        group: u16,
-        payload: Vec<u8>,
-        wire_bytes: usize,
-    },
+/// The first bytes of a frame, which were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Head {
+    Hello { length: usize },
+    Groups { length: usize },
+    Message { group: u16, length: usize, compressed: bool },
+    Ping,
 }
 
 /// What no node of ours sends.
@@ -62,12 +65,16 @@ pub(crate) enum FrameError {
     Size { found: usize, most: usize },
     #[error("a frame that is not what its kind says")]
     Form,
+    #[error("version {0} of the frames, which this release does not speak")]
+    Version(u8),
+    #[error("a frame that took longer than {} s to come", FRAME_TIMEOUT.as_secs())]
+    Slow,
 }
 
 impl FrameError {
     /// Whether the peer did what no honest node does; else the connection was lost.
     pub(crate) const fn is_fault(&self) -> bool {
-        !matches!(self, Self::Io(_))
+        !matches!(self, Self::Io(_) | Self::Version(_))
     }
 }
 
@@ -87,6 +94,11 @@ pub(crate) fn hello(hello: &Hello) -> Arc<[u8]> {
 
 pub(crate) fn groups(groups: &Groups) -> Arc<[u8]> {
     frame(kind::GROUPS, 0, &[&groups.encode()])
+}
+
+/// Says nothing but that this node is there.
+pub(crate) fn ping() -> Arc<[u8]> {
+    frame(kind::PING, 0, &[])
 }
 
 /// A message as it travels: compressed where that makes it smaller. Nothing where it is larger than any may be.
@@ -109,8 +121,8 @@ pub(crate) const fn wire_bytes(payload: usize) -> usize {
     HEAD_BYTES + payload
 }
 
-/// Reads the next frame; nothing at the stream's end.
-pub(crate) async fn read(class: Class, stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, FrameError> {
+/// Reads the head of the next frame; nothing at the stream's end.
+pub(crate) async fn head(class: Class, stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Head>, FrameError> {
     let mut head = [0; HEAD_BYTES];
     let first = stream.read(&mut head).await?;
     if first == 0 {
@@ -119,25 +131,66 @@ pub(crate) async fn read(class: Class, stream: &mut (impl AsyncRead + Unpin)) ->
     stream.read_exact(head.get_mut(first..).unwrap_or_default()).await?;
     let [kind, g0, g1, l0, l1, l2, l3] = head;
     let (group, length) = (u16::from_le_bytes([g0, g1]), u32::from_le_bytes([l0, l1, l2, l3]) as usize);
-    let most = match kind {
-        kind::HELLO => 64,
-        kind::GROUPS => 4 + GROUPS_MAX * 34,
-        kind::PLAIN | kind::COMPRESSED => message_bytes_max(class),
+    let (most, head) = match kind {
+        kind::HELLO => (64, Head::Hello { length }),
+        kind::GROUPS => (16 + GROUPS_MAX * 36, Head::Groups { length }),
+        kind::PLAIN => (message_bytes_max(class), Head::Message { group, length, compressed: false }),
+        kind::COMPRESSED => (message_bytes_max(class), Head::Message { group, length, compressed: true }),
+        kind::PING => (0, Head::Ping),
         other => return Err(FrameError::Kind(other)),
     };
-    if length > most {
-        return Err(FrameError::Size { found: length, most });
-    }
+    if length > most { Err(FrameError::Size { found: length, most }) } else { Ok(Some(head)) }
+}
+
+/// Reads what a head of [`Head::Hello`] announces.
+pub(crate) async fn read_hello(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Hello, FrameError> {
     let payload = read_payload(stream, length).await?;
-    Ok(Some(match kind {
-        kind::HELLO => Frame::Hello(Hello::decode_all(&mut &payload[..]).map_err(|_| FrameError::Form)?),
-        kind::GROUPS => Frame::Groups(read_groups(&payload)?),
-        kind::PLAIN => Frame::Message { group, wire_bytes: wire_bytes(payload.len()), payload },
-        _ => {
-            let wire_bytes = wire_bytes(payload.len());
-            Frame::Message { group, wire_bytes, payload: decompress(class, &payload)? }
-        }
-    }))
+    Hello::decode_all(&mut &payload[..]).map_err(|_| FrameError::Form)
+}
+
+/// Reads what a head of [`Head::Groups`] announces.
+pub(crate) async fn read_groups(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Groups, FrameError> {
+    // The counts are bounded by the bytes that came.
+    let payload = read_payload(stream, length).await?;
+    let groups = Groups::decode_all(&mut &payload[..]).map_err(|_| FrameError::Form)?;
+    let fits = groups.offered.len() <= GROUPS_MAX && groups.heard.len() <= GROUPS_MAX;
+    if fits { Ok(groups) } else { Err(FrameError::Form) }
+}
+
+/// Leaves out what a head announces.
+pub(crate) async fn skip(stream: &mut (impl AsyncRead + Unpin), mut length: usize) -> Result<(), FrameError> {
+    let mut block = vec![0; length.min(READ_BYTES)];
+    while length > 0 {
+        let part = block.get_mut(..length.min(READ_BYTES)).unwrap_or_default();
+        stream.read_exact(part).await?;
+        length -= part.len();
+    }
+    Ok(())
+}
+
+/// Reads the message that a head announces. `room` is asked for the bytes that it has as it is, before there is room made
+/// for them; nothing where it has none, and the message is left out.
+pub(crate) async fn read_message<P>(
+    class: Class,
+    stream: &mut (impl AsyncRead + Unpin),
+    length: usize,
+    compressed: bool,
+    room: impl FnOnce(usize) -> Option<P>,
+) -> Result<Option<(Vec<u8>, P)>, FrameError> {
+    if !compressed {
+        let Some(place) = room(length) else { return skip(stream, length).await.map(|()| None) };
+        return Ok(Some((read_payload(stream, length).await?, place)));
+    }
+    let mut announced = [0; 4];
+    let rest = length.checked_sub(announced.len()).ok_or(FrameError::Form)?;
+    stream.read_exact(&mut announced).await?;
+    let (plain, most) = (u32::from_le_bytes(announced) as usize, message_bytes_max(class));
+    if plain > most {
+        return Err(FrameError::Size { found: plain, most });
+    }
+    let Some(place) = room(plain.max(length)) else { return skip(stream, rest).await.map(|()| None) };
+    let payload = decompress(&read_payload(stream, rest).await?, plain)?;
+    Ok(Some((payload, place)))
 }
 
 /// Room is made for what has come, not for what is announced.
@@ -151,20 +204,8 @@ async fn read_payload(stream: &mut (impl AsyncRead + Unpin), length: usize) -> i
     Ok(payload)
 }
 
-fn read_groups(payload: &[u8]) -> Result<Groups, FrameError> {
-    // The count is bounded by the bytes that came, of which each entry takes 34.
-    let groups = Groups::decode_all(&mut &payload[..]).map_err(|_| FrameError::Form)?;
-    if groups.0.len() > GROUPS_MAX { Err(FrameError::Form) } else { Ok(groups) }
-}
-
-fn decompress(class: Class, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
-    let (length, compressed) = payload.split_first_chunk::<4>().ok_or(FrameError::Form)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let most = message_bytes_max(class);
-    if length > most {
-        return Err(FrameError::Size { found: length, most });
-    }
-    // Room for more than what is announced is never made, and what is announced is bounded by what may be sent plain.
+fn decompress(compressed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
+    // Room for more than what is announced is never made.
     let plain = zstd::bulk::decompress(compressed, length).map_err(|_| FrameError::Form)?;
     if plain.len() == length { Ok(plain) } else { Err(FrameError::Form) }
 }
@@ -184,8 +225,22 @@ mod tests {
 
     use super::*;
 
-    fn read_bytes(class: Class, bytes: &[u8]) -> Result<Option<Frame>, FrameError> {
-        block_on(read(class, &mut &bytes[..]))
+    /// A head, and the message where it is of one.
+    type Whole = (Head, Option<Vec<u8>>);
+
+    /// The frame that these bytes are; nothing where there are none.
+    fn read_bytes(class: Class, bytes: &[u8]) -> Result<Option<Whole>, FrameError> {
+        let stream = &mut &bytes[..];
+        let Some(found) = block_on(head(class, stream))? else { return Ok(None) };
+        let Head::Message { length, compressed, .. } = found else { return Ok(Some((found, None))) };
+        let read = block_on(read_message(class, stream, length, compressed, Some))?;
+        Ok(Some((
+            found,
+            read.map(|(payload, place)| {
+                assert!(place >= payload.len());
+                payload
+            }),
+        )))
     }
 
     #[test]
@@ -193,13 +248,33 @@ mod tests {
         for size in [0, 1, 7, COMPRESSED_FROM_BYTES - 1, COMPRESSED_FROM_BYTES, READ_BYTES + 1, 1 << 20] {
             for payload in [vec![7; size], (0..size).map(|at| (at * at * 31 % 251) as u8).collect()] {
                 let sent = message(Class::Sync, 5, &payload).expect("it fits");
-                let read = read_bytes(Class::Sync, &sent).expect("a frame").expect("not the end");
-                assert_eq!(read, Frame::Message { group: 5, payload, wire_bytes: sent.len() });
+                let (found, read) = read_bytes(Class::Sync, &sent).expect("a frame").expect("not the end");
+                assert!(matches!(found, Head::Message { group: 5, .. }) && read == Some(payload));
             }
         }
-        let zeros = message(Class::Sync, 5, &[0; 1 << 20]).expect("it fits");
+        let zeros = message(Class::Sync, 5, &vec![0; 1 << 20]).expect("it fits");
         assert!(zeros.len() < 1 << 12, "{} bytes", zeros.len());
         assert_eq!(message(Class::Consensus, 5, &vec![0; message_bytes_max(Class::Consensus) + 1]), None);
+    }
+
+    #[test]
+    fn where_there_is_no_room_a_message_is_left_out_and_the_next_is_read() {
+        for size in [10, 1 << 20] {
+            let first = message(Class::Sync, 5, &vec![1; size]).expect("it fits");
+            let bytes = [&first[..], &ping()].concat();
+            let stream = &mut &bytes[..];
+            let Ok(Some(Head::Message { length, compressed, .. })) = block_on(head(Class::Sync, stream)) else {
+                panic!("a message")
+            };
+            let asked = std::cell::Cell::new(0);
+            let room = |bytes| {
+                asked.set(bytes);
+                None::<()>
+            };
+            let read = block_on(read_message(Class::Sync, stream, length, compressed, room));
+            assert!(matches!(read, Ok(None)) && asked.get() == size);
+            assert!(matches!(block_on(head(Class::Sync, stream)), Ok(Some(Head::Ping))));
+        }
     }
 
     #[test]
@@ -223,13 +298,22 @@ mod tests {
     #[test]
     fn hello_and_groups_arrive_as_they_were() {
         let said = Hello { version: 1, nonce: [3; 32] };
-        assert_eq!(read_bytes(Class::Consensus, &hello(&said)).expect("a frame"), Some(Frame::Hello(said)));
-        let said = Groups((0..GROUPS_MAX as u16).map(|number| (number, Hash([9; 32]))).collect());
-        assert_eq!(read_bytes(Class::Consensus, &groups(&said)).expect("a frame"), Some(Frame::Groups(said.clone())));
-        let more = Groups([said.0, vec![(7, Hash([1; 32]))]].concat());
-        assert!(matches!(
-            read_bytes(Class::Consensus, &groups(&more)),
-            Err(FrameError::Form | FrameError::Size { .. })
-        ));
+        let bytes = hello(&said);
+        let stream = &mut &bytes[..];
+        let Ok(Some(Head::Hello { length })) = block_on(head(Class::Consensus, stream)) else { panic!("a hello") };
+        assert_eq!(block_on(read_hello(stream, length)).expect("a hello"), said);
+        let read = |said: &Groups| {
+            let bytes = groups(said);
+            let stream = &mut &bytes[..];
+            match block_on(head(Class::Consensus, stream))? {
+                Some(Head::Groups { length }) => block_on(read_groups(stream, length)),
+                other => panic!("{other:?}"),
+            }
+        };
+        let offered = (0..GROUPS_MAX as u16).map(|number| (number, Hash([9; 32]))).collect();
+        let said = Groups { offered, heard: (0..GROUPS_MAX as u16).collect() };
+        assert_eq!(read(&said).expect("groups"), said);
+        let more = Groups { offered: [said.offered, vec![(7, Hash([1; 32]))]].concat(), heard: vec![] };
+        assert!(matches!(read(&more), Err(FrameError::Form | FrameError::Size { .. })));
     }
 }

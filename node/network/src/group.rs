@@ -62,6 +62,8 @@ pub struct GroupCounters {
     pub sent: [Count; Class::ALL.len()],
     /// Messages and bytes that arrived.
     pub received: [Count; Class::ALL.len()],
+    /// The bytes of those that arrived once they are no longer compressed, by class.
+    pub unpacked: [AtomicU64; Class::ALL.len()],
     /// Messages that were dropped because too much waited for a peer.
     pub dropped: AtomicU64,
     /// Messages that were dropped because too much of the peer's waits here.

@@ -25,13 +25,16 @@ use crate::{
     AccessLists, Admission, Authority, CertificateError, Class, Credentials, Network, NetworkOptions, NodeCertificate,
     TlsKey, between, days, frame,
     limits::message_bytes_max,
-    network::multiaddress,
+    running::multiaddress,
     tls::{Known, Upgrade},
 };
 
 fn secret(node: u8) -> SecretKey {
     SecretKey::from_bytes(Suite::Standard, &[node + 1; 32]).expect("a key")
 }
+
+/// Those that look at how much memory this process has take turns.
+static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn credentials_with(
     authority: &Authority,
@@ -75,6 +78,14 @@ fn resident() -> u64 {
     line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).expect("a number") * 1024
 }
 
+/// How many connections this process may have both ends of, at most 5,000: some machines let it open few files.
+fn connections() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit of files");
+    let files = files.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+    (files.saturating_sub(400) / 2).min(5_000)
+}
+
 const GROWTH_MAX: u64 = 64 << 20;
 
 /// Two nodes of the consortium still find one another.
@@ -91,12 +102,14 @@ async fn serves(authority: &Authority, one: &Network) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     serves(&root, &one).await;
     let before = resident();
     let mut silent = Vec::new();
-    for number in 0..5_000_u32 {
+    let count = connections();
+    for number in 0..count {
         // The system's own queue may be full for a moment.
         let Ok(Ok(mut stream)) = timeout(Duration::from_secs(5), TcpStream::connect(one.listens_at())).await else {
             continue;
@@ -106,7 +119,7 @@ async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
         }
         silent.push(stream);
     }
-    assert!(silent.len() > 4_000, "{} connected", silent.len());
+    assert!(silent.len() > count * 4 / 5, "{} connected", silent.len());
     let grown = resident().saturating_sub(before);
     assert!(grown < GROWTH_MAX, "{} KiB for {} connections", grown >> 10, silent.len());
     assert!(one.peers().is_empty());
@@ -123,6 +136,7 @@ async fn thousands_that_connect_and_say_nothing_or_garbage_cost_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_million_streams_cost_little_and_end_the_connection() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let before = resident();
@@ -160,6 +174,7 @@ async fn a_million_streams_cost_little_and_end_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_the_consortium_that_sends_what_is_no_frame_is_let_go_and_stays_away() {
+    let _turn = MEMORY.lock().await;
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let oversize = [&[2, 0, 0][..], &(message_bytes_max(Class::Consensus) as u32 + 1).to_le_bytes()].concat();
@@ -229,7 +244,7 @@ fn a_certificate_says_whose_consensus_keys_it_carries_and_nobody_elses() {
 fn certificates_hold_under_their_own_authority_and_in_their_time() {
     let (root, other) = (Authority::new("chain").expect("one"), Authority::new("chain").expect("another"));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let try_it = |of: &Authority, validity| {
         let shown = credentials_with(of, &secret(1), validity);
         Upgrade::new(&admission(&root), &shown, Known::default()).map(drop).map_err(|error| error.to_string())
@@ -240,9 +255,9 @@ fn certificates_hold_under_their_own_authority_and_in_their_time() {
         let refused = try_it(of, between(from, to).expect("times")).expect_err("it does not hold");
         assert!(refused.contains("not issued under this consortium's authority, or does not hold now"), "{refused}");
     };
-    ended(&root, now - 2 * day, now - day);
+    ended(&root, now.saturating_sub(2 * day), now.saturating_sub(day));
     ended(&root, now + day, now + 2 * day);
-    ended(&other, now - day, now + day);
+    ended(&other, now.saturating_sub(day), now + day);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +265,7 @@ async fn a_certificate_that_has_expired_ends_the_connection_and_begins_none() {
     let root = Authority::new("chain").expect("an authority");
     let one = node(&root, 0).await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    let soon = between(now - Duration::from_secs(60), now + Duration::from_secs(3)).expect("times");
+    let soon = between(now.saturating_sub(Duration::from_mins(1)), now + Duration::from_secs(3)).expect("times");
     let options = NetworkOptions { peers: vec![one.listens_at().to_string()], ..NetworkOptions::default() };
     let shown = credentials_with(&root, &secret(1), soon);
     let two = Network::start(admission(&root), &shown, options).await.expect("it holds still");
@@ -265,6 +280,10 @@ async fn a_certificate_that_has_expired_ends_the_connection_and_begins_none() {
     wait_for("it is not let go", 0).await;
     sleep(Duration::from_secs(1)).await;
     assert!(one.peers().is_empty() && two.peers().is_empty(), "it does not come back");
-    two.renew(&credentials(&root, 1)).expect("a new certificate");
+    let later = days(30).expect("days");
+    let keys: [(Suite, &dyn SigningKey); 1] = [(Suite::Standard, &secret(1))];
+    let chain = root.node("node", &shown.key, &keys, later).expect("a certificate");
+    two.renew(&Credentials { key: shown.key.clone(), chain }).expect("a new certificate");
+    assert!(two.renew(&credentials(&root, 1)).is_err(), "with another key it is another node");
     wait_for("with a new certificate it is not let in", 1).await;
 }

@@ -18,6 +18,7 @@ mod link;
 mod lists;
 mod network;
 mod outbox;
+mod running;
 mod scores;
 mod streams;
 #[cfg(test)]

@@ -14,6 +14,16 @@ pub(crate) const CONNECTIONS_PER_PEER_MAX: u32 = 3;
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to open its streams and say hello.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a frame may take to come, once it has begun.
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often a node says that it is there, and after what silence it is taken for gone.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// See above.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// After what silence a new connection takes the place of one that was begun first.
+pub(crate) const SILENCE_SUSPICIOUS: Duration = Duration::from_secs(5);
+/// Handshakes with one address that are not done yet, at most.
+pub(crate) const HANDSHAKES_PER_ADDRESS_MAX: usize = 32;
 /// Streams of one connection at most, both ways: three each, and those that take their place.
 pub(crate) const STREAMS_MAX: usize = 16;
 /// How many streams beyond its three a peer may open before it is let go.
@@ -22,6 +32,8 @@ pub(crate) const STREAMS_TOO_MANY_MAX: u32 = 32;
 pub(crate) const READ_BYTES: usize = 64 << 10;
 /// From how many bytes on a message is compressed.
 pub(crate) const COMPRESSED_FROM_BYTES: usize = 1 << 10;
+/// The frames of a link itself that may wait to leave.
+pub(crate) const OWN_FRAMES_MAX: usize = 256;
 /// Groups of a node at most.
 pub(crate) const GROUPS_MAX: usize = 1_024;
 /// The bytes of one peer's messages in one group and class that may wait to be worked on.
@@ -35,7 +47,7 @@ pub(crate) const REDIAL_LAST: Duration = Duration::from_secs(15);
 /// From how many points on a peer is let go, and for how long it stays away.
 pub(crate) const POINTS_MAX: u32 = 100;
 /// See above.
-pub(crate) const BANNED_FOR: Duration = Duration::from_secs(60);
+pub(crate) const BANNED_FOR: Duration = Duration::from_mins(1);
 /// How fast points are forgiven: one in so long.
 pub(crate) const FORGIVEN_IN: Duration = Duration::from_secs(2);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{CertificateError, NodeCertificate};
+use crate::{CertificateError, NodeCertificate, certificate};
 
 /// The entries of one list at most.
 pub const LIST_ENTRIES_MAX: usize = 10_000;
@@ -30,16 +30,17 @@ impl AccessLists {
     /// The list that keeps it out.
     pub fn check(&self, node: &NodeCertificate) -> Result<(), CertificateError> {
         let names: Vec<String> = node.keys.iter().map(|key| hex::encode(key.as_bytes())).collect();
-        if let Some(name) = names.iter().find(|name| self.deny_nodes.contains(*name)) {
+        let lists_node = |list: &BTreeSet<String>, name: &String| list.iter().any(|one| one.eq_ignore_ascii_case(name));
+        if let Some(name) = names.iter().find(|name| lists_node(&self.deny_nodes, name)) {
             return Err(CertificateError::Denied(format!("node {name}")));
         }
         let serial = || format!("the certificate with serial number {}", node.serial);
-        if self.deny_serials.contains(&node.serial) {
+        let lists_serial = |list: &BTreeSet<String>| list.iter().any(|one| certificate::serial(one) == node.serial);
+        if lists_serial(&self.deny_serials) {
             return Err(CertificateError::Denied(serial()));
         }
         let all = self.allow_nodes.is_empty() && self.allow_serials.is_empty();
-        let named = names.iter().any(|name| self.allow_nodes.contains(name));
-        if all || named || self.allow_serials.contains(&node.serial) {
+        if all || names.iter().any(|name| lists_node(&self.allow_nodes, name)) || lists_serial(&self.allow_serials) {
             return Ok(());
         }
         Err(CertificateError::NotAllowed(names.first().map_or_else(serial, |name| format!("node {name}"))))

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{Class, limits::queue_bytes_max};
+use crate::{
+    Class,
+    limits::{OWN_FRAMES_MAX, queue_bytes_max},
+};
 
 /// A frame and the group it is of; the frames of the link itself are of none.
 pub(crate) type Waiting = (Option<u16>, Arc<[u8]>);
@@ -63,10 +66,16 @@ impl Outbox {
         }
     }
 
-    /// Has a frame of the link itself leave before all others of its class.
+    /// Has a frame of the link itself leave before all others of its class. Where many wait already the peer takes
+    /// nothing, and is let go for its silence.
     pub(crate) fn push_own(&self, class: Class, frame: Arc<[u8]>) {
         let (queue, news) = self.class(class);
-        queue.lock().unwrap_or_else(PoisonError::into_inner).own.push_back(frame);
+        {
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if queue.own.len() < OWN_FRAMES_MAX {
+                queue.own.push_back(frame);
+            }
+        }
         news.notify_one();
     }
 

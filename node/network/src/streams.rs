@@ -2,9 +2,10 @@
 //! each, to read from.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     convert::Infallible,
     future::{Ready, ready},
+    net::IpAddr,
     task::{Context, Poll, Waker},
 };
 
@@ -20,7 +21,12 @@ use libp2p_swarm::{
     handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound},
 };
 
-use crate::{Class, frame::stream_name, limits::STREAMS_TOO_MANY_MAX};
+use crate::{
+    Class,
+    frame::stream_name,
+    limits::{HANDSHAKES_PER_ADDRESS_MAX, STREAMS_TOO_MANY_MAX},
+    running::socket_address,
+};
 
 /// What happens to the streams of a connection.
 #[derive(Debug)]
@@ -47,19 +53,41 @@ pub(crate) struct OnConnection {
 pub(crate) struct Streams {
     news: VecDeque<OnConnection>,
     waker: Option<Waker>,
+    /// From where the handshakes come that are not done yet.
+    handshakes: HashMap<ConnectionId, IpAddr>,
 }
+
+/// One address has too many handshakes under way.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has {HANDSHAKES_PER_ADDRESS_MAX} handshakes under way already")]
+struct TooManyHandshakes(IpAddr);
 
 impl NetworkBehaviour for Streams {
     type ConnectionHandler = Handler;
     type ToSwarm = OnConnection;
 
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let Some(address) = socket_address(remote).map(|address| address.ip()) else { return Ok(()) };
+        if self.handshakes.values().filter(|other| **other == address).count() >= HANDSHAKES_PER_ADDRESS_MAX {
+            return Err(ConnectionDenied::new(TooManyHandshakes(address)));
+        }
+        self.handshakes.insert(connection, address);
+        Ok(())
+    }
+
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.handshakes.remove(&connection);
         Ok(Handler::default())
     }
 
@@ -74,7 +102,11 @@ impl NetworkBehaviour for Streams {
         Ok(Handler::default())
     }
 
-    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let FromSwarm::ListenFailure(failure) = event {
+            self.handshakes.remove(&failure.connection_id);
+        }
+    }
 
     fn on_connection_handler_event(&mut self, _: PeerId, connection: ConnectionId, opened: THandlerOutEvent<Self>) {
         self.news.push_back(OnConnection { connection, opened });
@@ -84,13 +116,11 @@ impl NetworkBehaviour for Streams {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        match self.news.pop_front() {
-            Some(news) => Poll::Ready(ToSwarm::GenerateEvent(news)),
-            None => {
-                self.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(news) = self.news.pop_front() {
+            return Poll::Ready(ToSwarm::GenerateEvent(news));
         }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -156,13 +186,11 @@ impl ConnectionHandler for Handler {
             let protocol = SubstreamProtocol::new(OfClasses(vec![class]), class);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
-        match self.news.pop_front() {
-            Some(news) => Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(news)),
-            None => {
-                self.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(news) = self.news.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(news));
         }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {

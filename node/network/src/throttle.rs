@@ -1,7 +1,8 @@
 //! How many bytes a second may leave: a bucket for the node, and one for each group that has a limit of its own.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -29,23 +30,55 @@ impl Throttle {
         let rate = i64::try_from(self.bytes_per_second).unwrap_or(i64::MAX);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (left, since) = *state;
-        let elapsed_us = i64::try_from(now.saturating_duration_since(since).as_micros()).unwrap_or(i64::MAX);
-        let gained = (i128::from(elapsed_us) * i128::from(rate) / 1_000_000).min(i128::from(rate)) as i64;
-        let left = left.saturating_add(gained).min(rate).saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
-        *state = (left, now);
+        let elapsed_us = now.saturating_duration_since(since).as_micros();
+        // The time is used up as far as it was worth whole bytes.
+        let gained = elapsed_us * u128::from(self.bytes_per_second) / 1_000_000;
+        let used_us = gained * 1_000_000 / u128::from(self.bytes_per_second);
+        let since = since + Duration::from_micros(u64::try_from(used_us).unwrap_or(u64::MAX));
+        let left = left.saturating_add(i64::try_from(gained).unwrap_or(i64::MAX)).min(rate);
+        let left = left.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        *state = (left, since);
         if left >= 0 {
             return Duration::ZERO;
         }
-        let wait_us = i128::from(left).unsigned_abs() * 1_000_000 / rate.unsigned_abs().max(1) as u128;
+        let wait_us = i128::from(left).unsigned_abs() * 1_000_000 / u128::from(self.bytes_per_second);
         Duration::from_micros(u64::try_from(wait_us).unwrap_or(u64::MAX))
     }
 
     /// Takes so many bytes out, and waits until they may leave where `waits`.
-    pub(crate) async fn pass(&self, bytes: usize, waits: bool) {
+    async fn pass(&self, bytes: usize, waits: bool) {
         let wait = self.charge(bytes, Instant::now());
         if waits && !wait.is_zero() {
             sleep(wait).await;
         }
+    }
+}
+
+/// The limits on what leaves: the node's, and that of each group.
+#[derive(Debug)]
+pub(crate) struct Throttles {
+    node: Throttle,
+    /// Bytes a second of each group; 0: any number.
+    group_bytes_per_second: u64,
+    groups: Mutex<BTreeMap<u16, Arc<Throttle>>>,
+}
+
+impl Throttles {
+    pub(crate) fn new(node_bytes_per_second: u64, group_bytes_per_second: u64) -> Self {
+        Self { node: Throttle::new(node_bytes_per_second), group_bytes_per_second, groups: Mutex::default() }
+    }
+
+    /// Takes so many bytes out of both, and waits until they may leave where `waits`.
+    pub(crate) async fn pass(&self, group: Option<u16>, bytes: usize, waits: bool) {
+        if let Some(group) = group.filter(|_| self.group_bytes_per_second > 0) {
+            let throttle = {
+                let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+                let new = || Arc::new(Throttle::new(self.group_bytes_per_second));
+                Arc::clone(groups.entry(group).or_insert_with(new))
+            };
+            throttle.pass(bytes, waits).await;
+        }
+        self.node.pass(bytes, waits).await;
     }
 }
 
@@ -61,8 +94,17 @@ mod tests {
         assert_eq!(throttle.charge(500, start), Duration::from_millis(500));
         assert_eq!(throttle.charge(500, start), Duration::from_secs(1), "those after it wait longer");
         assert_eq!(throttle.charge(0, start + Duration::from_secs(1)), Duration::ZERO);
-        assert_eq!(throttle.charge(1_000, start + Duration::from_secs(60)), Duration::ZERO);
-        assert_eq!(throttle.charge(1, start + Duration::from_secs(60)), Duration::from_millis(1), "it holds no more");
+        assert_eq!(throttle.charge(1_000, start + Duration::from_mins(1)), Duration::ZERO);
+        assert_eq!(throttle.charge(1, start + Duration::from_mins(1)), Duration::from_millis(1), "it holds no more");
+        // However small the steps are that time is looked at in, it is worth the same.
+        let (throttle, end) = (Throttle::new(10_000), start + Duration::from_secs(1));
+        throttle.charge(20_000, start);
+        let mut now = start;
+        while now < end {
+            now += Duration::from_micros(70);
+            throttle.charge(0, now);
+        }
+        assert!(throttle.charge(0, end) < Duration::from_millis(1));
         assert_eq!(Throttle::new(0).charge(usize::MAX, start), Duration::ZERO, "no limit");
     }
 }

@@ -37,6 +37,9 @@ pub enum TlsError {
     /// This node's own certificate would be refused by all others.
     #[error("this node's own certificate: {0}")]
     Own(#[from] CertificateError),
+    /// A renewed certificate is of other keys.
+    #[error("the renewed certificate is of other keys, so of another node; stop this one to give it other keys")]
+    OtherKeys,
     /// The key does not fit the certificate.
     #[error("this node's TLS key and certificate: {0}")]
     Tls(#[from] Error),
@@ -134,7 +137,10 @@ impl Upgrade {
     /// # Errors
     /// Credentials that no other node would believe.
     pub(crate) fn renew(&self, admission: &Arc<Admission>, credentials: &Credentials) -> Result<(), TlsError> {
-        let (_, ends) = Ends::new(admission, credentials)?;
+        let (renewed, ends) = Ends::new(admission, credentials)?;
+        if renewed.peer != self.own.peer || renewed.keys != self.own.keys {
+            return Err(TlsError::OtherKeys);
+        }
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! FISCO BCOS 2's methods about nodes, consensus, the pool, code and many receipts at once, as far as their subjects
-//! exist. A group of this version has one node; what there is of more is empty, and so it is told.
+//! FISCO BCOS 2's methods about the node, its groups, the pool, code and many receipts at once, as far as their subjects
+//! exist.
 
 use std::sync::Arc;
 
@@ -27,90 +27,11 @@ use crate::{
 /// How hard zlib tries: zlib's own default.
 const COMPRESSION_LEVEL: u8 = 6;
 
-/// This node's identifier in a group.
-fn node_id(group: &GroupHandle) -> String {
-    members::node_id(group.node_key())
-}
-
-/// `getPbftView`.
-pub(crate) fn pbft_view(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let group = &arguments.group(context, 0)?.handle;
-    let consensus = match group.genesis().consensus {
-        ConsensusKind::Solo => "solo",
-        ConsensusKind::Pbft => "pbft",
-        ConsensusKind::Rpbft => "rpbft",
-        ConsensusKind::Raft => "raft",
-    };
-    let message = format!("Only pbft consensus supports the view property: this group's consensus is {consensus}");
-    Err(RpcError::new(NO_VIEW, message))
-}
-
-/// `getConsensusStatus`, in the shape that FISCO BCOS has where there are no views.
-pub(crate) fn consensus_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let group = &arguments.group(context, 0)?.handle;
-    let status = group.status();
-    let (sets, next) = group.sealers()?;
-    let sealers = members::node_ids(&sets.at(next));
-    let place = |id: &String| sealers.iter().position(|sealer| sealer == id);
-    // The first sealer leads.
-    let leader = sealers.first().cloned().unwrap_or_default();
-    let mut view = json!({
-        "accountType": u8::from(group.is_sealer()),
-        "allowFutureBlocks": false,
-        "cfgErr": !group.is_sealer(),
-        "consensusedBlockNumber": status.height.saturating_add(1),
-        "groupId": group_number(group.id()).map_or_else(|| json!(group.id()), |number| json!(number)),
-        "highestblockHash": status.hash,
-        "highestblockNumber": status.height,
-        "leaderId": leader,
-        "leaderIdx": place(&leader).unwrap_or(0),
-        "max_faulty_leader": 0,
-        "node index": place(&node_id(group)).unwrap_or(sealers.len()),
-        "nodeId": node_id(group),
-        "nodeNum": sealers.len(),
-        "omitEmptyBlock": true,
-        "protocolId": 0,
-    });
-    if let Some(fields) = view.as_object_mut() {
-        let sealer = |(place, id): (usize, &String)| (format!("sealer.{place}"), json!(id));
-        fields.extend(sealers.iter().enumerate().map(sealer));
-    }
-    answer(&[view])
-}
-
-/// `getSyncStatus`.
-pub(crate) fn sync_status(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    let group = &arguments.group(context, 0)?.handle;
-    let status = group.status();
-    answer(&json!({
-        "blockNumber": status.height,
-        "genesisHash": block_hash(group, 0)?,
-        "isSyncing": false,
-        "knownHighestNumber": status.height,
-        "knownLatestHash": status.hash,
-        "latestHash": status.hash,
-        "nodeId": node_id(group),
-        "peers": [],
-        "protocolId": 0,
-        "txPoolSize": status.pool_transactions.to_string(),
-    }))
-}
-
-/// `getPeers`.
-pub(crate) fn nobody(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    arguments.group(context, 0)?;
-    answer(&[(); 0])
-}
-
-/// `getNodeIDList`: this node; it is connected to no other.
-pub(crate) fn node_ids(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&[node_id(&arguments.group(context, 0)?.handle)])
-}
-
 /// `getNodeInfo`.
 pub(crate) fn node_info(context: &Context, _arguments: &Arguments<'_>) -> Answer {
-    let id = context.groups().first().map(|group| node_id(&group.handle)).unwrap_or_default();
-    answer(&json!({ "Agency": "", "IPAndPort": "", "Node": context.name(), "NodeID": id, "Topic": [] }))
+    let id = context.groups().first().map(|group| members::node_id(group.handle.node_key())).unwrap_or_default();
+    let address = context.node.listens_for_peers_at().map(|address| address.to_string()).unwrap_or_default();
+    answer(&json!({ "Agency": "", "IPAndPort": address, "Node": context.name(), "NodeID": id, "Topic": [] }))
 }
 
 /// `queryGroupStatus`.

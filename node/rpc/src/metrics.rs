@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use entente_driver::{DURATION_BOUNDS_US, Durations, GroupMeasures, GroupStatus, Place};
+use entente_driver::{DURATION_BOUNDS_US, Durations, GroupMeasures, GroupStatus, Place, Traffic};
 
 use crate::{
     context::Context,
@@ -153,6 +153,7 @@ pub(crate) fn text(context: &Context) -> String {
         .collect();
     let mut out = Exposition { text: String::with_capacity(16 << 10) };
     of_groups(&mut out, &groups);
+    of_network(&mut out, context, &groups);
     of_limits(&mut out, context, &groups);
     of_storage(&mut out, &groups);
     out.metric("entente_rpc_requests_total", |lines| {
@@ -193,6 +194,38 @@ fn of_groups(out: &mut Exposition, groups: &[GroupShown<'_>]) {
     });
     out.metric("entente_block_write_seconds", |lines| {
         groups.iter().for_each(|group| lines.durations(&[group.name], &group.measures.write));
+    });
+}
+
+fn of_network(out: &mut Exposition, context: &Context, groups: &[GroupShown<'_>]) {
+    let mut each = |name, value: &dyn Fn(&GroupStatus) -> u64| {
+        out.metric(name, |lines| groups.iter().for_each(|group| lines.line(&[group.name], value(&group.status))));
+    };
+    each("entente_consensus_view", &|status| status.position.view);
+    each("entente_consensus_view_active", &|status| u64::from(status.position.active));
+    each("entente_best_peer_height", &|status| status.best_peer_height);
+    out.single("entente_peers", Some(context.node.peers().len() as u64));
+    out.metric("entente_group_peers", |lines| {
+        context.groups().iter().for_each(|group| {
+            lines.line(&[group.handle.id().as_str()], group.handle.connected().len());
+        });
+    });
+    let mut traffic = |name, value: &dyn Fn(&Traffic) -> u64| {
+        out.metric(name, |lines| {
+            for group in groups {
+                for traffic in &group.measures.traffic {
+                    let direction = if traffic.sent { "sent" } else { "received" };
+                    lines.line(&[direction, traffic.class, group.name], value(traffic));
+                }
+            }
+        });
+    };
+    traffic("entente_network_messages_total", &|traffic| traffic.messages);
+    traffic("entente_network_bytes_total", &|traffic| traffic.bytes);
+    out.metric("entente_network_dropped_total", |lines| {
+        for group in groups {
+            group.measures.dropped.iter().for_each(|dropped| lines.line(&[dropped.why, group.name], dropped.count));
+        }
     });
 }
 

@@ -61,6 +61,27 @@ pub(crate) const METRICS: &[Metric] = &[
         "How long blocks took to execute. Near 2 seconds they are as heavy as `limits.block_gas` lets them be.",
     ),
     histogram("entente_block_write_seconds", GROUP, "How long blocks took to reach the disk."),
+    gauge("entente_consensus_view", GROUP, "The view that the node is in, or wants; 0 where consensus has none."),
+    gauge("entente_consensus_view_active", GROUP, "1 where that view has begun."),
+    gauge("entente_best_peer_height", GROUP, "The last block that another node says it has."),
+    gauge("entente_peers", &[], "Nodes that are connected."),
+    gauge("entente_group_peers", GROUP, "Nodes of the group that are connected."),
+    counter(
+        "entente_network_messages_total",
+        &["direction", "class", "group"],
+        "Messages to other nodes, once for each, and from them.",
+    ),
+    counter(
+        "entente_network_bytes_total",
+        &["direction", "class", "group"],
+        "Their bytes as they travelled: compressed, before TLS.",
+    ),
+    counter(
+        "entente_network_dropped_total",
+        &["why", "group"],
+        "Messages not sent because too much waits for the node they are for (queue_full), and messages not looked at \
+         because too much of their sender waits here (too_much_waits) or it is not of the group (stranger).",
+    ),
     gauge(
         "entente_place_used",
         &["place", "group"],

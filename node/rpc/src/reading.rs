@@ -41,7 +41,8 @@ struct StatusView<'a> {
     halted: Option<&'a str>,
     node: &'a str,
     node_version: &'static str,
-    peers: u32,
+    /// The nodes of the group that are connected to this one.
+    peers: usize,
     consensus: ConsensusKind,
     limits: Limits,
     compilations: u64,
@@ -75,8 +76,7 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
         halted: status.halted.as_deref(),
         node: context.name(),
         node_version: env!("CARGO_PKG_VERSION"),
-        // A group of this version has one node.
-        peers: 0,
+        peers: group.connected().len(),
         consensus: genesis.consensus,
         limits: configuration::limits(group)?,
         compilations: status.compilations,

@@ -9,7 +9,7 @@ use crate::{
     configuration,
     context::Context,
     error::RpcError,
-    fisco, fisco_node, logs, members,
+    fisco, fisco_consensus, fisco_node, logs, members, network,
     outbox::Outbox,
     proofs, reading, sending, subscriptions,
     views::Answer,
@@ -425,39 +425,61 @@ pub(crate) static METHODS: &[Method] = &[
         handler: Handler::Direct(members::sealer_list),
     },
     Method {
+        name: "entente_network",
+        parameters: &[GROUP],
+        result: "{listens_at, peers: [{node_ids, subject, serial, expires_at, address, dialed, connected_seconds, groups, \
+                 sent: {messages, bytes}, received}], traffic: [{class, direction, messages, bytes, unpacked_bytes}], \
+                 dropped: [{why, messages}]}",
+        documentation: "The nodes that this one is connected to, whatever their groups, and what went to and fro in the \
+                 group since the start: bytes as they travelled, and what arrived also unpacked.",
+        example: "[\"group1\"]",
+        handler: Handler::Direct(network::network),
+    },
+    Method {
+        name: "entente_readAdmission",
+        parameters: &[],
+        result: "true",
+        documentation: "Has the node read again who is let in (`admission.toml`) and its certificate, as SIGHUP does. \
+                 Nodes that are not let in any more are let go at once.",
+        example: "[]",
+        handler: Handler::Blocking(network::read_admission),
+    },
+    Method {
         name: "getPbftView",
         parameters: &[GROUP_ID],
-        result: "none: no consensus of this version has views",
-        documentation: "FISCO BCOS's error -40007, as it is where the consensus has no views.",
+        result: "a hexadecimal quantity",
+        documentation: "The view that the node is in, or wants. Where the consensus has none: error -40007.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::pbft_view),
+        handler: Handler::Direct(fisco_consensus::pbft_view),
     },
     Method {
         name: "getConsensusStatus",
         parameters: &[GROUP_ID],
-        result: "a list of one {accountType, highestblockNumber, highestblockHash, leaderId, leaderIdx, nodeId, nodeNum, \
-                 sealer.0, …}",
-        documentation: "How the node takes part in consensus, in the shape that FISCO BCOS has for consensus without views. \
-                 What does not exist here is 0 or false.",
+        result: "a list of {accountType, highestblockNumber, highestblockHash, nodeId, nodeNum, sealer.0, …}; with pbft \
+                 also connectedNodes, currentView, toView, leaderFailed, and the list's second entry is a list of \
+                 {nodeId, view}; else leaderId, leaderIdx",
+        documentation: "How the node takes part in consensus. What does not exist here is 0 or false; of views the node's \
+                 own is told.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::consensus_status),
+        handler: Handler::Direct(fisco_consensus::consensus_status),
     },
     Method {
         name: "getSyncStatus",
         parameters: &[GROUP_ID],
         result: "{blockNumber, genesisHash, isSyncing, knownHighestNumber, knownLatestHash, latestHash, nodeId, peers, \
                  protocolId, txPoolSize}",
-        documentation: "How far the node is. It is connected to no other in this version.",
+        documentation: "How far the node is, and the others of the group that it is connected to. Hashes of blocks that \
+                 are not here yet are 0.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::sync_status),
+        handler: Handler::Direct(fisco_consensus::sync_status),
     },
     Method {
         name: "getPeers",
         parameters: &[GROUP_ID],
-        result: "an empty list",
-        documentation: "The nodes that this one is connected to: none in this version.",
+        result: "a list of {IPAndPort, nodeId, Topic}",
+        documentation: "The nodes that this one is connected to, whatever their groups.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::nobody),
+        handler: Handler::Direct(fisco_consensus::peers),
     },
     Method {
         name: "getObserverList",
@@ -481,14 +503,14 @@ pub(crate) static METHODS: &[Method] = &[
         result: "a list of public keys",
         documentation: "This node, and those it is connected to.",
         example: "[1]",
-        handler: Handler::Direct(fisco_node::node_ids),
+        handler: Handler::Direct(fisco_consensus::node_ids),
     },
     Method {
         name: "getNodeInfo",
         parameters: &[],
         result: "{Agency, IPAndPort, Node, NodeID, Topic}",
-        documentation: "The node's name and public key. It has no agency, no address for other nodes and no topics in this \
-                 version.",
+        documentation: "The node's name, its public key, and where it listens for other nodes. Agency and topics are \
+                 empty.",
         example: "[]",
         handler: Handler::Direct(fisco_node::node_info),
     },

@@ -9,7 +9,7 @@ use std::{
 use entente_consensus::SealerSet;
 use entente_crypto::SignatureScheme;
 use entente_group::CommittedBlock;
-use entente_types::{BlockNumber, Hash, Header, Suite};
+use entente_types::{BlockNumber, Certificate, Hash, Header, Suite};
 
 /// What does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,35 +80,48 @@ impl Checker {
     /// # Errors
     /// What does not hold.
     pub(crate) fn told(&mut self, node: usize, block: &CommittedBlock) -> Result<bool, Violation> {
-        let header = &block.record.block.header;
-        let number = header.number;
-        self.told.insert(node, number);
+        let record = &block.record;
+        self.told.insert(node, record.block.header.number);
+        self.written(node, &record.block.header, &record.block.certificate, &record.transaction_hashes)
+    }
+
+    /// An honest node has a block on disk, whether or not it could still tell of it; whether it is the first to.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub(crate) fn written(
+        &mut self,
+        node: usize,
+        header: &Header,
+        certificate: &Certificate,
+        transactions: &[Hash],
+    ) -> Result<bool, Violation> {
+        let (number, hash) = (header.number, header.hash(Suite::Standard));
         if let Some(known) = self.hashes.get(&number) {
-            return if *known == block.hash {
+            return if *known == hash {
                 Ok(false)
             } else {
-                Err(Violation(format!(
-                    "two blocks at height {number}: node {node} wrote {}, another {known}",
-                    block.hash
-                )))
+                let words = format!("two blocks at height {number}: node {node} wrote {hash}, another {known}");
+                Err(Violation(words))
             };
         }
         let parent = number.checked_sub(1).and_then(|below| self.hashes.get(&below));
         if parent != Some(&header.parent) {
-            return Err(Violation(format!("block {number} of node {node} does not follow block {}", number - 1)));
+            let words = format!("block {number} of node {node} follows {}, and not {parent:?}", header.parent);
+            return Err(Violation(words));
         }
-        let digest = Header::signing_digest(Suite::Standard, &self.genesis, number, &block.hash);
+        let digest = Header::signing_digest(Suite::Standard, &self.genesis, number, &hash);
         let set = self.sets.range(..=number).next_back().map(|(_, set)| Arc::clone(set));
         let members = set.map(|set| set.members.clone()).unwrap_or_default();
-        if let Err(error) = block.record.block.certificate.verify_with(self.scheme.as_ref(), &digest, &members) {
+        if let Err(error) = certificate.verify_with(self.scheme.as_ref(), &digest, &members) {
             return Err(Violation(format!("block {number} of node {node} is not certified: {error}")));
         }
-        for transaction in &block.record.transaction_hashes {
+        for transaction in transactions {
             if let Some(first) = self.transactions.insert(*transaction, number) {
                 return Err(Violation(format!("transaction {transaction} is in blocks {first} and {number}")));
             }
         }
-        self.hashes.insert(number, block.hash);
+        self.hashes.insert(number, hash);
         self.headers.insert(number, header.clone());
         Ok(true)
     }

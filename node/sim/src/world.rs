@@ -6,7 +6,7 @@ use entente_consensus::{Conduct, Report, SealerSet};
 use entente_executor::Executor;
 use entente_group::{Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
 use entente_pool::check;
-use entente_types::PublicKey;
+use entente_types::{PublicKey, Suite};
 use parity_scale_codec::{DecodeAll, Encode};
 
 use crate::{
@@ -155,6 +155,7 @@ impl<C: Conduct> World<C> {
         one.wake_at_ms = None;
         let (life, tip, honest) = (one.life, one.ledger.tip(), one.honest());
         if honest {
+            self.learn_blocks(machine)?;
             self.checker.restarted(machine, tip.number, tip.header_hash)?;
         }
         self.tell(machine, life, Event::Tick)
@@ -298,6 +299,19 @@ impl<C: Conduct> World<C> {
             }
         };
         self.tell(machine, life, event)
+    }
+
+    /// Tells the checker of blocks that a node has on disk and lost its power before it could tell of.
+    fn learn_blocks(&mut self, machine: usize) -> Result<(), Violation> {
+        let ledger = Arc::clone(&self.machines[machine].ledger);
+        for number in self.checker.height() + 1..=ledger.tip().number {
+            let block = ledger.block(number).map_err(|error| Violation(error.to_string()))?;
+            let block = block.ok_or_else(|| Violation(format!("node {machine} lacks its block {number}")))?;
+            let hashes: Vec<_> = block.transactions.iter().map(|one| one.hash(Suite::Standard)).collect();
+            let new = self.checker.written(machine, &block.header, &block.certificate, &hashes)?;
+            self.learn_sealers(machine, number, new)?;
+        }
+        Ok(())
     }
 
     /// Tells the checker and the clients who rules the next height, from the state of the first node that has the block.

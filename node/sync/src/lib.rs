@@ -101,6 +101,11 @@ impl Sync {
         }
     }
 
+    /// How far each peer said that it is.
+    pub fn peers(&self) -> impl Iterator<Item = (PublicKey, BlockNumber)> {
+        self.peers.iter().map(|(key, peer)| (*key, peer.height))
+    }
+
     /// The node has certified this height.
     pub fn tip_is(&mut self, now: Instant, tip: BlockNumber) {
         if tip > self.tip {

@@ -1,5 +1,7 @@
 //! `entente chain`: the nodes of a chain on this machine.
 
+mod add;
+pub(crate) mod authorities;
 pub(crate) mod new;
 pub(crate) mod processes;
 mod status;
@@ -23,6 +25,8 @@ use crate::{
 pub(crate) enum ChainCommand {
     /// Write keys, genesis and configuration of a new chain into an empty folder.
     New(new::NewArguments),
+    /// Write the folder of one more node, with a certificate of an agency; `member add` then lets it into the group.
+    Add(add::AddArguments),
     /// Start every node of a chain in the background and wait until it answers.
     #[command(after_help = "Example:\n  entente chain up chain")]
     Up(ChainFolder),
@@ -46,6 +50,7 @@ impl ChainCommand {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::New(arguments) => new::run(&arguments, output),
+            Self::Add(arguments) => add::run(&arguments, output),
             Self::Up(ChainFolder { dir }) => up(&dir, output),
             Self::Down(ChainFolder { dir }) => down(&dir, output),
             Self::Status(ChainFolder { dir }) => block_on(status::show(&dir, output)),
@@ -54,7 +59,7 @@ impl ChainCommand {
 }
 
 /// The folders of a chain's nodes, `node0` first.
-fn node_folders(chain: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn node_folders(chain: &Path) -> Result<Vec<PathBuf>, Failure> {
     let place = chain.display();
     let entries = fs::read_dir(chain).map_err(|error| {
         Failure::new(format!("{place}: {error}; make a chain with: entente chain new --out {place}"))
@@ -75,7 +80,7 @@ fn node_folders(chain: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// How a node is called: its folder's name.
-fn name(folder: &Path) -> String {
+pub(crate) fn name(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

@@ -104,6 +104,11 @@ impl Launched {
         Ok(address)
     }
 
+    /// Asks it to end, and does not wait.
+    pub(crate) fn ask_to_stop(&self) {
+        terminate(self.child.id());
+    }
+
     /// Ends it cleanly, or by force if it does not listen; whether it ended cleanly.
     pub(crate) fn stop(&mut self) -> bool {
         terminate(self.child.id());
@@ -125,6 +130,14 @@ fn terminate(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // One that is gone already has stopped.
         let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// Tells a node to read again who is let in, and its certificate.
+pub(crate) fn hang_up(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // One that is gone reads it at its next start.
+        let _ = kill_process(pid, Signal::HUP);
     }
 }
 

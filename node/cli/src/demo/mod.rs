@@ -1,33 +1,29 @@
 //! `entente demo`: the whole path, from Rust source to a ledger that was checked.
 
+mod nodes;
+
 use std::{
     path::{Path, PathBuf},
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use clap::Args;
-use entente_client::{
-    client::{Client, NodeStatus},
-    load::{Latency, LoadEnd, LoadPlan},
-};
+use entente_client::load::{Latency, LoadEnd, LoadPlan};
 use entente_crypto::Suite;
 use entente_types::{Address, BlockNumber, Hash};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use self::nodes::{NodeShown, Stage};
 use crate::{
-    chain::{
-        new::{self, NewArguments, SuiteName},
-        processes::{Launched, launch},
-    },
+    chain::new::{self, NewArguments, NewChain, SuiteName},
     contract::build::{BuildOptions, build},
     load::{self, Loaded, TOKEN_MODULE},
     output::{Failure, Output},
     progress::Progress,
     runtime::{Interruption, block_on, runtime},
     table::{Table, thousands},
-    verify::{self, Verified, replay},
+    verify::{self, Opened, Verified, replay},
 };
 
 /// The contract that is shown, under the root of the checkout.
@@ -40,7 +36,7 @@ const WINDOW: usize = 3_000;
 /// How much is shown.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  entente demo\n  entente demo --suite guomi\n  entente demo --count 200000 --accounts 5000"
+    after_help = "Example:\n  entente demo\n  entente demo --suite guomi\n  entente demo --nodes 1 --count 200000 --accounts 5000"
 )]
 pub(crate) struct DemoArguments {
     /// The folder of the chain, which is kept; else a temporary one.
@@ -49,6 +45,9 @@ pub(crate) struct DemoArguments {
     /// The algorithms of the group.
     #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
     suite: SuiteName,
+    /// How many nodes.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    nodes: u32,
     /// How many transfers.
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     count: u64,
@@ -60,24 +59,13 @@ pub(crate) struct DemoArguments {
     keep: bool,
 }
 
-/// What was started and must be stopped, whatever happens.
-#[derive(Debug, Default)]
-struct Stage {
-    node: Mutex<Option<Launched>>,
-}
-
-impl Stage {
-    /// Stops the node, if it runs; whether it ended as it should.
-    fn stop(&self) -> bool {
-        let node = self.node.lock().unwrap_or_else(PoisonError::into_inner).take();
-        node.is_none_or(|mut node| node.stop())
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// The same without where.
+#[derive(Debug, Clone, Copy)]
+struct DemoPlan {
+    nodes: u32,
+    suite: SuiteName,
+    count: u64,
+    accounts: u32,
 }
 
 /// What was shown.
@@ -97,6 +85,7 @@ struct Shown {
     state_root: Hash,
     recomputed_root: Hash,
     replayed_root: Hash,
+    nodes: Vec<NodeShown>,
     ok: bool,
     dir: Option<PathBuf>,
 }
@@ -112,10 +101,15 @@ pub(crate) fn run(arguments: &DemoArguments, output: Output) -> Result<(), Failu
     let stage = Arc::new(Stage::default());
     let progress = Arc::new(Progress::new());
     let runtime = runtime()?;
-    let (suite, count, accounts) = (arguments.suite, arguments.count, arguments.accounts);
+    let plan = DemoPlan {
+        nodes: arguments.nodes,
+        suite: arguments.suite,
+        count: arguments.count,
+        accounts: arguments.accounts,
+    };
     let acting = {
         let (root, stage, progress) = (root.clone(), Arc::clone(&stage), Arc::clone(&progress));
-        move || act(&root, suite, count, accounts, &stage, &progress)
+        move || act(&root, &plan, &stage, &progress)
     };
     let result = runtime.block_on(async {
         let mut interruption = Interruption::new()?;
@@ -135,8 +129,8 @@ pub(crate) fn run(arguments: &DemoArguments, output: Output) -> Result<(), Failu
         }
         Ok(None) => Err(Failure::new("interrupted; what was started is stopped")),
         Err(failure) if root.join("node0").join("node.log").is_file() => {
-            let log = keep(temporary, &root).join("node0").join("node.log");
-            Err(Failure::new(format!("{}; the node's log is {}", failure.line(), log.display())))
+            let kept = keep(temporary, &root);
+            Err(Failure::new(format!("{}; the nodes' logs are {}/node*/node.log", failure.line(), kept.display())))
         }
         Err(failure) => Err(failure),
     }
@@ -151,45 +145,32 @@ fn keep(temporary: Option<TempDir>, root: &Path) -> PathBuf {
 }
 
 /// The acts, one after the other.
-fn act(
-    root: &Path,
-    suite: SuiteName,
-    count: u64,
-    accounts: u32,
-    stage: &Stage,
-    progress: &Arc<Progress>,
-) -> Result<Shown, Failure> {
+fn act(root: &Path, plan: &DemoPlan, stage: &Stage, progress: &Arc<Progress>) -> Result<Shown, Failure> {
     let module = build_token(progress)?;
-    progress.set("starting the node", 0, None);
-    // Port 0: the system gives a free one.
-    new::write(&NewArguments::usual(root.to_owned(), suite, 0))?;
-    let folder = root.join("node0");
-    // The node holds the other end of a pipe: it stops even if this process is killed.
-    let mut launched = launch(&folder, Stdio::piped(), true)?;
-    let started = launched.wait_until_it_answers();
-    *stage.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(launched);
-    let url = format!("ws://{}", started?);
-
-    let plan = LoadPlan {
-        urls: vec![url.clone()],
+    let NewChain { nodes, .. } = new::write(&NewArguments::usual(root.to_owned(), plan.suite, plan.nodes))?;
+    let folders: Vec<PathBuf> = nodes.iter().map(|name| root.join(name)).collect();
+    let urls = stage.start(&folders, progress)?;
+    let load = LoadPlan {
+        urls: urls.clone(),
         group: GROUP.to_owned(),
-        end: LoadEnd::Transactions(count),
-        accounts,
+        end: LoadEnd::Transactions(plan.count),
+        accounts: plan.accounts,
         batch: BATCH,
         window: WINDOW,
         ..LoadPlan::default()
     };
-    let loaded = block_on(load::drive(plan, &module, progress))?;
+    let loaded = block_on(load::drive(load, &module, progress))?;
     loaded.check()?;
-    if loaded.result.committed != count {
-        return Err(Failure::new(format!("{} of {count} transfers were committed", loaded.result.committed)));
+    let (count, committed) = (plan.count, loaded.result.committed);
+    if committed != count {
+        return Err(Failure::new(format!("{committed} of {count} transfers were committed")));
     }
-    let status = block_on(async { Ok(Client::connect(&url).await?.group(GROUP).await?.status().await?) })?;
-    progress.set("stopping the node", 0, None);
+    let nodes = nodes::together(&folders, &urls, progress)?;
+    progress.set("stopping the nodes", 0, None);
     if !stage.stop() {
-        return Err(Failure::new("the node did not end cleanly"));
+        return Err(Failure::new("a node did not end cleanly"));
     }
-    check(&folder, &loaded, &status, progress)
+    check(&folders, &loaded, nodes, progress)
 }
 
 fn build_token(progress: &Progress) -> Result<Vec<u8>, Failure> {
@@ -203,20 +184,37 @@ fn build_token(progress: &Progress) -> Result<Vec<u8>, Failure> {
     Ok(build(project, &options)?.bytes)
 }
 
-/// Checks what the stopped node left on disk.
-fn check(folder: &Path, loaded: &Loaded, status: &NodeStatus, progress: &Progress) -> Result<Shown, Failure> {
+/// Checks what a stopped node left on disk against what it said.
+fn check_store(folder: &Path, said: &NodeShown, progress: &Progress) -> Result<(Opened, Verified), Failure> {
     let opened = verify::open(folder)?;
     let verified = verify::verify(&opened, progress)?;
+    let name = &said.name;
     if let Some(fault) = &verified.fault {
-        return Err(Failure::new(format!("the store is not as it must be: {fault}")));
+        return Err(Failure::new(format!("the store of {name} is not as it must be: {fault}")));
     }
-    let Verified { height, state_root, recomputed_root, .. } = verified;
-    if (height, state_root) != (status.height, status.state_root) {
+    if (verified.height, verified.state_root) != (said.height, said.state_root) {
         return Err(Failure::new(format!(
-            "the node said height {} and state root {}, its store has {height} and {state_root}",
-            status.height, status.state_root
+            "{name} said height {} and state root {}, its store has {} and {}",
+            said.height, said.state_root, verified.height, verified.state_root
         )));
     }
+    Ok((opened, verified))
+}
+
+/// Checks what the stopped nodes left on disk: each whole store, and the blocks of the first by executing them again.
+fn check(
+    folders: &[PathBuf],
+    loaded: &Loaded,
+    nodes: Vec<NodeShown>,
+    progress: &Progress,
+) -> Result<Shown, Failure> {
+    let mut first = None;
+    for (folder, said) in folders.iter().zip(&nodes) {
+        let checked = check_store(folder, said, progress)?;
+        first.get_or_insert(checked);
+    }
+    let (opened, verified) = first.ok_or_else(|| Failure::new("there was no node"))?;
+    let Verified { height, state_root, recomputed_root, .. } = verified;
     let replay = replay::replay(&opened, progress)?;
     if let Some(fault) = replay.fault {
         return Err(Failure::new(fault));
@@ -241,6 +239,7 @@ fn check(folder: &Path, loaded: &Loaded, status: &NodeStatus, progress: &Progres
         state_root,
         recomputed_root,
         replayed_root: replay.state_root,
+        nodes,
         ok: true,
         dir: None,
     })
@@ -265,10 +264,33 @@ fn text(shown: &Shown) -> String {
     row("state root", shown.state_root.to_string());
     row("from all rows", format!("{} the same", shown.recomputed_root));
     row("executed again", format!("{} the same", shown.replayed_root));
+    for node in &shown.nodes {
+        row(&node.name, format!("height {}, state root {}", thousands(node.height), node.state_root));
+    }
+    if shown.nodes.len() > 1 {
+        shown.nodes.iter().for_each(|node| row(&format!("{} on the wire", node.name), wire(node)));
+    }
     if let Some(dir) = &shown.dir {
         row("kept in", dir.display().to_string());
     }
     table.text()
+}
+
+/// What a node sent and received.
+#[expect(clippy::cast_precision_loss, reason = "for people: two digits")]
+fn wire(node: &NodeShown) -> String {
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    let classes: Vec<String> =
+        node.by_class.iter().map(|(class, bytes)| format!("{class} {}", megabytes(*bytes))).collect();
+    format!(
+        "{} peers; sent {} in {} messages ({}); received {}, unpacked {}",
+        node.peers,
+        megabytes(node.bytes_sent),
+        thousands(node.messages_sent),
+        classes.join(", "),
+        megabytes(node.bytes_received),
+        megabytes(node.unpacked_bytes),
+    )
 }
 
 /// An amount of a token of 18 decimals, as a person reads it.

@@ -1,0 +1,127 @@
+//! `admission.toml`: who is let in of those whose certificates hold.
+
+use std::{collections::BTreeSet, fs, io, path::Path};
+
+use entente_network::{AccessLists, LIST_ENTRIES_MAX};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConfigError,
+    config_file::File,
+    config_keys::{ADMISSION, find},
+    config_page::commented_lists,
+};
+
+/// The file's name in a node's folder.
+pub const ADMISSION_FILE: &str = "admission.toml";
+/// The hexadecimal digits of a node's name: those of a consensus key, which has 64 bytes.
+const NODE_DIGITS: usize = 128;
+/// Those of a serial number at most: RFC 5280, section 4.1.2.2, allows 20 bytes.
+const SERIAL_DIGITS_MAX: usize = 40;
+
+/// What is in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admission {
+    allow_nodes: BTreeSet<String>,
+    allow_certificates: BTreeSet<String>,
+    deny_nodes: BTreeSet<String>,
+    deny_certificates: BTreeSet<String>,
+}
+
+impl Admission {
+    /// The first key whose value is wrong, and that value.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let node = |name: &str| name.len() == NODE_DIGITS && digits(name);
+        let serial = |name: &str| (1..=SERIAL_DIGITS_MAX).contains(&name.len()) && digits(name);
+        let lists: [(&str, &BTreeSet<String>, &dyn Fn(&str) -> bool); 4] = [
+            ("allow_nodes", &self.allow_nodes, &node),
+            ("allow_certificates", &self.allow_certificates, &serial),
+            ("deny_nodes", &self.deny_nodes, &node),
+            ("deny_certificates", &self.deny_certificates, &serial),
+        ];
+        lists.into_iter().find_map(|(key, list, fits)| {
+            if list.len() > LIST_ENTRIES_MAX {
+                return Some((key, format!("a list of {}", list.len())));
+            }
+            list.iter().find(|name| !fits(name)).map(|name| (key, format!("{name:?}")))
+        })
+    }
+}
+
+/// Reads the lists of a node's folder. Where the file is missing, nobody is kept out.
+///
+/// # Errors
+/// The file, the line, the key, what was found and what is allowed.
+pub fn read_access_lists(folder: &Path) -> Result<AccessLists, ConfigError> {
+    let path = folder.join(ADMISSION_FILE);
+    if !path.exists() {
+        return Ok(AccessLists::default());
+    }
+    let file = File::read(path)?;
+    let (lists, table) = file.parse::<Admission>(ADMISSION)?;
+    if let Some((key, found)) = lists.wrong() {
+        let allowed = find(ADMISSION, key).map(|key| key.values.allowed()).unwrap_or_default();
+        return Err(file.value(file.line_of(table.get_ref(), key).unwrap_or(1), key, found, allowed));
+    }
+    Ok(AccessLists {
+        allow_nodes: lists.allow_nodes,
+        allow_serials: lists.allow_certificates,
+        deny_nodes: lists.deny_nodes,
+        deny_serials: lists.deny_certificates,
+    })
+}
+
+/// Writes the lists of a node's folder, in one piece. A running node reads them when it is told to.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_access_lists(folder: &Path, lists: &AccessLists) -> io::Result<()> {
+    let AccessLists { allow_nodes, allow_serials, deny_nodes, deny_serials } = lists.clone();
+    let lists = Admission {
+        allow_nodes,
+        allow_certificates: allow_serials,
+        deny_nodes,
+        deny_certificates: deny_serials,
+    };
+    let text = commented_lists(&lists).map_err(io::Error::other)?;
+    let partial = folder.join("admission.partial");
+    fs::write(&partial, text)?;
+    fs::rename(&partial, folder.join(ADMISSION_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<AccessLists, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(ADMISSION_FILE), text).unwrap();
+        let place = format!("{}, ", folder.path().join(ADMISSION_FILE).display());
+        read_access_lists(folder.path()).map_err(|error| error.to_string().replace(&place, ""))
+    }
+
+    #[test]
+    fn lists_are_read_and_what_is_no_name_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_access_lists(folder.path()).unwrap(), AccessLists::default(), "no file");
+        let node = "ab".repeat(64);
+        let text = format!("deny_nodes = [\"{node}\"]\ndeny_certificates = [\"4F01\"]\n");
+        let lists = read(&text).unwrap();
+        assert_eq!(lists.deny_nodes, [node.clone()].into());
+        assert_eq!(lists.deny_serials, ["4F01".to_owned()].into());
+        assert!(lists.allow_nodes.is_empty() && lists.allow_serials.is_empty());
+        write_access_lists(folder.path(), &lists).unwrap();
+        assert_eq!(read_access_lists(folder.path()).unwrap(), lists);
+        for (text, told) in [
+            ("allow_nodes = [\"12\"]", "line 1: `allow_nodes` is \"12\"; allowed is a list of at most 10000 nodes"),
+            ("\ndeny_certificates = [\"xyz\"]", "line 2: `deny_certificates` is \"xyz\"; allowed is a list"),
+            ("deny_nodes = 3", "line 1: `deny_nodes` is 3; allowed is a list of at most 10000 nodes"),
+            ("deny = []", "line 1: unknown field `deny`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+}
