@@ -32,6 +32,7 @@ mod node;
 mod run;
 
 pub use calls::CallError;
+pub use checks::ChecksHeld;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
     ConsensusConfig, LogConfig, LogFormat, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig, StorageEngine,
