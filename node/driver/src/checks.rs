@@ -4,7 +4,7 @@
 //! And a request is done before those that came after it: its transactions are in a block while later ones are still
 //! being checked, so that no core waits for the other stage.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use entente_pool::{AdmissionError, Checked, PoolRules};
 use entente_types::{BlockNumber, Transaction};
@@ -18,6 +18,11 @@ type Results = Vec<Result<Checked, AdmissionError>>;
 /// The threads, as many as there are cores.
 pub(crate) struct CheckPool {
     threads: rayon::ThreadPool,
+}
+
+/// Every thread that checks, kept from its work until this is dropped. For tests of what becomes of those who wait.
+pub struct ChecksHeld {
+    _holders: Vec<mpsc::Sender<()>>,
 }
 
 /// A request of which some parts are still being checked.
@@ -59,6 +64,23 @@ impl CheckPool {
         self.threads.spawn_fifo(work);
     }
 
+    /// Keeps every thread, once it has done what came before.
+    pub(crate) fn hold(&self) -> ChecksHeld {
+        let (began, begins) = mpsc::channel();
+        let hold = |_| {
+            let (holder, held) = mpsc::channel::<()>();
+            let began = began.clone();
+            self.threads.spawn_fifo(move || {
+                let _ = began.send(());
+                let _ = held.recv();
+            });
+            holder
+        };
+        let holders: Vec<_> = (0..self.threads.current_num_threads()).map(hold).collect();
+        begins.iter().take(holders.len()).for_each(drop);
+        ChecksHeld { _holders: holders }
+    }
+
     /// Checks transactions, each with the bytes it came in, against a height, and does this with what came of them.
     pub(crate) fn check(
         &self,
@@ -88,8 +110,6 @@ impl CheckPool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use entente_pool::PoolRules;
     use entente_testing::{genesis, keys, unsigned};
     use entente_types::{Limits, Suite};

@@ -16,7 +16,7 @@ use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, r
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 use crate::{
-    CallError, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, checks::CheckPool,
+    CallError, ChecksHeld, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, checks::CheckPool,
     measures::{GroupCounters, traffic}, network::NodeNetwork, run::Message, StartError,
 };
 
@@ -326,6 +326,13 @@ impl GroupHandle {
     /// The blocks from now on, each when it is on disk. One who is too slow is told how many it missed.
     pub fn blocks(&self) -> broadcast::Receiver<Arc<CommittedBlock>> {
         self.shared.blocks.subscribe()
+    }
+
+    /// Keeps the threads that check transactions from their work until what this gives is dropped: what is sent
+    /// meanwhile waits. It returns when the last of them is kept. For tests; a node has no use for it.
+    #[doc(hidden)]
+    pub fn hold_checks(&self) -> ChecksHeld {
+        self.shared.checks.hold()
     }
 
     pub(crate) fn send(&self, event: Event) {

@@ -35,6 +35,7 @@ mod run;
 
 pub use admission::{ADMISSION_FILE, read_access_lists, write_access_lists};
 pub use calls::CallError;
+pub use checks::ChecksHeld;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
     ConsensusConfig, LogConfig, LogFormat, NetworkConfig, NodeConfig, NodeSection, PoolConfig, RpcConfig, StorageConfig, StorageEngine,

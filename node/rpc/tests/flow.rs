@@ -96,29 +96,6 @@ async fn transactions_count_in_the_rate_of_their_group() {
     node.stop().await;
 }
 
-/// Keeps every thread of rayon's pool, where transactions are checked, until it is dropped.
-struct Occupied {
-    _holders: Vec<std::sync::mpsc::Sender<()>>,
-}
-
-impl Occupied {
-    fn new() -> Self {
-        let (began, begins) = std::sync::mpsc::channel();
-        let holders = (0..rayon::current_num_threads()).map(|_| {
-            let (holder, held) = std::sync::mpsc::channel::<()>();
-            let began = began.clone();
-            rayon::spawn(move || {
-                began.send(()).unwrap();
-                let _ = held.recv();
-            });
-            holder
-        });
-        let holders: Vec<_> = holders.collect();
-        holders.iter().for_each(|_| begins.recv_timeout(PATIENCE).unwrap());
-        Self { _holders: holders }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_has_its_part_of_the_work_and_others_have_theirs() {
     let node = start(|config| {
@@ -137,17 +114,10 @@ async fn a_connection_has_its_part_of_the_work_and_others_have_theirs() {
         }
         other => panic!("{other:?}"),
     };
-    let occupied = tokio::task::spawn_blocking(Occupied::new).await.unwrap();
+    let held = node.hold_checks().await;
     let (sender, first) = (group.clone(), many[..10].to_vec());
     let sending = tokio::spawn(async move { sender.send_many(&first).await });
-    while !node
-        .get("/metrics")
-        .await
-        .1
-        .contains("entente_place_used{place=\"checking_transactions\",group=\"group1\"} 10\n")
-    {
-        sleep(Duration::from_millis(5)).await;
-    }
+    node.wait_metric("entente_place_used{place=\"checking_transactions\",group=\"group1\"} 10").await;
     let told = refused(group.send_many(&many[10..16]).await);
     let expected = "10 transactions of this connection are being worked on, 6 more would be above the limit of 15 \
                     (`rpc.connection_transactions_max`); send again when some are answered";
@@ -158,9 +128,7 @@ async fn a_connection_has_its_part_of_the_work_and_others_have_theirs() {
     assert_eq!(told, expected);
     let (sender, second) = (group.clone(), many[21].clone());
     let sending_one = tokio::spawn(async move { sender.send(&second).await });
-    while !node.get("/metrics").await.1.contains("entente_place_used{place=\"submissions\",group=\"group1\"} 2\n") {
-        sleep(Duration::from_millis(5)).await;
-    }
+    node.wait_metric("entente_place_used{place=\"submissions\",group=\"group1\"} 2").await;
     let told = refused(group.status().await.map(|_| Vec::new()).map_err(SendError::from));
     let expected = "2 requests of this connection are being worked on (`rpc.connection_requests_max`); send again when \
                     some are answered";
@@ -168,7 +136,7 @@ async fn a_connection_has_its_part_of_the_work_and_others_have_theirs() {
     assert!(other.status().await.unwrap().healthy, "another connection");
     let told = refused(third.send_many(&vec![many[22].clone(); 160]).await);
     assert!(told.contains("above the limit of 65536 (`rpc.work_bytes_max`); send again later"), "{told}");
-    drop(occupied);
+    drop(held);
     assert!(sending.await.unwrap().unwrap().iter().all(Result::is_ok));
     sending_one.await.unwrap().unwrap();
     for (limit, expected) in [

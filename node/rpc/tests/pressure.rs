@@ -2,10 +2,7 @@
 
 mod common;
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use common::{PATIENCE, TestNode, account, hexadecimal, signed};
 use entente_client::client::{NodeRefusal, QueryError, SendError};
@@ -73,31 +70,6 @@ async fn a_pool_that_is_full_by_bytes_says_so_and_when_to_come_again() {
     node.stop().await;
 }
 
-/// Keeps every thread of rayon's pool, where transactions are checked, for as long as it lives.
-struct Occupied {
-    _holders: Vec<mpsc::Sender<()>>,
-}
-
-impl Occupied {
-    fn new() -> Self {
-        let (began, begins) = mpsc::channel();
-        let holders = (0..rayon::current_num_threads()).map(|_| {
-            let (holder, held) = mpsc::channel::<()>();
-            let began = began.clone();
-            rayon::spawn(move || {
-                began.send(()).unwrap();
-                let _ = held.recv();
-            });
-            holder
-        });
-        let holders: Vec<_> = holders.collect();
-        for _ in &holders {
-            begins.recv_timeout(PATIENCE).unwrap();
-        }
-        Self { _holders: holders }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_are_worked_on_at_once_are_told_to_come_again() {
     let node = TestNode::start("memory").await;
@@ -109,7 +81,7 @@ async fn more_requests_than_are_worked_on_at_once_are_told_to_come_again() {
         requests.extend((0..70).map(|amount| (group.clone(), signed(&group, &owner, NOBODY, amount))));
     }
     let refused = requests.len() - SUBMISSIONS_MAX;
-    let occupied = tokio::task::spawn_blocking(Occupied::new).await.unwrap();
+    let held = node.hold_checks().await;
     let mut sending = JoinSet::new();
     for (group, transaction) in requests {
         sending.spawn(async move { group.send(&transaction).await });
@@ -121,7 +93,7 @@ async fn more_requests_than_are_worked_on_at_once_are_told_to_come_again() {
         assert_eq!(refusal, NodeRefusal::new(-40011, message));
         assert!(refusal.is_flow_control());
     }
-    drop(occupied);
+    drop(held);
     let mut sent = 0;
     while let Some(result) = sending.join_next().await {
         result.unwrap().unwrap();

@@ -11,7 +11,7 @@ use entente_client::{
     keystore::Account,
 };
 use entente_crypto::Suite;
-use entente_driver::{Node, NodeConfig};
+use entente_driver::{ChecksHeld, Node, NodeConfig};
 use entente_rpc::{Server, serve};
 use entente_storage::Engine;
 use entente_testing::{key, node_folder};
@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::{sleep, timeout},
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -111,6 +112,23 @@ impl TestNode {
 
     pub async fn get(&self, path: &str) -> (u16, String) {
         exchange(self.address(), &format!("GET {path} HTTP/1.1"), "").await
+    }
+
+    /// Transactions that are sent wait unchecked until what this gives is dropped.
+    pub async fn hold_checks(&self) -> ChecksHeld {
+        let group = self.node.handle().groups()[0].clone();
+        tokio::task::spawn_blocking(move || group.hold_checks()).await.unwrap()
+    }
+
+    /// Waits until `/metrics` has this line.
+    pub async fn wait_metric(&self, line: &str) {
+        let line = format!("{line}\n");
+        let told = async {
+            while !self.get("/metrics").await.1.contains(&line) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("never told: {line}"));
     }
 
     pub async fn stop(self) {
