@@ -108,7 +108,11 @@ impl CertificateLine {
         row("serial", self.serial.clone());
         self.node_ids.iter().for_each(|id| row("node", id.clone()));
         row("issued by", self.issuers.join("; below "));
-        let days = if self.days_left == 0 { "holds no longer, or ends today".to_owned() } else { format!("{} days", self.days_left) };
+        let days = if self.days_left == 0 {
+            "holds no longer, or ends today".to_owned()
+        } else {
+            format!("{} days", self.days_left)
+        };
         row("holds for", days);
         row("peer", self.peer.clone());
         table.text()

@@ -79,12 +79,8 @@ pub fn read_access_lists(folder: &Path) -> Result<AccessLists, ConfigError> {
 /// The file cannot be written.
 pub fn write_access_lists(folder: &Path, lists: &AccessLists) -> io::Result<()> {
     let AccessLists { allow_nodes, allow_serials, deny_nodes, deny_serials } = lists.clone();
-    let lists = Admission {
-        allow_nodes,
-        allow_certificates: allow_serials,
-        deny_nodes,
-        deny_certificates: deny_serials,
-    };
+    let lists =
+        Admission { allow_nodes, allow_certificates: allow_serials, deny_nodes, deny_certificates: deny_serials };
     let text = commented_lists(&lists).map_err(io::Error::other)?;
     let partial = folder.join("admission.partial");
     fs::write(&partial, text)?;

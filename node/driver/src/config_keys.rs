@@ -89,20 +89,21 @@ pub(crate) const CONFIGURATION: &[Section] = &[
         name: "consensus",
         meaning: "How this node takes part in consensus.",
         keys: &[
-        Key {
-            name: "interval_ms_min",
-            meaning: "The least time between two proposals of this node. A node that orders alone waits for up to 100 \
+            Key {
+                name: "interval_ms_min",
+                meaning: "The least time between two proposals of this node. A node that orders alone waits for up to 100 \
                       milliseconds after a large block, 0.1 for each of its transactions.",
-            unit: "milliseconds",
-            values: number(0, 3_600_000),
-        },
-        Key {
-            name: "view_timeout_ms",
-            meaning: "How long the next height may take to be ordered before this node wants another proposer, with \
+                unit: "milliseconds",
+                values: number(0, 3_600_000),
+            },
+            Key {
+                name: "view_timeout_ms",
+                meaning: "How long the next height may take to be ordered before this node wants another proposer, with \
                       pbft. It grows while that does not help, and shrinks again.",
-            unit: "milliseconds",
-            values: number(100, 3_600_000),
-        }],
+                unit: "milliseconds",
+                values: number(100, 3_600_000),
+            },
+        ],
     },
     Section {
         name: "network",

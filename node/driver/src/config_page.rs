@@ -116,7 +116,9 @@ pub fn commented_admission() -> Result<String, toml::ser::Error> {
 
 pub(crate) fn commented_lists(lists: &Admission) -> Result<String, toml::ser::Error> {
     let meaning = ADMISSION.first().map(|section| section.meaning).unwrap_or_default();
-    let opening = format!("# {meaning}\n# The node reads this again on SIGHUP: whoever is not let in any more is let go at once.\n");
+    let opening = format!(
+        "# {meaning}\n# The node reads this again on SIGHUP: whoever is not let in any more is let go at once.\n"
+    );
     commented(&opening, ADMISSION, lists)
 }
 

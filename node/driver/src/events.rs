@@ -82,7 +82,13 @@ pub const EVENTS: &[EventDescription] = &[
         "The node was told to read again who is let in, and could not: what held before holds on.",
         "Correct what `error` names, and tell it again.",
     ),
-    event(EventLevel::Error, "blocks_not_served", "group, error", "Blocks that another node asked for could not be read.", VERIFY),
+    event(
+        EventLevel::Error,
+        "blocks_not_served",
+        "group, error",
+        "Blocks that another node asked for could not be read.",
+        VERIFY,
+    ),
     event(
         EventLevel::Error,
         "members_unknown",
@@ -273,13 +279,7 @@ pub const EVENTS: &[EventDescription] = &[
         "The node has read again who is let in, and its certificate.",
         NOTHING,
     ),
-    event(
-        EventLevel::Info,
-        "network_started",
-        "address",
-        "The node listens for other nodes there.",
-        NOTHING,
-    ),
+    event(EventLevel::Info, "network_started", "address", "The node listens for other nodes there.", NOTHING),
     event(EventLevel::Info, "node_stopping", "", "The node was told to end, and begins to.", NOTHING),
     event(
         EventLevel::Info,

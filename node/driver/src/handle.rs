@@ -16,8 +16,12 @@ use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, r
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 use crate::{
-    CallError, ChecksHeld, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, calls::CallPool, checks::CheckPool,
-    measures::{GroupCounters, traffic}, network::NodeNetwork, run::Message, StartError,
+    CallError, ChecksHeld, CodeFolder, GroupMeasures, Place, PoolConfig, Refusals, StartError,
+    calls::CallPool,
+    checks::CheckPool,
+    measures::{GroupCounters, traffic},
+    network::NodeNetwork,
+    run::Message,
 };
 
 /// The blocks that a subscriber may be behind before it is told that it missed some.

@@ -67,7 +67,8 @@ impl NodeNetwork {
         let lists = read_access_lists(folder)?;
         let network = |error| StartError::Network(Box::new(error));
         let credentials = credentials(folder).map_err(network)?;
-        let root = Chain::read(&folder.join("certs/ca.pem")).map_err(|error| network(NetworkError::Tls(error.into())))?;
+        let root =
+            Chain::read(&folder.join("certs/ca.pem")).map_err(|error| network(NetworkError::Tls(error.into())))?;
         let admission = Admission::new(&root, lists).map_err(|error| network(error.into()))?;
         let options = NetworkOptions {
             listen,
@@ -96,11 +97,7 @@ impl NodeNetwork {
     }
 
     /// Opens a group to its members.
-    pub(crate) fn join(
-        &self,
-        ledger: &Ledger,
-        executor: &Executor,
-    ) -> Result<(GroupLine, Inboxes), StartError> {
+    pub(crate) fn join(&self, ledger: &Ledger, executor: &Executor) -> Result<(GroupLine, Inboxes), StartError> {
         let genesis = ledger.genesis();
         let group = genesis.group_id.clone();
         let members = members(ledger, executor)
@@ -216,10 +213,8 @@ impl Speaker {
 
     /// Sends a message to one node of the group, or to all.
     pub(crate) fn say(&self, to: Option<PublicKey>, message: GroupMessage) {
-        let large = matches!(
-            message,
-            GroupMessage::Transactions(_) | GroupMessage::Proposed { .. } | GroupMessage::Blocks(_)
-        );
+        let large =
+            matches!(message, GroupMessage::Transactions(_) | GroupMessage::Proposed { .. } | GroupMessage::Blocks(_));
         if large {
             let _ = self.said.send(Said::Message(to, message));
         } else {

@@ -58,7 +58,9 @@ pub enum StartError {
     #[error(transparent)]
     Network(Box<NetworkError>),
     /// The group has other sealers, and the node no network to reach them over.
-    #[error("group {group} has {sealers} sealers, and config.toml names no address to listen at for them: set `network.listen` and `network.peers`")]
+    #[error(
+        "group {group} has {sealers} sealers, and config.toml names no address to listen at for them: set `network.listen` and `network.peers`"
+    )]
     Alone {
         /// The group.
         group: GroupId,

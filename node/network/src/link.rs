@@ -239,8 +239,9 @@ impl Link {
         match frame::read_message(class, stream, length, compressed, room).await? {
             // Nobody takes it any more where the group has stopped.
             Some((payload, permit)) => {
-                let unpacked = port.counters.unpacked.get(class as usize);
-                unpacked.inspect(|bytes| drop(bytes.fetch_add(payload.len() as u64, Ordering::Relaxed)));
+                if let Some(unpacked) = port.counters.unpacked.get(class as usize) {
+                    unpacked.fetch_add(payload.len() as u64, Ordering::Relaxed);
+                }
                 drop(port.inbox(class).send(Received { from, class, payload, place: Place::new(permit) }));
             }
             None => {

@@ -94,9 +94,7 @@ pub(crate) fn sync_status(context: &Context, arguments: &Arguments<'_>) -> Answe
     // The hash of a block that is not here yet is not known.
     let hash_at = |height| block_hash(group, height).unwrap_or_default();
     let connected = group.connected();
-    let peer = |(key, height)| {
-        json!({ "blockNumber": height, "genesisHash": genesis, "latestHash": hash_at(height), "nodeId": node_id(key) })
-    };
+    let peer = |(key, height)| json!({ "blockNumber": height, "genesisHash": genesis, "latestHash": hash_at(height), "nodeId": node_id(key) });
     let heights = status.peer_heights.iter().filter(|(key, _)| connected.contains(key));
     let peers: Vec<Value> = heights.map(|(key, height)| peer((key, *height))).collect();
     answer(&json!({

@@ -8,18 +8,17 @@ use entente_driver::GroupHandle;
 use entente_executor::Account;
 use entente_host::NodeFault;
 use entente_state::{Row, Table};
-use entente_types::{Address, Block, ConsensusKind, Receipt, Transaction, hex_bytes};
+use entente_types::{Address, Block, Receipt, Transaction, hex_bytes};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::Arguments,
     context::Context,
-    error::{INTERNAL, NO_INDEX, NO_VIEW, RpcError},
+    error::{INTERNAL, NO_INDEX, RpcError},
     fisco::{block_of_hash, block_of_number},
-    fisco_views::{self, group_number, quantity},
+    fisco_views::{self, quantity},
     limits::{PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX},
     members,
-    reading::block_hash,
     table::Pending,
     views::{Answer, answer, json_answer},
 };

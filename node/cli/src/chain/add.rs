@@ -1,9 +1,6 @@
 //! `entente chain add`: the folder of one more node of a chain.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use entente_client::keystore::Account;
@@ -19,7 +16,9 @@ use crate::output::{Failure, Output};
 
 /// Where, and by whom.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  entente chain add chain\n  entente chain add chain --agency north --rpc-port 8549 --p2p-port 30304")]
+#[command(
+    after_help = "Example:\n  entente chain add chain\n  entente chain add chain --agency north --rpc-port 8549 --p2p-port 30304"
+)]
 pub(crate) struct AddArguments {
     /// The chain's folder, as given to `chain new --out`.
     dir: PathBuf,
@@ -41,7 +40,8 @@ pub(super) fn run(arguments: &AddArguments, output: Output) -> Result<(), Failur
     let first = folders.first().ok_or_else(|| Failure::new(format!("{}: no node0 here", chain.display())))?;
     let genesis = read_genesis(first)?;
     if genesis.consensus == ConsensusKind::Solo {
-        let line = format!("{}: one node orders a solo chain alone; make a chain with --consensus pbft", chain.display());
+        let line =
+            format!("{}: one node orders a solo chain alone; make a chain with --consensus pbft", chain.display());
         return Err(Failure::new(line));
     }
     let issuer = authorities::read(&authorities::find(chain, arguments.agency.as_deref())?)?;
@@ -106,6 +106,8 @@ fn config(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

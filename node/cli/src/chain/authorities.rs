@@ -74,7 +74,11 @@ pub(crate) fn find(chain: &Path, name: Option<&str>) -> Result<PathBuf, Failure>
         [] => Err(Failure::new(format!("{}: no agency is here", place.display()))),
         many => {
             let names: Vec<_> = many.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-            Err(Failure::new(format!("{}: name one of the agencies with --agency: {}", place.display(), names.join(", "))))
+            Err(Failure::new(format!(
+                "{}: name one of the agencies with --agency: {}",
+                place.display(),
+                names.join(", ")
+            )))
         }
     }
 }

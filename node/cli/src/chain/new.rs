@@ -168,17 +168,17 @@ impl NewArguments {
 
     /// The agency of each node.
     fn agencies(&self) -> Result<Vec<&str>, Failure> {
-        let all: Vec<&str> =
-            self.agency.iter().flat_map(|one| (0..one.nodes).map(|_| one.name.as_str())).collect();
+        let all: Vec<&str> = self.agency.iter().flat_map(|one| (0..one.nodes).map(|_| one.name.as_str())).collect();
         match (self.nodes, all.len()) {
             (nodes, 0) => Ok((0..nodes.unwrap_or(1)).map(|_| AGENCY).collect()),
             (Some(nodes), found) if nodes as usize != found => {
-                let line = format!("--nodes {nodes}: the agencies have {found} nodes together; leave one of the two out");
+                let line =
+                    format!("--nodes {nodes}: the agencies have {found} nodes together; leave one of the two out");
                 Err(Failure::new(line))
             }
-            (_, found) if found > NODES_MAX as usize => {
-                Err(Failure::new(format!("--agency: {found} nodes together; a chain on one machine has {NODES_MAX} at most")))
-            }
+            (_, found) if found > NODES_MAX as usize => Err(Failure::new(format!(
+                "--agency: {found} nodes together; a chain on one machine has {NODES_MAX} at most"
+            ))),
             _ => Ok(all),
         }
     }
@@ -229,7 +229,8 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
     let out = &arguments.out;
     refuse_not_empty(out)?;
     let suite = Suite::from(arguments.suite);
-    let keys = agencies.iter().map(|_| Ok(Account::random(suite)?.key().clone())).collect::<Result<Vec<_>, Failure>>()?;
+    let keys =
+        agencies.iter().map(|_| Ok(Account::random(suite)?.key().clone())).collect::<Result<Vec<_>, Failure>>()?;
     let genesis = genesis(suite, &keys, consensus)?;
     let ports = ports(arguments, keys.len())?;
     let chain = Authority::new("consortium")?;
@@ -247,7 +248,12 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
             }
         };
         let name = format!("node{number}");
-        let node = NewNode { name: &name, key, genesis: &genesis, config: config(&name, consensus, &ports, number, arguments.storage) };
+        let node = NewNode {
+            name: &name,
+            key,
+            genesis: &genesis,
+            config: config(&name, consensus, &ports, number, arguments.storage),
+        };
         if let Some((_, issuer)) = issuers.get(place) {
             write_node(&out.join(&name), &node, issuer)?;
         }

@@ -202,12 +202,7 @@ fn check_store(folder: &Path, said: &NodeShown, progress: &Progress) -> Result<(
 }
 
 /// Checks what the stopped nodes left on disk: each whole store, and the blocks of the first by executing them again.
-fn check(
-    folders: &[PathBuf],
-    loaded: &Loaded,
-    nodes: Vec<NodeShown>,
-    progress: &Progress,
-) -> Result<Shown, Failure> {
+fn check(folders: &[PathBuf], loaded: &Loaded, nodes: Vec<NodeShown>, progress: &Progress) -> Result<Shown, Failure> {
     let mut first = None;
     for (folder, said) in folders.iter().zip(&nodes) {
         let checked = check_store(folder, said, progress)?;

@@ -68,11 +68,7 @@ impl Drop for Stage {
 }
 
 /// Asks all nodes until what they say is as it should be.
-async fn until(
-    urls: &[String],
-    what: &str,
-    holds: impl Fn(&[NodeStatus]) -> bool,
-) -> Result<Vec<NodeStatus>, Failure> {
+async fn until(urls: &[String], what: &str, holds: impl Fn(&[NodeStatus]) -> bool) -> Result<Vec<NodeStatus>, Failure> {
     let deadline = Instant::now() + TOGETHER_WAIT;
     loop {
         let mut all = Vec::with_capacity(urls.len());
@@ -83,7 +79,8 @@ async fn until(
             return Ok(all);
         }
         if Instant::now() > deadline {
-            let words: Vec<String> = all.iter().map(|one| format!("height {}, {}", one.height, one.state_root)).collect();
+            let words: Vec<String> =
+                all.iter().map(|one| format!("height {}, {}", one.height, one.state_root)).collect();
             let seconds = TOGETHER_WAIT.as_secs();
             return Err(Failure::new(format!("{what} within {seconds} s: {}", words.join("; "))));
         }
