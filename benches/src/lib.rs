@@ -10,21 +10,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod chain;
 mod classes;
+mod consortium;
 mod gas;
 mod growth;
 mod measure;
-mod node;
 mod picture;
 mod report;
 mod soak;
 mod steps;
 mod workload;
 
+pub use chain::{ChainRun, LatencyFigures, LoadFigures};
+pub use consortium::{bytes_of_a_proposer, gap_without_a_proposer};
 pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};
-pub use node::{LoadFigures, NodeRun};
+
 pub use picture::{draw, draw_growth, draw_soak};
 pub use report::{Report, Row};
 pub use soak::{Soak, SoakSample};

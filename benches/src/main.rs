@@ -10,8 +10,9 @@ use std::{
 };
 
 use entente_benches::{
-    Growth, LoadFigures, NodeRun, Report, Row, Soak, Steps, Workload, WorkloadError, draw, draw_growth, draw_soak,
-    gas_table, measure_gas, measure_growth, measure_steps, median, recoveries_per_second,
+    ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
+    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_steps, median,
+    recoveries_per_second,
 };
 use entente_consensus::Sound;
 use entente_crypto::Suite;
@@ -24,6 +25,8 @@ use entente_sim::{SEEDS_TESTED, Setup, sweep};
 const ROUNDS: usize = 5;
 /// Rounds of loading a node, each beside a measurement of V.
 const LOAD_ROUNDS: usize = 5;
+/// Nodes of a consortium.
+const NODES: usize = 4;
 /// Seconds of one load.
 const LOAD_SECONDS: u32 = 10;
 /// The accounts of the workload.
@@ -51,6 +54,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     match env::args().nth(1).as_deref() {
         Some("growth") => return measure_and_draw_growth(&target).map(drop),
         Some("load") => return load(&target, &token),
+        Some("consortium") => {
+            consortium(&target, &token, thread::available_parallelism()?.get())?.iter().for_each(print_row);
+            return Ok(());
+        }
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         _ => {}
     }
@@ -97,20 +104,61 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     report.results.extend(simulator()?);
 
-    let loads = load_rounds(&target, &token, cores)?;
+    report.results.extend(consortium(&target, &token, cores)?);
+
+    let loads = load_rounds(&target, &token, cores, 1)?;
     report.results.insert(0, Row::new("[1] one node, committed / L(1)", loads.ratio, ">= 0.50"));
     report.v = loads.v;
     print_path(&steps, &loads.last);
     println!();
-    for row in &report.results {
-        let verdict = if row.ok { "reached" } else { "NOT reached" };
-        println!("{verdict:>11}  {:>9.3}  {:>8}  {}", row.value, row.reach, row.name);
-    }
+    report.results.iter().for_each(print_row);
     println!("V = {:.0} recoveries a second on one core, all {cores} busy ({})", report.v, report.cpu);
     report.write(&target.join("bench/report.json"))?;
     draw(&report, &target.join("bench/report.svg"))?;
     println!("written: target/bench/report.json, target/bench/report.svg and target/bench/growth.svg");
     Ok(())
+}
+
+fn print_row(row: &Row) {
+    let verdict = if row.ok { "reached" } else { "NOT reached" };
+    println!("{verdict:>11}  {:>9.3}  {:>8}  {}", row.value, row.reach, row.name);
+}
+
+/// The rows of four nodes.
+fn consortium(target: &std::path::Path, token: &std::path::Path, cores: usize) -> Result<Vec<Row>, WorkloadError> {
+    let loads = load_rounds(target, token, cores, NODES)?;
+    let mut rows = vec![Row::new("[2] four nodes on two cores, committed / L(4)", loads.ratio, ">= 0.50")];
+    let chain = ChainRun::start(&target.join("release/entente"), NODES)?;
+    let (mut p50, mut p99) = (Vec::new(), Vec::new());
+    for _ in 0..LOAD_ROUNDS {
+        let half = chain.load_at(token, Some((loads.tps / 2.0) as u32), LOAD_SECONDS, ACCOUNTS)?;
+        println!(
+            "half rate: {:.0} transfers/s, p50 {:.0} ms, p99 {:.0} ms",
+            half.tps, half.latency_ms.p50, half.latency_ms.p99
+        );
+        p50.push(half.latency_ms.p50);
+        p99.push(half.latency_ms.p99);
+    }
+    drop(chain);
+    let half = "four nodes at half the rate of the row above";
+    rows.push(Row::new(&format!("[2] {half}, p50 latency, ms"), median(&mut p50), "<= 150"));
+    rows.push(Row::new(&format!("[2] {half}, p99 latency, ms"), median(&mut p99), "<= 500"));
+    let mut bytes = bytes_of_a_proposer(&target.join("release/entente"), ROUNDS)?;
+    println!("bytes of a proposer: {bytes:.2?}");
+    rows.push(Row::new(
+        "[2] bytes a proposer sends for a 1 MB block, from client to commit, clients spread evenly / mean of the others",
+        median(&mut bytes),
+        "<= 2",
+    ));
+    let gaps = (0..ROUNDS).map(|_| gap_without_a_proposer(&target.join("release/entente")));
+    let mut gaps = gaps.collect::<Result<Vec<f64>, _>>()?;
+    println!("gaps without a proposer: {gaps:.2?} s");
+    rows.push(Row::new(
+        "[2] longest gap in commits when the proposer is killed, defaults, s",
+        median(&mut gaps),
+        "<= 3",
+    ));
+    Ok(rows)
 }
 
 /// The simulator's rows: how many seeds the tests run, and how fast they go by on one core.
@@ -156,7 +204,7 @@ fn guomi_roots(token: &std::path::Path) -> Result<Row, WorkloadError> {
 
 /// The row of the loaded node by itself, for whoever works on it.
 fn load(target: &std::path::Path, token: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-    let loads = load_rounds(target, token, thread::available_parallelism()?.get())?;
+    let loads = load_rounds(target, token, thread::available_parallelism()?.get(), 1)?;
     println!("median {:.3}", loads.ratio);
     Ok(())
 }
@@ -189,31 +237,40 @@ fn soak(
 struct Loads {
     ratio: f64,
     v: f64,
+    tps: f64,
     last: LoadFigures,
 }
 
-/// Loads a node, with V measured before each load, all in one run.
-fn load_rounds(target: &std::path::Path, token: &std::path::Path, cores: usize) -> Result<Loads, WorkloadError> {
-    let node = NodeRun::start(&target.join("release/entente"))?;
-    let (mut ratios, mut vs) = (Vec::new(), Vec::new());
+/// Loads a chain of so many nodes, with V measured before each load, all in one run.
+fn load_rounds(
+    target: &std::path::Path,
+    token: &std::path::Path,
+    cores: usize,
+    nodes: usize,
+) -> Result<Loads, WorkloadError> {
+    let node = ChainRun::start(&target.join("release/entente"), nodes)?;
+    let (mut ratios, mut vs, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for round in 0..LOAD_ROUNDS {
         let v = recoveries_per_second(cores, Duration::from_secs(2));
         let figures = node.load(token, LOAD_SECONDS, ACCOUNTS)?;
         let generator = figures.generator_cpu_seconds / figures.seconds;
-        let limit = (cores as f64 - generator) * v;
+        let limit = (cores as f64 - generator) * v / nodes as f64;
         println!(
-            "load {}: {:.0} transfers/s, V {v:.0}/s, generator {generator:.2} cores, committed / L(1) = {:.3}",
+            "load {}: {:.0} transfers/s, V {v:.0}/s, generator {generator:.2} cores, p50 {:.0} ms, committed / L({nodes}) \
+             = {:.3}",
             round + 1,
             figures.tps,
+            figures.latency_ms.p50,
             figures.tps / limit
         );
+        rates.push(figures.tps);
         ratios.push(figures.tps / limit);
         vs.push(v);
         last = Some(figures);
     }
     let last = last.ok_or_else(|| WorkloadError::Wrong("no load was run".into()))?;
-    Ok(Loads { ratio: median(&mut ratios), v: median(&mut vs), last })
+    Ok(Loads { ratio: median(&mut ratios), v: median(&mut vs), tps: median(&mut rates), last })
 }
 
 /// How many modules an executor compiles to run a block of a chain whose contracts were compiled before, with the files

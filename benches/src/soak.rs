@@ -11,7 +11,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{LoadFigures, NodeRun, WorkloadError, median};
+use crate::{ChainRun, LoadFigures, WorkloadError, median};
 
 /// Seconds of the load that finds out how much a node takes.
 const CALIBRATION_SECONDS: u32 = 10;
@@ -66,7 +66,7 @@ impl Soak {
     /// # Errors
     /// The node or the load fails.
     pub fn run(binary: &Path, token: &Path, minutes: u32, mut show: impl FnMut(&Self)) -> Result<Self, WorkloadError> {
-        let node = NodeRun::start(binary)?;
+        let node = ChainRun::start(binary, 1)?;
         let calibration = node.load(token, CALIBRATION_SECONDS, ACCOUNTS)?;
         let full_rate = calibration.committed / u64::from(CALIBRATION_SECONDS);
         let rate = u32::try_from(full_rate / 2).unwrap_or(u32::MAX).max(1);
@@ -108,7 +108,7 @@ impl Soak {
     }
 }
 
-fn sample(node: &NodeRun, seconds: f64) -> Result<SoakSample, WorkloadError> {
+fn sample(node: &ChainRun, seconds: f64) -> Result<SoakSample, WorkloadError> {
     let pid = node.pid()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kilobytes =
@@ -117,7 +117,7 @@ fn sample(node: &NodeRun, seconds: f64) -> Result<SoakSample, WorkloadError> {
     let files = fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
     Ok(SoakSample {
         seconds,
-        transactions: transactions(node.url())?,
+        transactions: transactions(node.url()?)?,
         resident_bytes,
         files,
         disk_bytes: folder_bytes(&node.folder())?,

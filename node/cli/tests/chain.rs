@@ -10,10 +10,11 @@ use common::{Home, text};
 fn a_chain_is_made_started_shown_stopped_and_verified() {
     let home = Home::new();
     let mut chain = home.chain(&[]);
-    for part in ["config.toml", "genesis.toml", "keys/consensus.key", "data", "node.log"] {
+    for part in
+        ["config.toml", "genesis.toml", "admission.toml", "keys/consensus.key", "certs/node.pem", "data", "node.log"]
+    {
         assert!(home.path("chain/node0").join(part).exists(), "{part}");
     }
-    assert!(!home.path("chain/node0/certs").exists());
 
     let node = chain.status();
     assert_eq!((&node["name"], &node["role"]), (&"node0".into(), &"sealer".into()));
@@ -48,14 +49,11 @@ fn a_chain_is_made_started_shown_stopped_and_verified() {
 fn what_is_promised_and_not_there_yet_gets_one_plain_line() {
     let home = Home::new();
     let new = |option: &[&str]| home.failure(&[&["chain", "new", "--out", "chain"], option].concat());
-    let options: [(&[&str], &str); 8] = [
-        (&["--nodes", "4"], "use --nodes 1"),
-        (&["--consensus", "pbft"], "use --consensus solo"),
-        (&["--consensus", "rpbft"], "use --consensus solo"),
-        (&["--consensus", "raft"], "use --consensus solo"),
+    let options: [(&[&str], &str); 5] = [
+        (&["--consensus", "rpbft"], "use --consensus pbft"),
+        (&["--consensus", "raft"], "use --consensus pbft"),
         (&["--storage", "leveldb"], "use --storage rocksdb"),
         (&["--storage", "mysql"], "use --storage rocksdb"),
-        (&["--agency", "north:2"], "leave it out"),
         (&["--encrypt"], "leave it out"),
     ];
     for (option, instead) in options {

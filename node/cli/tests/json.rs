@@ -36,6 +36,9 @@ const CHECKS: &[(&[&str], &str)] = &[
     (&["member", "add", NODE_ID, "--account", "sealer"], "from"),
     (&["member", "list"], "observers"),
     (&["member", "remove", NODE_ID, "--account", "sealer"], "from"),
+    (&["cert", "show", "chain/node0"], "serial"),
+    (&["cert", "renew", "chain/node0", "--days", "30"], "days_left"),
+    (&["cert", "revoke", "4f01", "--at", "chain"], "denied_by"),
     (&["chain", "down", "chain"], "nodes"),
     (&["verify", "--dir", "chain/node0"], "recomputed_root"),
     (&["export", "--dir", "chain/node0", "--out", "all.blocks"], "transactions"),
@@ -45,6 +48,7 @@ const CHECKS: &[(&[&str], &str)] = &[
 /// The commands whose object is checked elsewhere: where, and why not here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("contract build", "the_object_of_a_build_is_one (here): it is built from this checkout"),
+    ("chain add", "a_consortium_bears_what_happens_to_it (consortium.rs): a solo chain has one node"),
     ("demo", "make demo: it runs from the root of a checkout only; its failure is checked here"),
     ("node run", "the_foreground_node_ends_cleanly_by_a_signal (contracts.rs): it does not end by itself"),
 ];
@@ -146,7 +150,12 @@ fn a_failure_is_one_object_too_and_one_line() {
     let failures: &[&[&str]] = &[
         &["account", "show", "nobody"],
         &["chain", "up", "nowhere"],
-        &["chain", "new", "--out", "chain", "--nodes", "4"],
+        &["chain", "new", "--out", "chain", "--consensus", "raft"],
+        &["chain", "new", "--out", "chain", "--consensus", "solo", "--nodes", "4"],
+        &["chain", "new", "--out", "chain", "--nodes", "3", "--agency", "north:2"],
+        &["cert", "show", "nowhere"],
+        &["cert", "renew", "nowhere"],
+        &["cert", "revoke", "nowhere", "--at", "chain"],
         &["contract", "new", "Bakery"],
         &["contract", "build", "nowhere"],
         &["contract", "deploy", "nowhere.wasm", "--account", "nobody"],

@@ -107,7 +107,7 @@ pub(crate) const CONFIGURATION: &[Section] = &[
     },
     Section {
         name: "network",
-        meaning: "The other nodes. Who is let in stands in admission.toml, its own certificate in the folder certs.",
+        meaning: "The other nodes. Who is let in stands in admission.toml, the node's own certificate in the folder certs.",
         keys: NETWORK,
     },
     Section {

@@ -28,7 +28,16 @@ fn payment(group: &GroupHandle, nonce: u8) -> (Transaction, usize) {
 
 #[tokio::test]
 async fn what_was_told_is_there_after_a_restart_and_cannot_come_again() {
-    let folder = folder(ConsensusKind::Solo, 9);
+    told_restarted_and_told_again(ConsensusKind::Solo).await;
+}
+
+#[tokio::test]
+async fn one_sealer_alone_orders_under_pbft_too() {
+    told_restarted_and_told_again(ConsensusKind::Pbft).await;
+}
+
+async fn told_restarted_and_told_again(consensus: ConsensusKind) {
+    let folder = folder(consensus, 9);
     let node = start(folder.path()).expect("starts");
     let group = node.handle().groups()[0].clone();
     let mut blocks = group.blocks();
@@ -108,7 +117,7 @@ fn a_second_node_on_the_same_store_is_refused() {
 #[test]
 fn what_this_version_lacks_and_foreign_keys_are_told_in_one_line() {
     for (folder, expected) in [
-        (folder(ConsensusKind::Pbft, 9), "consensus Pbft is not there in this version"),
+        (folder(ConsensusKind::Rpbft, 9), "consensus Rpbft is not there in this version"),
         (folder(ConsensusKind::Solo, 8), "is not the sealer of genesis.toml"),
     ] {
         let error = start(folder.path()).err().expect("refused").to_string();

@@ -42,7 +42,7 @@ pub enum GroupError {
     #[error(transparent)]
     Node(#[from] NodeFault),
     /// An engine that this version lacks.
-    #[error("consensus {0:?} is not there in this version; use solo with one node")]
+    #[error("consensus {0:?} is not there in this version; use pbft, or solo with one node")]
     Consensus(ConsensusKind),
     /// The node's key is no sealer's.
     #[error("the consensus key of this node, {found}, is not the sealer of genesis.toml, {expected}")]

@@ -43,6 +43,12 @@ struct StatusView<'a> {
     node_version: &'static str,
     /// The nodes of the group that are connected to this one.
     peers: usize,
+    /// The view that the node is in, or wants.
+    view: u64,
+    /// Whether that view has begun.
+    view_active: bool,
+    /// Who proposes the next height, where that is known.
+    next_proposer: Option<Address>,
     consensus: ConsensusKind,
     limits: Limits,
     compilations: u64,
@@ -77,6 +83,9 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
         node: context.name(),
         node_version: env!("CARGO_PKG_VERSION"),
         peers: group.connected().len(),
+        view: status.position.view,
+        view_active: status.position.active,
+        next_proposer: status.position.proposer.map(|key| key.address()),
         consensus: genesis.consensus,
         limits: configuration::limits(group)?,
         compilations: status.compilations,

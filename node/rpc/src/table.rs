@@ -95,7 +95,7 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[GROUP],
         result: "{group, chain_id, ethereum_chain_id, genesis_hash, suite, height, hash, state_root, \
                  transaction_count, pool: {transactions, bytes, transactions_max, bytes_max}, role, healthy, \
-                 halted, node, node_version, peers, consensus, limits, compilations}",
+                 halted, node, node_version, peers, view, view_active, next_proposer, consensus, limits, compilations}",
         documentation: "How the node and the group are.",
         example: "[\"group1\"]",
         handler: Handler::Direct(reading::status),

@@ -1,9 +1,11 @@
-//! A real node process under the load generator.
+//! Real node processes under the load generator.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
@@ -23,48 +25,79 @@ pub struct LoadFigures {
     pub tps: f64,
     /// The generator's CPU seconds in that phase.
     pub generator_cpu_seconds: f64,
-    /// The node's CPU seconds from before the load to after it, the funding of the accounts included.
+    /// The nodes' CPU seconds from before the load to after it, the funding of the accounts included.
     #[serde(default)]
     pub node_cpu_seconds: f64,
     /// The transfers that funded the accounts.
     #[serde(default)]
     pub funded: u64,
+    /// Latencies from the intended send times.
+    pub latency_ms: LatencyFigures,
 }
 
-/// A chain of one node, by the binary that users run.
-pub struct NodeRun {
+/// Latencies, in milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct LatencyFigures {
+    /// Half are below.
+    pub p50: f64,
+    /// Of a hundred, 99 are below.
+    pub p99: f64,
+}
+
+/// A chain of one node or of several, by the binary that users run.
+pub struct ChainRun {
     binary: PathBuf,
     folder: tempfile::TempDir,
-    url: String,
+    nodes: Vec<RunningNode>,
+}
+
+/// One of its nodes.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RunningNode {
+    /// Where it answers.
+    pub(crate) rpc: String,
+    /// Its process.
+    pub(crate) pid: Option<u32>,
+    peers: usize,
 }
 
 #[derive(Deserialize)]
 struct Status {
-    nodes: Vec<NodeStatus>,
+    nodes: Vec<RunningNode>,
 }
 
-#[derive(Deserialize)]
-struct NodeStatus {
-    rpc: String,
-    pid: Option<u32>,
-}
+/// How long nodes may take to find one another.
+const TOGETHER_WAIT: Duration = Duration::from_secs(30);
 
-fn wrong(error: &dyn std::fmt::Display) -> WorkloadError {
+pub(crate) fn wrong(error: &dyn std::fmt::Display) -> WorkloadError {
     WorkloadError::Wrong(error.to_string())
 }
 
-impl NodeRun {
-    /// Makes and starts the chain on a free port.
-    pub fn start(binary: &Path) -> Result<Self, WorkloadError> {
+impl ChainRun {
+    /// Makes and starts the chain on free ports; returns when all nodes are connected with one another.
+    pub fn start(binary: &Path, nodes: usize) -> Result<Self, WorkloadError> {
         let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(|error| wrong(&error))?.port().to_string();
-        let mut run = Self { binary: binary.into(), folder, url: String::new() };
-        let chain = run.chain();
-        run.entente(&["chain", "new", "--nodes", "1", "--out", &chain, "--rpc-port", &port])?;
-        run.entente(&["chain", "up", &chain])?;
-        run.url = run.status()?.rpc;
+        let mut run = Self { binary: binary.into(), folder, nodes: Vec::new() };
+        let (chain, count) = (run.chain(), nodes.to_string());
+        run.entente(&["chain", "new", "--nodes", &count, "--out", &chain, "--rpc-port", "0", "--p2p-port", "0"])?;
+        run.up()?;
         Ok(run)
+    }
+
+    /// Starts those of its nodes that do not run.
+    pub(crate) fn up(&mut self) -> Result<(), WorkloadError> {
+        self.entente(&["chain", "up", &self.chain()])?;
+        let deadline = Instant::now() + TOGETHER_WAIT;
+        loop {
+            self.nodes = self.status()?;
+            if self.nodes.iter().all(|node| node.peers + 1 == self.nodes.len()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(wrong(&"the nodes did not find one another"));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn chain(&self) -> String {
@@ -85,33 +118,42 @@ impl NodeRun {
         Err(wrong(&format_args!("entente {}: {}", arguments.join(" "), told.trim())))
     }
 
-    fn status(&self) -> Result<NodeStatus, WorkloadError> {
+    fn status(&self) -> Result<Vec<RunningNode>, WorkloadError> {
         let output = self.entente(&["--json", "chain", "status", &self.chain()])?;
         let status: Status = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
-        status.nodes.into_iter().next().ok_or_else(|| wrong(&"the chain has no node"))
+        Ok(status.nodes)
     }
 
-    /// Sends as many transfers as the node takes, for so many seconds between so many accounts.
+    /// Its nodes.
+    pub(crate) fn nodes(&self) -> &[RunningNode] {
+        &self.nodes
+    }
+
+    /// Sends as many transfers as the nodes take, for so many seconds between so many accounts.
     pub fn load(&self, token: &Path, seconds: u32, accounts: u32) -> Result<LoadFigures, WorkloadError> {
         self.load_at(token, None, seconds, accounts)
     }
 
-    /// The node's address.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    fn first(&self) -> Result<&RunningNode, WorkloadError> {
+        self.nodes.first().ok_or_else(|| wrong(&"the chain has no node"))
     }
 
-    /// The node's process.
+    /// The first node's address.
+    pub(crate) fn url(&self) -> Result<&str, WorkloadError> {
+        Ok(&self.first()?.rpc)
+    }
+
+    /// The first node's process.
     pub(crate) fn pid(&self) -> Result<u32, WorkloadError> {
-        self.status()?.pid.ok_or_else(|| wrong(&"the node does not run"))
+        self.first()?.pid.ok_or_else(|| wrong(&"the node does not run"))
     }
 
-    /// The node's folder.
+    /// The first node's folder.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().join("chain").join("node0")
     }
 
-    /// Sends transfers at a rate, or as many as the node takes.
+    /// Sends transfers at a rate, or as many as the nodes take.
     pub fn load_at(
         &self,
         token: &Path,
@@ -119,8 +161,8 @@ impl NodeRun {
         seconds: u32,
         accounts: u32,
     ) -> Result<LoadFigures, WorkloadError> {
-        let pid = self.status()?.pid;
-        let before = cpu_seconds(pid);
+        let used = || self.nodes.iter().map(|node| cpu_seconds(node.pid)).sum::<f64>();
+        let before = used();
         let funded = u64::from(accounts);
         let (seconds, accounts) = (seconds.to_string(), accounts.to_string());
         let token = token.display().to_string();
@@ -128,8 +170,6 @@ impl NodeRun {
         let mut arguments = vec![
             "--json",
             "load",
-            "--rpc",
-            &self.url,
             "--workload",
             "transfer",
             "--seconds",
@@ -139,16 +179,17 @@ impl NodeRun {
             "--contract",
             &token,
         ];
+        arguments.extend(self.nodes.iter().flat_map(|node| ["--rpc", &node.rpc]));
         arguments.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
         let output = self.entente(&arguments)?;
         let mut figures: LoadFigures = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
-        figures.node_cpu_seconds = cpu_seconds(pid) - before;
+        figures.node_cpu_seconds = used() - before;
         figures.funded = funded;
         Ok(figures)
     }
 }
 
-impl Drop for NodeRun {
+impl Drop for ChainRun {
     fn drop(&mut self) {
         let _ = self.entente(&["chain", "down", &self.chain()]);
     }

@@ -1,0 +1,191 @@
+//! A chain of several nodes through the real program: agencies, agreement, a killed node, certificates renewed and
+//! revoked, a node added.
+
+mod common;
+
+use std::{
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use common::{Home, StopsChain};
+use serde_json::Value;
+
+/// How long anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The nodes of the chain, as `chain status` shows them, once this holds.
+fn until(home: &Home, what: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = home.json(&["chain", "status", "chain"]);
+        let nodes = status["nodes"].as_array().expect("nodes").clone();
+        if holds(&nodes) {
+            return nodes;
+        }
+        assert!(Instant::now() < deadline, "{what}: {status:#}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Whether each of these nodes is connected with so many.
+fn peers(expected: &[u64]) -> impl Fn(&[Value]) -> bool {
+    let expected = expected.to_vec();
+    move |nodes| nodes.iter().map(|node| node["peers"].as_u64().unwrap_or_default()).eq(expected.iter().copied())
+}
+
+/// Whether the nodes at these places have the same last block and state, and all of what this one has.
+fn agree(places: &'static [usize]) -> impl Fn(&[Value]) -> bool {
+    move |nodes| {
+        let tip = |place: usize| ["height", "hash", "state_root"].map(|field| nodes[place][field].clone());
+        places.iter().all(|place| nodes[*place]["healthy"] == true && tip(*place) == tip(places[0]))
+    }
+}
+
+fn rpc(nodes: &[Value], places: &[usize]) -> Vec<String> {
+    places.iter().map(|place| nodes[*place]["rpc"].as_str().expect("an address").replace("http", "ws")).collect()
+}
+
+/// Sends transfers to the nodes at these places; every one is committed.
+fn transfer(home: &Home, nodes: &[Value], places: &[usize], count: &str) {
+    let token = common::token();
+    let mut arguments =
+        vec!["load", "--contract", token.to_str().expect("a path"), "--accounts", "20", "--count", count];
+    let urls = rpc(nodes, places);
+    urls.iter().for_each(|url| arguments.extend(["--rpc", url]));
+    let loaded = home.json(&arguments);
+    assert_eq!(loaded["committed"].to_string(), count, "{loaded}");
+}
+
+fn serial(home: &Home, node: &str) -> String {
+    home.json(&["cert", "show", node])["serial"].as_str().expect("a serial number").to_owned()
+}
+
+#[test]
+fn a_consortium_bears_what_happens_to_it() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    let agencies = ["--agency", "north:2", "--agency", "south:2"];
+    let made = home.json(&[&["chain", "new", "--out", "chain"][..], &agencies, &ports].concat());
+    assert_eq!(made["nodes"].as_array().map(Vec::len), Some(4));
+    assert_eq!(made["consensus"], "pbft");
+    let issued = home.json(&["cert", "show", "chain/node3"])["issuers"].clone();
+    assert_eq!(issued, serde_json::json!(["CN=south,OU=agency,O=Entente", "CN=consortium,OU=chain,O=Entente"]));
+    let _stops = StopsChain(&home);
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "all find one another", peers(&[3; 4]));
+    assert!(nodes.iter().all(|node| node["role"] == "sealer"));
+    transfer(&home, &nodes, &[0, 1, 2, 3], "400");
+    until(&home, "all agree", agree(&[0, 1, 2, 3]));
+
+    // One is killed: three go on, and it catches up.
+    let pid = nodes[2]["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    transfer(&home, &nodes, &[0, 1, 3], "200");
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "the killed one catches up", agree(&[0, 1, 2, 3]));
+    assert!(nodes[0]["height"].as_u64() > Some(2));
+
+    // A renewed certificate is shown from the next connection on, and the old one can be revoked.
+    let old = serial(&home, "chain/node1");
+    let before = home.json(&["cert", "show", "chain/node1"])["node_ids"].clone();
+    let failure = home.failure(&["cert", "renew", "chain/node1"]);
+    assert!(failure.contains("give one with --issuer") && failure.contains("north, south"), "{failure}");
+    let renewed = home.json(&["cert", "renew", "chain/node1", "--issuer", "chain/agencies/south", "--days", "30"]);
+    assert_eq!(renewed["node_ids"], before, "in consensus it is who it was");
+    assert_ne!(renewed["serial"], old.as_str());
+    let revoked = home.json(&["cert", "revoke", &old, "--at", "chain"]);
+    assert_eq!(revoked["denied_by"].as_array().map(Vec::len), Some(4));
+    sleep(Duration::from_secs(2));
+    let nodes = until(&home, "it is back with its new certificate", peers(&[3; 4]));
+
+    // One whose certificate is revoked is out within two seconds, and the others go on.
+    home.json(&["cert", "revoke", "chain/node3", "--at", "chain/node0", "--at", "chain/node1", "--at", "chain/node2"]);
+    let revoked_at = Instant::now();
+    until(&home, "the revoked one is let go", |nodes| peers(&[2, 2, 2, 0])(nodes));
+    // Asking four nodes by a process of its own takes a part of this.
+    assert!(revoked_at.elapsed() < Duration::from_secs(4), "{:?}", revoked_at.elapsed());
+    transfer(&home, &nodes, &[0, 1, 2], "200");
+    let nodes = until(&home, "three agree", agree(&[0, 1, 2]));
+    assert!(nodes[3]["height"].as_u64() < nodes[0]["height"].as_u64());
+
+    // One more node, first an observer, then a sealer.
+    let failure = home.failure(&["chain", "add", "chain"]);
+    assert!(failure.contains("--agency: north, south"), "{failure}");
+    let added = home.json(&["chain", "add", "chain", "--agency", "north", "--rpc-port", "0", "--p2p-port", "0"]);
+    let id = added["node_id"].as_str().expect("an identifier");
+    home.json(&["chain", "up", "chain"]);
+    home.json(&["account", "import", "sealer0", "--file", "chain/node0/keys/consensus.key"]);
+    let url = rpc(&nodes, &[0]).remove(0);
+    let member = |role: &str| {
+        home.json(&["member", "add", id, role, "--account", "sealer0", "--rpc", &url]);
+    };
+    member("--observer");
+    let all = until(&home, "the new one follows", agree(&[0, 1, 2, 4]));
+    assert_eq!(all[4]["role"], "observer");
+    member("--sealer");
+    transfer(&home, &all, &[0, 1, 4], "200");
+    let all = until(&home, "the new one seals", |nodes| agree(&[0, 1, 2, 4])(nodes) && nodes[4]["role"] == "sealer");
+    assert_eq!(all[4]["name"], "node4");
+
+    home.json(&["chain", "down", "chain"]);
+    for node in ["chain/node0", "chain/node2", "chain/node3", "chain/node4"] {
+        let verified = home.json(&["verify", "--dir", node, "--replay"]);
+        assert_eq!((&verified["ok"], &verified["replay"]["ok"]), (&true.into(), &true.into()), "{node}: {verified}");
+    }
+}
+
+#[test]
+fn four_nodes_agree_in_guomi() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain", "--suite", "guomi"][..], &ports].concat());
+    let _stops = StopsChain(&home);
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "all find one another", peers(&[3; 4]));
+    transfer(&home, &nodes, &[0, 1, 2, 3], "100");
+    let nodes = until(&home, "all agree", agree(&[0, 1, 2, 3]));
+    assert!(nodes[0]["height"].as_u64() > Some(1));
+}
+
+#[test]
+fn a_node_of_many_that_has_no_network_or_no_certificate_says_so() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain"][..], &ports].concat());
+    let run = ["node", "run", "--dir", "chain/node0"];
+    let config = home.path("chain/node0/config.toml");
+    let good = std::fs::read_to_string(&config).expect("a configuration");
+    let listen = good.lines().find(|line| line.starts_with("listen = ") && !line.contains(":0\"")).expect("a line");
+    let change = |to: &str| std::fs::write(&config, good.replace(listen, to)).expect("written");
+    change("listen = \"\"");
+    let line = home.failure(&run);
+    assert!(line.contains("group group1 has 4 sealers") && line.contains("`network.listen`"), "{line}");
+    change("listen = \"here\"");
+    let line = home.failure(&run);
+    assert!(line.contains("`network.listen` is \"here\"; allowed is an address"), "{line}");
+    change(listen);
+    for (file, told) in [("certs/node.pem", "node.pem"), ("certs/ca.pem", "ca.pem"), ("keys/tls.key", "tls.key")] {
+        let path = home.path("chain/node0").join(file);
+        let kept = std::fs::read(&path).expect("a file");
+        std::fs::remove_file(&path).expect("removed");
+        let line = home.failure(&run);
+        assert!(line.contains(told), "{line}");
+        std::fs::write(&path, "nothing").expect("written");
+        let line = home.failure(&run);
+        assert!(line.contains(told), "{line}");
+        std::fs::write(&path, kept).expect("written");
+    }
+    // Another node's certificate has another key.
+    std::fs::copy(home.path("chain/node1/certs/node.pem"), home.path("chain/node0/certs/node.pem")).expect("copied");
+    let line = home.failure(&run);
+    assert!(line.contains("TLS key and certificate"), "{line}");
+    // And one of another consortium's is issued by nobody that counts.
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "other"][..], &ports].concat());
+    for file in ["certs/node.pem", "keys/tls.key"] {
+        std::fs::copy(home.path("other/node0").join(file), home.path("chain/node0").join(file)).expect("copied");
+    }
+    let line = home.failure(&run);
+    assert!(line.contains("not issued under this consortium's authority"), "{line}");
+}
