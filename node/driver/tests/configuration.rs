@@ -55,6 +55,23 @@ fn pages_are_named_as_browsers_name_them() {
 }
 
 #[test]
+fn other_nodes_are_named_by_host_and_port() {
+    let section = |lines: &str| configuration(&format!("[network]\n{lines}\n"));
+    assert_eq!(section("listen = \"\"\npeers = []"), "accepted", "alone");
+    assert_eq!(section("listen = \"0.0.0.0:30300\"\npeers = [\"node1.example.org:30301\", \"[::1]:2\"]"), "accepted");
+    for listen in ["30300", "localhost:30300", "1.2.3.4", "1.2.3.4:65536", "here"] {
+        let told = section(&format!("listen = \"{listen}\""));
+        assert!(told.starts_with(&format!("2: `network.listen` is \"{listen}\"; allowed is an address")), "{told}");
+    }
+    for peer in ["node1", ":30300", "node1:0", "node1:port", "node1:65536", ""] {
+        let told = section(&format!("\npeers = [\"node0:1\", \"{peer}\"]"));
+        assert!(told.starts_with(&format!("3: `network.peers` is \"{peer}\"; allowed is a list")), "{told}");
+    }
+    let told = section(&format!("peers = [{}]", "\"a:1\",".repeat(1_025)));
+    assert!(told.starts_with("2: `network.peers` is 1025 entries; allowed is a list of at most 1024"), "{told}");
+}
+
+#[test]
 fn the_page_is_that_of_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let page = configuration_page();
@@ -151,10 +168,10 @@ const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
          `stall_ms_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, \
          `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
     ),
-    ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`"),
+    ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`"),
     (
         "transactions_max = 5\n",
-        "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `log`",
+        "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`",
     ),
     ("[pool]\nbytes_max = 1048576\nbytes_max = 1048577\n", "3: duplicate key"),
     ("[pool]\n[pool]\n", "2: duplicate key"),
