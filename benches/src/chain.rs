@@ -59,6 +59,7 @@ pub(crate) struct RunningNode {
     /// Its process.
     pub(crate) pid: Option<u32>,
     peers: usize,
+    hash: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +69,8 @@ struct Status {
 
 /// How long nodes may take to find one another.
 const TOGETHER_WAIT: Duration = Duration::from_secs(30);
+/// How long the slowest may take to reach the others.
+const REST_WAIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn wrong(error: &dyn std::fmt::Display) -> WorkloadError {
     WorkloadError::Wrong(error.to_string())
@@ -122,6 +125,25 @@ impl ChainRun {
         let output = self.entente(&["--json", "chain", "status", &self.chain()])?;
         let status: Status = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
         Ok(status.nodes)
+    }
+
+    /// Waits until all nodes have the same last block: until nothing is left to be done of the last load.
+    pub fn rest(&self) -> Result<(), WorkloadError> {
+        let deadline = Instant::now() + REST_WAIT;
+        let mut before = None;
+        loop {
+            let hashes: Vec<Option<String>> = self.status()?.into_iter().map(|node| node.hash).collect();
+            let same = hashes.first().filter(|first| first.is_some() && hashes.iter().all(|hash| hash == *first));
+            // Twice: a block may be on its way.
+            if same.is_some() && before == same.cloned() {
+                return Ok(());
+            }
+            before = same.cloned();
+            if Instant::now() > deadline {
+                return Err(wrong(&format_args!("the nodes stay apart: {hashes:?}")));
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// Its nodes.

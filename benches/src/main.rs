@@ -131,6 +131,7 @@ fn consortium(target: &std::path::Path, token: &std::path::Path, cores: usize) -
     let chain = ChainRun::start(&target.join("release/entente"), NODES)?;
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     for _ in 0..LOAD_ROUNDS {
+        chain.rest()?;
         let half = chain.load_at(token, Some((loads.tps / 2.0) as u32), LOAD_SECONDS, ACCOUNTS)?;
         println!(
             "half rate: {:.0} transfers/s, p50 {:.0} ms, p99 {:.0} ms",
@@ -252,6 +253,7 @@ fn load_rounds(
     let (mut ratios, mut vs, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for round in 0..LOAD_ROUNDS {
+        node.rest()?;
         let v = recoveries_per_second(cores, Duration::from_secs(2));
         let figures = node.load(token, LOAD_SECONDS, ACCOUNTS)?;
         let generator = figures.generator_cpu_seconds / figures.seconds;

@@ -168,7 +168,10 @@ const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
          `stall_ms_max`, `connection_requests_max`, `connection_transactions_max`, `work_bytes_max`, \
          `calls_max`, `requests_per_second_max`, `group_requests_per_second_max`",
     ),
-    ("\n[pol]\n", "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`"),
+    (
+        "\n[pol]\n",
+        "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`",
+    ),
     (
         "transactions_max = 5\n",
         "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`",

@@ -89,6 +89,7 @@ impl Group {
             chain_id: genesis.chain_id,
             group_id: genesis.group_id.clone(),
             transaction_gas: rules.transaction_gas,
+            verified: Arc::default(),
         };
         let mut pool = Pool::new(pool_rules, options.pool, tip.number);
         for block in ledger.replay_window() {

@@ -112,6 +112,7 @@ impl<'a> Replay<'a> {
             group_id: genesis.group_id.clone(),
             // How much gas may be asked for is for those who form blocks; one that asks for more says so in its receipt.
             transaction_gas: u64::MAX,
+            verified: Arc::default(),
         };
         let mut used = ReplayIndex::default();
         for block in ledger.replay_window() {

@@ -8,7 +8,7 @@ use entente_types::{
 };
 use rayon::prelude::*;
 
-use crate::ReplayKey;
+use crate::{ReplayKey, Verified};
 
 /// Why a transaction is refused at the door. The codes are FISCO BCOS's where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,8 @@ pub struct PoolRules {
     pub group_id: GroupId,
     /// The gas one transaction may ask for.
     pub transaction_gas: u64,
+    /// Whose signatures are known already.
+    pub verified: Arc<Verified>,
 }
 
 /// A transaction whose signature was found to be its sender's. Only this module makes one.
@@ -205,14 +207,17 @@ impl PoolRules {
         };
         self.form(height, native)?;
         let unsigned = &native.unsigned;
-        let digest = unsigned.signing_digest(self.suite, &self.genesis);
-        let signer = self.scheme.signer(&digest, &native.signature)?.address;
-        if signer != unsigned.sender {
-            return Err(AdmissionError::Sender { signer, sender: unsigned.sender });
+        let hash = transaction.hash(self.suite);
+        if !self.verified.has(&hash) {
+            let digest = unsigned.signing_digest(self.suite, &self.genesis);
+            let signer = self.scheme.signer(&digest, &native.signature)?.address;
+            if signer != unsigned.sender {
+                return Err(AdmissionError::Sender { signer, sender: unsigned.sender });
+            }
+            self.verified.put(hash);
         }
         let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
         let (valid_until, gas_limit) = (unsigned.valid_until, unsigned.gas_limit);
-        let hash = transaction.hash(self.suite);
         Ok(Checked { transaction, hash, key, valid_until, gas_limit, bytes })
     }
 }

@@ -15,6 +15,7 @@
 //!     chain_id: 1,
 //!     group_id: GroupId::new("group1")?,
 //!     transaction_gas: 300_000_000,
+//!     verified: std::sync::Arc::default(),
 //! };
 //! let pool = Pool::new(rules, PoolLimits::default(), 0);
 //! assert_eq!(pool.len(), 0);
@@ -26,7 +27,9 @@
 mod admission;
 mod pool;
 mod replay;
+mod verified;
 
 pub use admission::{AdmissionError, Checked, PoolRules, check, in_window};
 pub use pool::{Pool, PoolLimits, PooledTransaction};
 pub use replay::{ReplayIndex, ReplayKey};
+pub use verified::Verified;

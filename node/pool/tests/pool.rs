@@ -1,6 +1,6 @@
 //! The pool's rules, each with its error.
 
-use entente_crypto::{SecretKey, Suite};
+use entente_crypto::{SecretKey, Signature, SignatureError, SignatureScheme, Signer, Suite};
 use entente_pool::{AdmissionError, Checked, Pool, PoolLimits, PoolRules, ReplayKey, check};
 use entente_types::{Address, Amount, Bytes, GroupId, Hash, Transaction, UnsignedTransaction, Version};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn rules() -> PoolRules {
         chain_id: 1,
         group_id: GroupId::new("group1").unwrap(),
         transaction_gas: 1_000_000,
+        verified: std::sync::Arc::default(),
     }
 }
 
@@ -52,6 +53,44 @@ fn pool(limits: PoolLimits) -> Pool {
 
 fn replay_key(nonce: u8) -> ReplayKey {
     ReplayKey { sender: key(1).public_key().address(), nonce: [nonce; 32] }
+}
+
+/// Counts the signatures that are looked at.
+#[derive(Debug, Default)]
+struct Counting(std::sync::atomic::AtomicUsize);
+
+impl SignatureScheme for Counting {
+    fn signer(&self, digest: &Hash, signature: &Signature) -> Result<Signer, SignatureError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Suite::Standard.signer(digest, signature)
+    }
+}
+
+#[test]
+fn a_signature_is_looked_at_once_and_nothing_else_is_believed_for_it() {
+    let scheme = std::sync::Arc::new(Counting::default());
+    let rules = PoolRules { scheme: scheme.clone(), ..rules() };
+    let looked_at = || scheme.0.load(std::sync::atomic::Ordering::Relaxed);
+    let good = unsigned(1).sign(&GENESIS, &key(1));
+    let forged = unsigned(1).sign(&GENESIS, &key(2));
+    let check_one = |height, transaction: &Transaction| {
+        check(&rules, height, vec![(transaction.clone(), 200)]).remove(0).map(|checked| checked.hash())
+    };
+    assert!(matches!(check_one(0, &forged), Err(AdmissionError::Sender { .. })));
+    assert!(
+        matches!(check_one(0, &forged), Err(AdmissionError::Sender { .. })),
+        "what was refused is not known as good"
+    );
+    assert_eq!(looked_at(), 2);
+    assert!(check_one(0, &good).is_ok() && check_one(1, &good).is_ok());
+    assert_eq!(looked_at(), 3, "the second time it is known");
+    // The same content under another signature is another transaction.
+    assert!(matches!(check_one(0, &forged), Err(AdmissionError::Sender { .. })));
+    // All other rules hold each time.
+    assert!(matches!(check_one(100, &good), Err(AdmissionError::Window { .. })));
+    let Transaction::Native(mut native) = good else { panic!("a native one") };
+    native.unsigned.gas_limit = 7;
+    assert!(check_one(0, &Transaction::Native(native)).is_err(), "changed content has another hash");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// For how many blocks a transfer is valid: as long as the ledger allows, less some for nodes that lag behind.
-pub(super) const VALIDITY: u64 = VALIDITY_BLOCKS_MAX - 10;
+pub(super) const VALIDITY: u64 = VALIDITY_BLOCKS_MAX - 100;
 /// The batches that are signed at once, over all cores.
 const BATCHES_AT_ONCE: usize = 8;
 /// How long the producer sleeps while enough is signed.
