@@ -54,6 +54,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     match env::args().nth(1).as_deref() {
         Some("growth") => return measure_and_draw_growth(&target).map(drop),
         Some("load") => return load(&target, &token),
+        Some("bytes") => {
+            println!("{:.2?}", bytes_of_a_proposer(&target.join("release/entente"), ROUNDS)?);
+            return Ok(());
+        }
+        Some("gap") => {
+            println!("{:.2?} s", gap_without_a_proposer(&target.join("release/entente"))?);
+            return Ok(());
+        }
         Some("consortium") => {
             consortium(&target, &token, thread::available_parallelism()?.get())?.iter().for_each(print_row);
             return Ok(());

@@ -129,6 +129,16 @@ fn a_consortium_bears_what_happens_to_it() {
     let all = until(&home, "the new one seals", |nodes| agree(&[0, 1, 2, 4])(nodes) && nodes[4]["role"] == "sealer");
     assert_eq!(all[4]["name"], "node4");
 
+    // Removed, it is a free node, which hears no more of the group from the block on in which that takes force.
+    let removed = home.json(&["member", "remove", id, "--account", "sealer0", "--rpc", &url]);
+    let from = removed["from"].as_u64().expect("a height");
+    (0..2).for_each(|_| transfer(&home, &all, &[0, 1, 2], "200"));
+    let nodes = until(&home, "the others go on", agree(&[0, 1, 2]));
+    assert!(nodes[0]["height"].as_u64().is_some_and(|height| height > from + 1), "{}", nodes[0]);
+    // One block more may have been on its way.
+    assert!(nodes[4]["height"].as_u64().is_some_and(|height| height <= from), "{} at {from}", nodes[4]);
+    assert_eq!(nodes[4]["peers"], 0, "of the group");
+
     home.json(&["chain", "down", "chain"]);
     for node in ["chain/node0", "chain/node2", "chain/node3", "chain/node4"] {
         let verified = home.json(&["verify", "--dir", node, "--replay"]);

@@ -6,14 +6,24 @@ use std::{
 };
 
 use entente_crypto::LtHash;
-use entente_executor::{Configuration, ExecutedBlock, Sealers};
+use entente_executor::{Configuration, ExecutedBlock, InputTransaction, Sealers};
 use entente_pool::ReplayKey;
 use entente_state::ChangeSet;
-use entente_types::{BlockNumber, Hash, Header};
+use entente_types::{BlockNumber, Hash, Header, LeftOut, Proposal};
+
+/// What is being executed: kept until its block is certified, whatever becomes of the proposal among those in flight.
+pub(crate) struct Begun {
+    pub(crate) digest: Hash,
+    pub(crate) proposal: Arc<Proposal>,
+    /// What is handed to the executor.
+    pub(crate) inputs: Arc<Vec<InputTransaction>>,
+    /// Where the proposal came in a block: what that says was not run, which the inputs do not have.
+    pub(crate) left_out: Vec<LeftOut>,
+}
 
 /// A block that was executed and is not certified.
 pub(crate) struct Ran {
-    pub(crate) digest: Hash,
+    pub(crate) begun: Begun,
     pub(crate) block: ExecutedBlock,
 }
 
@@ -26,6 +36,8 @@ pub(crate) struct Base {
 pub(crate) struct Chain {
     /// The last certified block.
     pub(crate) certified: Base,
+    /// Those that are being executed.
+    pub(crate) begun: BTreeMap<BlockNumber, Begun>,
     /// Those executed above it.
     pub(crate) ran: BTreeMap<BlockNumber, Ran>,
     /// Of those, the nonces that they used.
@@ -40,7 +52,15 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) const fn new(certified: Base, configuration: Configuration, sealers: Sealers) -> Self {
-        Self { certified, ran: BTreeMap::new(), used: BTreeMap::new(), unwritten: Vec::new(), configuration, sealers }
+        Self {
+            certified,
+            begun: BTreeMap::new(),
+            ran: BTreeMap::new(),
+            used: BTreeMap::new(),
+            unwritten: Vec::new(),
+            configuration,
+            sealers,
+        }
     }
 
     pub(crate) const fn height(&self) -> BlockNumber {
@@ -73,11 +93,12 @@ impl Chain {
     }
 
     /// The next block is certified.
-    pub(crate) fn certify(&mut self, height: BlockNumber) -> Option<ExecutedBlock> {
-        let Ran { block, .. } = self.ran.remove(&height)?;
+    pub(crate) fn certify(&mut self, height: BlockNumber) -> Option<Ran> {
+        let ran = self.ran.remove(&height)?;
         self.used.remove(&height);
-        self.certified = Base { header: block.header.clone(), commitment: block.commitment.clone() };
-        Some(block)
+        let ExecutedBlock { header, commitment, .. } = &ran.block;
+        self.certified = Base { header: header.clone(), commitment: commitment.clone() };
+        Some(ran)
     }
 
     pub(crate) fn written(&mut self, height: BlockNumber) {

@@ -145,6 +145,15 @@ pub enum Halt {
     /// What consensus promises could not be written.
     #[error("what consensus promises could not be written: {0}; see to the disk and start the node again")]
     Persist(StorageError),
+    /// Consensus went on with what is not here.
+    #[error(
+        "consensus goes on with a proposal for block {height} that this node does not have whole; this is a defect of this \
+         release: keep the log, install another release and start the node again; nothing that was told is lost"
+    )]
+    NotHere {
+        /// The height.
+        height: BlockNumber,
+    },
     /// Consensus must not go on.
     #[error(transparent)]
     Consensus(ConsensusFault),

@@ -13,8 +13,8 @@ use crate::{
     CommittedBlock, Effect, Event, ExecuteTask, Halt, Message, Now, PersistTask, WriteTask,
     begin::sealer_set,
     catching_up::CatchingUp,
-    chain::{Chain, Ran},
-    proposals::{Ground, Held, Proposals, Question},
+    chain::{Begun, Chain, Ran},
+    proposals::{Ground, Proposals, Question},
     remembered::{self, Keys, StoredProposal},
 };
 
@@ -206,11 +206,8 @@ impl Group {
                 effects.push(Effect::Send { to: peer, message });
             }
             Output::BadBlock { height } => self.catching_up.bad_block(now.monotonic_ms, height),
-            Output::Execute { height, digest } => effects.extend(self.execute(height, digest)),
-            Output::Commit { height, certificate } => {
-                effects.extend(self.commit(now, height, certificate));
-                self.follow_configuration(effects);
-            }
+            Output::Execute { height, digest } => self.execute(height, digest, effects),
+            Output::Commit { height, certificate } => self.commit(now, height, certificate, effects),
             Output::WakeAt(time) => self.consensus_wake_at = Some(time),
             Output::Report(report) => effects.push(Effect::Report(report)),
             Output::Halt(fault) => self.halt(Halt::Consensus(fault), effects),
@@ -257,8 +254,8 @@ impl Group {
         }
         for (_, digest) in &persist.proposals {
             let Some(held) = self.proposals.get(digest) else { continue };
-            let (proposal, Some(inputs)) = (Arc::clone(&held.proposal), held.transactions()) else { continue };
-            let transactions = inputs.iter().map(|input| Arc::clone(&input.transaction)).collect();
+            // A block that came is certified: of what it left out nobody needs to be told by this node.
+            let (proposal, Some(transactions)) = (Arc::clone(&held.proposal), held.all()) else { continue };
             let stored = StoredProposal { version: Version, proposal, transactions };
             self.remembered.proposal(&mut batch, digest, &stored);
         }
@@ -324,53 +321,56 @@ impl Group {
         inputs
     }
 
-    fn execute(&mut self, height: BlockNumber, digest: Hash) -> Option<Effect> {
-        let (header, commitment) = self.chain.base(height)?;
-        let (parent, commitment) = (header.clone(), commitment.clone());
-        let held = self.proposals.get(&digest)?;
-        Some(Effect::Execute(ExecuteTask {
+    fn execute(&mut self, height: BlockNumber, digest: Hash, effects: &mut Vec<Effect>) {
+        let base = self.chain.base(height).map(|(header, commitment)| (header.clone(), commitment.clone()));
+        let begun = self.proposals.get(&digest).and_then(|held| {
+            let (proposal, inputs) = (Arc::clone(&held.proposal), held.transactions()?);
+            Some(Begun { digest, proposal, inputs, left_out: held.left_out.clone() })
+        });
+        let (Some((parent, commitment)), Some(begun)) = (base, begun) else {
+            return self.halt(Halt::NotHere { height }, effects);
+        };
+        effects.push(Effect::Execute(ExecuteTask {
             parent,
-            proposal: Arc::clone(&held.proposal),
-            transactions: held.transactions()?,
+            proposal: Arc::clone(&begun.proposal),
+            transactions: Arc::clone(&begun.inputs),
             commitment,
             unwritten: self.chain.unwritten_below(height),
-        }))
+        }));
+        self.chain.begun.insert(height, begun);
     }
 
     fn executed(&mut self, now: Now, height: BlockNumber, executed: ExecutedBlock, effects: &mut Vec<Effect>) {
-        let digest = executed.header.proposal;
         let header = executed.header.hash(self.suite);
-        if height <= self.chain.height() || self.chain.base(height).is_none() {
+        let Some(begun) = self.chain.begun.remove(&height).filter(|begun| begun.digest == executed.header.proposal)
+        else {
             return;
-        }
-        let inputs = self.proposals.get(&digest).and_then(Held::transactions);
-        let keys =
-            inputs.map(|inputs| run(&inputs, &executed).filter_map(|input| replay_key(&input.transaction)).collect());
-        self.chain.executed(height, Ran { digest, block: executed }, keys.unwrap_or_default());
+        };
+        let keys = run(&begun.inputs, &executed).filter_map(|input| replay_key(&input.transaction)).collect();
+        self.chain.executed(height, Ran { begun, block: executed }, keys);
         let sealers = Arc::new(sealer_set(&self.chain.sealers, height + self.depth));
         self.drive(now, Some(Input::Executed { height, header, sealers }), effects);
     }
 
     /// Makes the certified block the last one, and has it written.
-    fn commit(&mut self, now: Now, height: BlockNumber, certificate: Certificate) -> Option<Effect> {
-        let digest = self.chain.ran.get(&height)?.digest;
-        let executed = self.chain.certify(height)?;
-        let held = self.proposals.get(&digest)?;
-        let inputs = held.transactions()?;
-        let (proposal, told_left_out) = (Arc::clone(&held.proposal), std::mem::take(&mut held.left_out));
-        let ran: Vec<&InputTransaction> = run(&inputs, &executed).collect();
+    fn commit(&mut self, now: Now, height: BlockNumber, certificate: Certificate, effects: &mut Vec<Effect>) {
+        let Some(Ran { begun, block: executed }) = self.chain.certify(height) else {
+            return self.halt(Halt::NotHere { height }, effects);
+        };
+        let ran: Vec<&InputTransaction> = run(&begun.inputs, &executed).collect();
         let included: Vec<(Hash, ReplayKey)> =
             ran.iter().filter_map(|input| Some((input.hash, replay_key(&input.transaction)?))).collect();
-        let left_out: Vec<Hash> = executed.left_out.iter().map(|left| left.hash).collect();
+        let left_out = if begun.left_out.is_empty() { executed.left_out } else { begun.left_out };
+        let left_out_hashes: Vec<Hash> = left_out.iter().map(|left| left.hash).collect();
         let hash = executed.header.hash(self.suite);
         let record = BlockRecord {
             block: Block {
                 version: Version,
                 header: executed.header,
                 certificate,
-                view: proposal.view,
-                access: proposal.access,
-                left_out: if told_left_out.is_empty() { executed.left_out } else { told_left_out },
+                view: begun.proposal.view,
+                access: begun.proposal.access,
+                left_out,
                 transactions: ran.iter().map(|input| (*input.transaction).clone()).collect(),
             },
             transaction_hashes: ran.iter().map(|input| input.hash).collect(),
@@ -379,13 +379,14 @@ impl Group {
             commitment: executed.commitment,
             access: None,
         };
-        self.pool.committed(height, &included, &left_out);
+        self.pool.committed(height, &included, &left_out_hashes);
         for digest in self.proposals.through(height) {
             let free = self.proposals.abandon(&digest, false);
             self.pool.give_back(&free);
         }
         self.catching_up.tip_is(now.monotonic_ms, height);
-        Some(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }))
+        effects.push(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }));
+        self.follow_configuration(effects);
     }
 
     /// Takes over the limits that rule the next height: for what the pool lets in.

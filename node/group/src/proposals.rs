@@ -57,10 +57,23 @@ impl Held {
     }
 
     fn put(&mut self, place: usize, body: Option<Body>) {
-        if let (Some(empty @ None), Some(body)) = (self.bodies.get_mut(place), body) {
+        if let (Some(empty @ None), Some(body), 1..) = (self.bodies.get_mut(place), body, self.missing) {
             *empty = Some(body);
             self.missing -= 1;
         }
+    }
+
+    /// What came in a block, which has only what was run: so it is whole without the rest.
+    fn of_block(proposal: Arc<Proposal>, ran: Vec<Arc<Transaction>>, left_out: Vec<LeftOut>) -> Self {
+        let mut held = Self::new(proposal);
+        let not_run: HashSet<usize> = left_out.iter().filter_map(|left| usize::try_from(left.position).ok()).collect();
+        let places: Vec<usize> = (0..held.bodies.len()).filter(|place| !not_run.contains(place)).collect();
+        for (place, transaction) in places.into_iter().zip(ran) {
+            held.put(place, Body::new(transaction, None));
+        }
+        held.missing = held.missing.saturating_sub(left_out.len());
+        held.left_out = left_out;
+        held
     }
 
     fn fill_from(&mut self, pool: &Pool) {
@@ -78,18 +91,22 @@ impl Held {
         self.bodies.iter().flatten().map(|body| body.key)
     }
 
-    /// The transactions, where all are here.
+    /// All its transactions, where they are here; of what came in a block with some left out they are not.
+    pub(crate) fn all(&self) -> Option<Vec<Arc<Transaction>>> {
+        let transaction = |body: &Option<Body>| body.as_ref().map(|body| Arc::clone(&body.transaction));
+        self.bodies.iter().map(transaction).collect()
+    }
+
+    /// What is to be run, where it is here.
     pub(crate) fn transactions(&mut self) -> Option<Arc<Vec<InputTransaction>>> {
         if self.missing > 0 {
             return None;
         }
         if self.whole.is_none() {
-            let bodies = self.bodies.iter().flatten();
-            let inputs = self.proposal.transactions.iter().zip(bodies);
-            let inputs = inputs
-                .map(|(hash, body)| InputTransaction { hash: *hash, transaction: Arc::clone(&body.transaction) })
-                .collect();
-            self.whole = Some(Arc::new(inputs));
+            let inputs = self.proposal.transactions.iter().zip(&self.bodies).filter_map(|(hash, body)| {
+                Some(InputTransaction { hash: *hash, transaction: Arc::clone(&body.as_ref()?.transaction) })
+            });
+            self.whole = Some(Arc::new(inputs.collect()));
         }
         self.whole.clone()
     }
@@ -161,14 +178,12 @@ impl Proposals {
         self.held.entry(digest).or_insert_with(|| Held::new(proposal)).fill_from(pool);
     }
 
-    /// A proposal that was on disk, or a block that came whole.
+    /// A proposal that was on disk, with all its transactions; or that of a block, with what that has. One that is whole
+    /// already stays as it is.
     pub(crate) fn insert_whole(&mut self, digest: Hash, stored: StoredProposal, left_out: Vec<LeftOut>) {
-        let mut held = Held::new(stored.proposal);
-        for (place, transaction) in stored.transactions.into_iter().enumerate() {
-            held.put(place, Body::new(transaction, None));
+        if self.held.get(&digest).is_none_or(|held| held.missing > 0) {
+            self.held.insert(digest, Held::of_block(stored.proposal, stored.transactions, left_out));
         }
-        held.left_out = left_out;
-        self.held.insert(digest, held);
     }
 
     pub(crate) fn get(&mut self, digest: &Hash) -> Option<&mut Held> {

@@ -117,6 +117,14 @@ impl NodeCertificate {
         })
     }
 
+    /// The same from bytes.
+    ///
+    /// # Errors
+    /// As [`NodeCertificate::read`].
+    pub fn from_der(certificate: &[u8]) -> Result<Self, CertificateError> {
+        Self::read(&CertificateDer::from(certificate))
+    }
+
     /// Its consensus key in a suite.
     pub fn key(&self, suite: Suite) -> Option<&PublicKey> {
         self.keys.iter().find(|key| key.suite() == suite)

@@ -6,7 +6,7 @@
 use std::{io, sync::Arc};
 
 use entente_crypto::Hash;
-use futures::{AsyncRead, AsyncReadExt as _};
+use futures::{AsyncRead, AsyncReadExt as _, FutureExt as _};
 use parity_scale_codec::{Decode, DecodeAll as _, Encode};
 
 use crate::{
@@ -208,6 +208,43 @@ fn decompress(compressed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
     // Room for more than what is announced is never made.
     let plain = zstd::bulk::decompress(compressed, length).map_err(|_| FrameError::Form)?;
     if plain.len() == length { Ok(plain) } else { Err(FrameError::Form) }
+}
+
+/// The messages among the frames of a stream, each with its group's number, as a peer's bytes are read. For fuzzing.
+///
+/// # Errors
+/// What no node of ours sends.
+#[doc(hidden)]
+pub fn read_stream(class: Class, mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, String> {
+    let stream = &mut bytes;
+    let reading = async {
+        let mut messages = Vec::new();
+        while let Some(found) = head(class, stream).await? {
+            match found {
+                Head::Hello { length } => drop(read_hello(stream, length).await?),
+                Head::Groups { length } => drop(read_groups(stream, length).await?),
+                Head::Message { group, length, compressed } => {
+                    let read = read_message(class, stream, length, compressed, Some).await?;
+                    messages.extend(read.map(|(payload, _)| (group, payload)));
+                }
+                Head::Ping => {}
+            }
+        }
+        Ok::<_, FrameError>(messages)
+    };
+    // Bytes in memory are always there.
+    let read = reading.now_or_never().ok_or_else(|| "it waits".to_owned())?;
+    read.map_err(|error| error.to_string())
+}
+
+/// A stream with these messages; those that are larger than any may be are left out. For fuzzing.
+#[doc(hidden)]
+pub fn stream(class: Class, messages: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    messages
+        .iter()
+        .filter_map(|(group, payload)| message(class, *group, payload))
+        .flat_map(|frame| frame.to_vec())
+        .collect()
 }
 
 /// A class by its stream's name.

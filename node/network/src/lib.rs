@@ -28,6 +28,7 @@ mod tls;
 
 pub use authority::{AUTHORITY_DAYS, Authority, AuthorityError, Chain, NODE_DAYS, TlsKey, between, days};
 pub use certificate::{CertificateError, NodeCertificate};
+pub use frame::{read_stream, stream};
 pub use group::{Count, GroupCounters, Inboxes, Place, Received};
 pub use lists::{AccessLists, LIST_ENTRIES_MAX};
 pub use network::{GroupLine, Network, NetworkError, NetworkOptions, PeerStatus};

@@ -73,6 +73,8 @@ statistics! {
     partitions_healed,
     /// Blocks that a node got whole from another.
     blocks_fetched,
+    /// Of those, the ones that left out transactions.
+    blocks_fetched_with_some_left_out,
 }
 
 impl Statistics {
@@ -90,6 +92,7 @@ impl Statistics {
             ("membership_changes", self.membership_changes),
             ("full_disks", self.full_disks),
             ("partitions_healed", self.partitions_healed),
+            ("blocks_fetched_with_some_left_out", self.blocks_fetched_with_some_left_out),
         ];
         let missing: Vec<&'static str> =
             needed.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();

@@ -210,6 +210,8 @@ impl<C: Conduct> World<C> {
                 let message = task.run(&self.machines[machine].ledger).map_err(|error| Violation(error.to_string()))?;
                 if let Message::Blocks(blocks) = &message {
                     self.statistics.blocks_fetched += blocks.len() as u64;
+                    let some_left_out = blocks.iter().filter(|block| !block.left_out.is_empty()).count();
+                    self.statistics.blocks_fetched_with_some_left_out += some_left_out as u64;
                 }
                 self.carry_out(machine, Effect::Send { to: task.to(), message })?;
             }

@@ -1,0 +1,78 @@
+//! What the nodes of a group tell one another.
+
+#![allow(unreachable_pub, reason = "tests of the room include this file")]
+
+use std::sync::{Arc, LazyLock};
+
+use entente_consensus::{Ballot, Message as ConsensusMessage, Vote};
+use entente_group::{Incoming, Message};
+use entente_pool::PoolRules;
+use entente_testing::{genesis, keys, unsigned};
+use entente_types::{Genesis, Hash, Proposal, Suite, Transaction, Version};
+use parity_scale_codec::{DecodeAll as _, Encode as _};
+
+static GENESIS: LazyLock<Genesis> = LazyLock::new(|| genesis(&keys(4)));
+
+/// What decodes encodes to the same bytes, and looking at it never panics.
+pub fn check(data: &[u8]) {
+    let Ok(message) = Message::decode_all(&mut &data[..]) else { return };
+    assert!(message.encode() == data, "what decodes encodes to the same bytes");
+    let rules = PoolRules {
+        suite: Suite::Standard,
+        scheme: Arc::new(Suite::Standard),
+        genesis: GENESIS.hash(),
+        chain_id: GENESIS.chain_id,
+        group_id: GENESIS.group_id.clone(),
+        transaction_gas: GENESIS.limits.transaction_gas,
+        verified: Arc::default(),
+    };
+    for height in [0, u64::MAX] {
+        if let Ok(incoming) = Incoming::new(&rules, height, message.clone()) {
+            assert!(incoming.message().encode() == data);
+        }
+    }
+}
+
+fn proposal() -> Arc<Proposal> {
+    Arc::new(Proposal {
+        version: Version,
+        genesis: GENESIS.hash(),
+        number: 1,
+        parent: Hash([2; 32]),
+        view: 0,
+        timestamp_ms: 1_700_000_000_001,
+        proposer: keys(1)[0].public_key().address(),
+        transactions: vec![Hash([3; 32]), Hash([4; 32])],
+        access: None,
+    })
+}
+
+fn transactions() -> Vec<Arc<Transaction>> {
+    let key = &keys(1)[0];
+    (0..2).map(|nonce| Arc::new(unsigned(&GENESIS, key, nonce).sign(&GENESIS.hash(), key))).collect()
+}
+
+/// One of each kind.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let digest = proposal().digest(Suite::Standard);
+    let transactions = transactions();
+    let signature = keys(1)[0].sign(&digest);
+    let ballot = Ballot { epoch: 1, view: 0, height: 1, digest };
+    let vote = Vote { ballot, member: 0, signature };
+    let placed = (0_u32..).zip(transactions.iter().map(Arc::clone)).collect();
+    [
+        Message::Consensus(ConsensusMessage::PrePrepare(vote.clone())),
+        Message::PrePrepare { vote, proposal: proposal() },
+        Message::Transactions(transactions),
+        Message::GetProposal { height: 1, digest },
+        Message::Proposal(proposal()),
+        Message::GetProposed { height: 1, digest, positions: vec![0, 1] },
+        Message::Proposed { digest, transactions: placed },
+        Message::Status { height: 9 },
+        Message::GetBlocks { from: 1, count: 16 },
+        Message::Blocks(Vec::new()),
+    ]
+    .iter()
+    .map(|message| message.encode())
+    .collect()
+}

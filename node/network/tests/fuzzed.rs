@@ -1,0 +1,11 @@
+//! The fuzz target of this room over its seeds and everything that fuzzing found.
+
+#[path = "../../../fuzz/src/replay.rs"]
+mod replay;
+#[path = "../../../fuzz/src/network.rs"]
+mod target;
+
+#[test]
+fn what_fuzzing_found_stays_found() {
+    replay::over("network", target::seeds(), target::check);
+}
