@@ -17,6 +17,9 @@ use crate::{
 /// How many accounts send.
 const ACCOUNTS: u64 = 6;
 
+/// The gas that each transaction may use.
+pub(crate) const GAS: u64 = 10_000_000;
+
 /// How long a client waits before it sends again, in milliseconds.
 const PATIENCE_MS: u64 = 3_000;
 
@@ -73,7 +76,7 @@ impl Clients {
             sender: public_key(key).address(),
             nonce,
             valid_until: height + 900,
-            gas_limit: 10_000_000,
+            gas_limit: GAS,
             to,
             value: Amount::ZERO,
             input: Bytes::new(input).unwrap_or_default(),
@@ -100,6 +103,10 @@ impl Clients {
                 None if self.next == 0 => {
                     let module = wat::parse_str(COUNTER).unwrap_or_default();
                     self.sign(account, height, None, container(&module, &[]))
+                }
+                // Who calls what is not there uses all the gas there is.
+                Some(_) if self.genesis.limits.transaction_gas == GAS && numbers.per_mille(300) => {
+                    self.sign(account, height, Some(native(0xeeee)), Vec::new())
                 }
                 Some(counter) if numbers.per_mille(700) => self.sign(account, height, Some(counter), Vec::new()),
                 _ => self.configure(account, height, numbers),

@@ -4,7 +4,7 @@ use entente_types::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, GroupIdError, Limits, Member, Suite, Version, quorum,
 };
 
-use crate::{Numbers, keys::public_key};
+use crate::{Numbers, client::GAS, keys::public_key};
 
 /// The place of the first account among the keys; nodes stand before it.
 pub(crate) const ACCOUNTS_FROM: usize = 16;
@@ -235,11 +235,11 @@ impl Setup {
     }
 }
 
-/// In some seeds a block has room for ten of the clients' transactions and a proposal for fifty, so that most are left out.
+/// In some seeds a block has room for two transactions that use all their gas, so that what comes behind is left out.
 fn limits(seed: u64) -> Limits {
     let limits = Limits { block_transactions: 50, ..Limits::default() };
     if matches!(seed % 7, 1 | 4) {
-        return Limits { transaction_gas: 100_000_000, block_gas: 100_000_000, ..limits };
+        return Limits { transaction_gas: GAS, block_gas: 2 * GAS, ..limits };
     }
     limits
 }
