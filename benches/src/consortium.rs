@@ -21,6 +21,8 @@ use crate::{
 };
 
 const GROUP: &str = "group1";
+/// The gas of a transaction. Whoever calls what is not there uses it all, and a block has room for all of them.
+const GAS: u64 = 100_000;
 /// Bytes of the transactions of a measured block.
 const BLOCK_BYTES: usize = 1_000_000;
 /// A block counts as the measured one if it has so many of a hundred of the transactions.
@@ -100,7 +102,7 @@ fn transaction(
     valid_until: u64,
     input: Vec<u8>,
 ) -> Result<SignedTransaction, WorkloadError> {
-    let transaction = group.transaction_at(valid_until, account.address(), Some(Address([9; 20])), input, 1_000_000);
+    let transaction = group.transaction_at(valid_until, account.address(), Some(Address([9; 20])), input, GAS);
     transaction.and_then(|transaction| group.sign(transaction, account)).map_err(|error| wrong(&error))
 }
 

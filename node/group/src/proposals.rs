@@ -397,3 +397,75 @@ impl Proposals {
         self.fetches.values().map(|fetch| fetch.next_at).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entente_testing::{genesis, keys, unsigned};
+    use entente_types::{Suite, Version};
+
+    use super::*;
+
+    fn transactions(count: u64) -> Vec<Arc<Transaction>> {
+        let (genesis, key) = (genesis(&keys(1)), &keys(1)[0]);
+        (0..count).map(|nonce| Arc::new(unsigned(&genesis, key, nonce).sign(&genesis.hash(), key))).collect()
+    }
+
+    fn proposal(transactions: &[Arc<Transaction>]) -> Arc<Proposal> {
+        Arc::new(Proposal {
+            version: Version,
+            genesis: Hash([1; 32]),
+            number: 7,
+            parent: Hash([2; 32]),
+            view: 0,
+            timestamp_ms: 1,
+            proposer: Address([3; 20]),
+            transactions: transactions.iter().map(|one| one.hash(Suite::Standard)).collect(),
+            access: None,
+        })
+    }
+
+    #[test]
+    fn what_came_in_a_block_is_whole_without_what_that_left_out() {
+        let all = transactions(5);
+        let proposal = proposal(&all);
+        let left = |position: u32| LeftOut { position, hash: proposal.transactions[position as usize] };
+        let ran: Vec<Arc<Transaction>> = [0, 2, 4].map(|place: usize| Arc::clone(&all[place])).to_vec();
+        let stored = StoredProposal { version: Version, proposal: Arc::clone(&proposal), transactions: ran };
+        let (mut proposals, digest) = (Proposals::default(), Hash([9; 32]));
+        proposals.insert(digest, Arc::clone(&proposal), &empty_pool());
+        proposals.want(0, 7, digest);
+        assert_eq!(proposals.whole(), []);
+        proposals.insert_whole(digest, stored.clone(), vec![left(1), left(3)]);
+        assert_eq!(proposals.whole(), [(7, digest)]);
+        let held = proposals.get(&digest).unwrap();
+        let inputs = held.transactions().unwrap();
+        let hashes: Vec<Hash> = inputs.iter().map(|input| input.hash).collect();
+        assert_eq!(hashes, [0, 2, 4].map(|place: usize| proposal.transactions[place]));
+        assert!(inputs.iter().all(|input| input.transaction.hash(Suite::Standard) == input.hash));
+        assert!(held.all().is_none(), "what it does not have it does not say it has");
+        // What comes late changes nothing; others are given what there is.
+        held.put(1, Body::new(Arc::clone(&all[1]), None));
+        assert_eq!(held.transactions().unwrap().len(), 3);
+        assert_eq!(proposals.bodies(&digest, &[0, 1, 2]).iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 2]);
+        // One that has all of it stays as it is.
+        let whole = StoredProposal { transactions: all, ..stored.clone() };
+        let mut proposals = Proposals::default();
+        proposals.insert_whole(digest, whole, Vec::new());
+        proposals.insert_whole(digest, stored, vec![left(1), left(3)]);
+        let held = proposals.get(&digest).unwrap();
+        assert_eq!((held.transactions().unwrap().len(), held.left_out.len()), (5, 0));
+    }
+
+    fn empty_pool() -> Pool {
+        let rules = entente_pool::PoolRules {
+            suite: Suite::Standard,
+            scheme: Arc::new(Suite::Standard),
+            genesis: Hash([1; 32]),
+            chain_id: 1,
+            group_id: entente_types::GroupId::new("group1").unwrap(),
+            transaction_gas: 1,
+            verified: Arc::default(),
+        };
+        Pool::new(rules, entente_pool::PoolLimits::default(), 0)
+    }
+}

@@ -53,3 +53,12 @@ fn a_block_that_was_written_and_not_told_of_is_a_block() {
         assert_eq!(run(seed).err(), None);
     }
 }
+
+/// A block has only what was run of its proposal. A node that got one with some left out waited for the rest for good, or,
+/// where it was executing that proposal already, did not write the block and halted at the next.
+#[test]
+fn a_block_with_some_left_out_is_whole_with_what_it_has() {
+    for seed in [1, 4, 25, 32] {
+        assert_eq!(run(seed).err(), None);
+    }
+}

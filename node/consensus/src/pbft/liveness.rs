@@ -64,11 +64,20 @@ impl Timers {
 }
 
 impl<C: Conduct> Pbft<C> {
-    /// How long a view is waited for: "if the timer expires before it receives a valid new-view message, it starts the
-    /// view change for view v + 2 but this time it will wait 2T".
+    /// How long a view may bring nothing.
     pub(super) fn timeout_ms(&self) -> u64 {
-        let doublings = self.timers.failed_views.min(DOUBLINGS_MAX);
-        self.options.view_timeout_ms.saturating_mul(1 << doublings)
+        self.doubled(self.timers.failed_views)
+    }
+
+    /// How long the beginning of a view is waited for: T for the first view after one that brought something, and "if
+    /// the timer expires before it receives a valid new-view message, it starts the view change for view v + 2 but this
+    /// time it will wait 2T".
+    fn beginning_timeout_ms(&self) -> u64 {
+        self.doubled(self.timers.failed_views.saturating_sub(1))
+    }
+
+    fn doubled(&self, times: u32) -> u64 {
+        self.options.view_timeout_ms.saturating_mul(1 << times.min(DOUBLINGS_MAX))
     }
 
     /// Whether this member has executed the next height, and somebody who wants another view will not sign it in this
@@ -109,7 +118,7 @@ impl<C: Conduct> Pbft<C> {
             self.timers.waiting = started;
             started.map(|(_, _, since)| since.saturating_add(self.timeout_ms()))
         } else {
-            self.view.quorum_since.map(|since| since.saturating_add(self.timeout_ms()))
+            self.view.quorum_since.map(|since| since.saturating_add(self.beginning_timeout_ms()))
         };
         let busy = !self.view.active || !self.slots.is_empty() || awaited.is_some();
         let interval = (self.options.view_timeout_ms / RESENDS_PER_TIMEOUT).max(1);
