@@ -70,7 +70,7 @@ struct Status {
 /// How long nodes may take to find one another.
 const TOGETHER_WAIT: Duration = Duration::from_secs(30);
 /// How long the slowest may take to reach the others.
-const REST_WAIT: Duration = Duration::from_secs(120);
+const REST_WAIT: Duration = Duration::from_mins(2);
 
 pub(crate) fn wrong(error: &dyn std::fmt::Display) -> WorkloadError {
     WorkloadError::Wrong(error.to_string())
@@ -79,10 +79,27 @@ pub(crate) fn wrong(error: &dyn std::fmt::Display) -> WorkloadError {
 impl ChainRun {
     /// Makes and starts the chain on free ports; returns when all nodes are connected with one another.
     pub fn start(binary: &Path, nodes: usize) -> Result<Self, WorkloadError> {
+        Self::start_with(binary, nodes, &[])
+    }
+
+    /// The same with other lines in each node's `config.toml`, each in the place of a usual one.
+    pub(crate) fn start_with(binary: &Path, nodes: usize, changes: &[(&str, &str)]) -> Result<Self, WorkloadError> {
         let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
         let mut run = Self { binary: binary.into(), folder, nodes: Vec::new() };
         let (chain, count) = (run.chain(), nodes.to_string());
         run.entente(&["chain", "new", "--nodes", &count, "--out", &chain, "--rpc-port", "0", "--p2p-port", "0"])?;
+        for node in 0..nodes {
+            let path = run.folder.path().join(format!("chain/node{node}/config.toml"));
+            let mut config = fs::read_to_string(&path)?;
+            for (usual, other) in changes {
+                let (usual, other) = (format!("\n{usual}\n"), format!("\n{other}\n"));
+                if !config.contains(&usual) {
+                    return Err(wrong(&format_args!("{} has no line {}", path.display(), usual.trim())));
+                }
+                config = config.replace(&usual, &other);
+            }
+            fs::write(&path, config)?;
+        }
         run.up()?;
         Ok(run)
     }

@@ -26,11 +26,15 @@ const GAS: u64 = 100_000;
 /// Bytes of the transactions of a measured block.
 const BLOCK_BYTES: usize = 1_000_000;
 /// A block counts as the measured one if it has so many of a hundred of the transactions.
-const MOST_PERCENT: usize = 75;
+const MOST_PERCENT: usize = 90;
 /// How often is tried to get one such block.
-const TRIES: usize = 40;
+const TRIES: usize = 20;
+/// Where one block is to have all transactions that come within a while: the least time between two proposals of a node,
+/// and that nobody wants another proposer meanwhile.
+const PATIENT: &[(&str, &str)] =
+    &[("interval_ms_min = 10", "interval_ms_min = 3000"), ("view_timeout_ms = 1000", "view_timeout_ms = 30000")];
 /// How long anything may take before the measurement is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Transactions of the stream that runs while a node is killed: in a batch, and the time between two.
 const STREAM_BATCH: usize = 20;
 const STREAM_PAUSE: Duration = Duration::from_millis(20);
@@ -122,7 +126,7 @@ fn account() -> Result<Account, WorkloadError> {
 /// # Errors
 /// The nodes fail, or make no such block.
 pub fn bytes_of_a_proposer(binary: &Path, rounds: usize) -> Result<Vec<f64>, WorkloadError> {
-    let chain = ChainRun::start(binary, 4)?;
+    let chain = ChainRun::start_with(binary, 4, PATIENT)?;
     runtime()?.block_on(async {
         let mut peers = Vec::new();
         for node in chain.nodes() {
@@ -142,8 +146,15 @@ pub fn bytes_of_a_proposer(binary: &Path, rounds: usize) -> Result<Vec<f64>, Wor
 
 async fn block_of_a_megabyte(peers: &[Peer], account: &Account) -> Result<Option<f64>, WorkloadError> {
     let first = peers.first().ok_or_else(|| wrong(&"there is no node"))?;
+    let height = together(peers).await?;
+    let all = signed(&first.group, account, height, BLOCK_BYTES)?;
+    // Each node proposes one block, and then none for a while.
+    for _ in peers {
+        let one = transaction(&first.group, account, height + VALIDITY_BLOCKS, Vec::new())?;
+        first.send(std::slice::from_ref(&one)).await?;
+        first.group.wait_receipt(&one.hash, PATIENCE).await.map_err(|error| wrong(&error))?;
+    }
     let before = together(peers).await?;
-    let all = signed(&first.group, account, before, BLOCK_BYTES)?;
     let mut sent_before = Vec::new();
     for peer in peers {
         sent_before.push(peer.sent().await?);

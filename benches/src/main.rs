@@ -133,6 +133,7 @@ fn print_row(row: &Row) {
 }
 
 /// The rows of four nodes.
+#[expect(clippy::cast_sign_loss, reason = "a rate is never below zero")]
 fn consortium(target: &std::path::Path, token: &std::path::Path, cores: usize) -> Result<Vec<Row>, WorkloadError> {
     let loads = load_rounds(target, token, cores, NODES)?;
     let mut rows = vec![Row::new("[2] four nodes on two cores, committed / L(4)", loads.ratio, ">= 0.50")];

@@ -73,6 +73,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Message::Blocks(Vec::new()),
     ]
     .iter()
-    .map(|message| message.encode())
+    .map(Message::encode)
     .collect()
 }

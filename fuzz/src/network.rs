@@ -8,19 +8,16 @@ use entente_network::{Authority, Chain, Class, NodeCertificate, TlsKey, days, re
 /// The first byte chooses what the rest is: the bytes of a stream of one class, or a certificate.
 pub fn check(data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
-    match Class::ALL.get(usize::from(kind % 4)) {
-        Some(class) => {
-            let Ok(messages) = read_stream(*class, rest) else { return };
-            // What was read is written, and read again.
-            let again = stream(*class, &messages);
-            assert_eq!(read_stream(*class, &again).expect("what was written is read"), messages);
-        }
-        None => {
-            let Ok(node) = NodeCertificate::from_der(rest) else { return };
-            assert!(!node.keys.is_empty() && node.keys.len() <= 2, "one key for each suite");
-            assert_eq!(NodeCertificate::from_der(rest).expect("the same"), node);
-        }
+    if let Some(class) = Class::ALL.get(usize::from(kind % 4)) {
+        let Ok(messages) = read_stream(*class, rest) else { return };
+        // What was read is written, and read again.
+        let again = stream(*class, &messages);
+        assert_eq!(read_stream(*class, &again).expect("what was written is read"), messages);
+        return;
     }
+    let Ok(node) = NodeCertificate::from_der(rest) else { return };
+    assert!(!node.keys.is_empty() && node.keys.len() <= 2, "one key for each suite");
+    assert_eq!(NodeCertificate::from_der(rest).expect("the same"), node);
 }
 
 /// Streams and certificates as nodes of ours make them.

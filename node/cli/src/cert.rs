@@ -142,13 +142,12 @@ fn show(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
 
 fn renew(arguments: &RenewArguments, output: Output) -> Result<(), Failure> {
     let node = &arguments.node;
-    let issuer = match &arguments.issuer {
-        Some(folder) => folder.clone(),
-        None => {
-            let full = node.canonicalize().map_err(|error| Failure::new(format!("{}: {error}", node.display())))?;
-            let chain = full.parent().unwrap_or(Path::new("."));
-            authorities::find(chain, None).map_err(|failure| failure.at("no issuer; give one with --issuer"))?
-        }
+    let issuer = if let Some(folder) = &arguments.issuer {
+        folder.clone()
+    } else {
+        let full = node.canonicalize().map_err(|error| Failure::new(format!("{}: {error}", node.display())))?;
+        let chain = full.parent().unwrap_or(Path::new("."));
+        authorities::find(chain, None).map_err(|failure| failure.at("no issuer; give one with --issuer"))?
     };
     let issuer = authorities::read(&issuer)?;
     let suite: Suite = read_genesis(node)?.suite;

@@ -9,11 +9,13 @@ use std::{
 
 use clap::Args;
 use entente_client::client::{Client, NodeStatus};
-use entente_driver::{NodeConfig, StorageEngine, read_genesis, read_secret_key};
+use entente_driver::{NodeConfig, StorageEngine, read_access_lists, read_genesis, read_secret_key};
+use entente_network::Chain;
 use entente_types::{ConsensusKind, Genesis};
 use serde::Serialize;
 
 use crate::{
+    chain::authorities::certificate_path,
     output::{Failure, Output},
     progress::Progress,
     running::running,
@@ -31,6 +33,10 @@ const FILES_BESIDE_CONNECTIONS: u64 = 1024 + 64;
 const CLOCK_AHEAD_MS_MAX: u64 = 3_000;
 /// The least memory that a node has beside its caches, in bytes.
 const MEMORY_BESIDE_CACHES: u64 = 1 << 30;
+
+/// A certificate that expires within so many days is warned of.
+const EXPIRY_DAYS_WARNED: u64 = 30;
+const SECONDS_OF_DAY: u64 = 86_400;
 
 /// Whom to look at.
 #[derive(Debug, Args)]
@@ -118,9 +124,13 @@ fn look(folder: &Path, deep: bool, findings: &mut Vec<Finding>) {
     };
     let hash = genesis.hash();
     findings.push(ok("genesis.toml", format!("{} of chain {}, genesis {hash}", genesis.group_id, genesis.chain_id)));
-    if genesis.consensus != ConsensusKind::Solo {
-        let found = format!("consensus {:?} is not there in this version", genesis.consensus);
-        findings.push(fault("consensus", format!("{found}; make a chain with --consensus solo")));
+    match genesis.consensus {
+        ConsensusKind::Solo => {}
+        ConsensusKind::Pbft => findings.push(network(folder, &config, &genesis)),
+        other => {
+            let found = format!("consensus {other:?} is not there in this version");
+            findings.push(fault("consensus", format!("{found}; make a chain with --consensus pbft")));
+        }
     }
     findings.push(key(folder, &genesis));
     findings.push(disk(folder));
@@ -143,6 +153,37 @@ fn look(folder: &Path, deep: bool, findings: &mut Vec<Finding>) {
                 findings.push(warning("ledger", "it is in use", "stop the node to have every block and row checked"));
             }
         }
+    }
+}
+
+/// Whether other nodes can be reached, and will let this one in.
+fn network(folder: &Path, config: &NodeConfig, genesis: &Genesis) -> Finding {
+    if config.network.address().is_none() {
+        let found =
+            format!("{} has {} sealers, and this node listens for none", genesis.group_id, genesis.sealers.len());
+        return fault("network", format!("{found}; set `network.listen` and `network.peers` in config.toml"));
+    }
+    if let Err(error) = read_access_lists(folder) {
+        return fault("network", error.to_string());
+    }
+    let path = certificate_path(folder);
+    let read = Chain::read(&path).map_err(|error| error.to_string());
+    let node = match read.and_then(|chain| chain.node().map_err(|error| format!("{}: {error}", path.display()))) {
+        Ok(node) => node,
+        Err(error) => return fault("certificate", format!("{error}; issue one with: entente cert renew")),
+    };
+    let own = read_secret_key(&folder.join("keys").join("consensus.key"), genesis.suite).ok();
+    if own.is_some_and(|own| node.key(genesis.suite) != Some(&own.public_key())) {
+        let found = format!("{} is of another consensus key than this node's", path.display());
+        return fault("certificate", format!("{found}; issue one with: entente cert renew"));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let days = node.expires_at.saturating_sub(now) / SECONDS_OF_DAY;
+    let remedy = "renew it with: entente cert renew";
+    match days {
+        0 => fault("certificate", format!("{} has expired, or does today; {remedy}", path.display())),
+        1..EXPIRY_DAYS_WARNED => warning("certificate", format!("it expires in {days} days"), remedy),
+        _ => ok("network", format!("listens at {}; certificate for {days} days", config.network.listen)),
     }
 }
 

@@ -35,16 +35,17 @@ impl Admission {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let node = |name: &str| name.len() == NODE_DIGITS && digits(name);
         let serial = |name: &str| (1..=SERIAL_DIGITS_MAX).contains(&name.len()) && digits(name);
-        let lists: [(&str, &BTreeSet<String>, &dyn Fn(&str) -> bool); 4] = [
-            ("allow_nodes", &self.allow_nodes, &node),
-            ("allow_certificates", &self.allow_certificates, &serial),
-            ("deny_nodes", &self.deny_nodes, &node),
-            ("deny_certificates", &self.deny_certificates, &serial),
+        let lists = [
+            ("allow_nodes", &self.allow_nodes, true),
+            ("allow_certificates", &self.allow_certificates, false),
+            ("deny_nodes", &self.deny_nodes, true),
+            ("deny_certificates", &self.deny_certificates, false),
         ];
-        lists.into_iter().find_map(|(key, list, fits)| {
+        lists.into_iter().find_map(|(key, list, of_nodes)| {
             if list.len() > LIST_ENTRIES_MAX {
                 return Some((key, format!("a list of {}", list.len())));
             }
+            let fits = |name: &String| if of_nodes { node(name) } else { serial(name) };
             list.iter().find(|name| !fits(name)).map(|name| (key, format!("{name:?}")))
         })
     }

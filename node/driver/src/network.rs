@@ -96,6 +96,11 @@ impl NodeNetwork {
         Ok(Some(Arc::new(Self { network, folder: folder.to_owned(), runtime })))
     }
 
+    /// Whether the certificate says that the node has this consensus key.
+    pub(crate) fn has(&self, key: &PublicKey) -> bool {
+        self.network.own().keys.contains(key)
+    }
+
     /// Opens a group to its members.
     pub(crate) fn join(&self, ledger: &Ledger, executor: &Executor) -> Result<(GroupLine, Inboxes), StartError> {
         let genesis = ledger.genesis();
@@ -121,9 +126,12 @@ impl NodeNetwork {
     /// # Errors
     /// The file that is wrong; what held before holds on.
     pub(crate) fn read_again(&self) -> Result<(), StartError> {
-        self.network.set_lists(read_access_lists(&self.folder)?);
+        let lists = read_access_lists(&self.folder)?;
         let renewed = credentials(&self.folder).and_then(|found| Ok(self.network.renew(&found)?));
-        renewed.map_err(|error| StartError::Network(Box::new(error)))
+        renewed.map_err(|error| StartError::Network(Box::new(error)))?;
+        // After the certificate: who is called again at once is shown the new one.
+        self.network.set_lists(lists);
+        Ok(())
     }
 
     /// Who is connected.

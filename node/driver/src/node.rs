@@ -12,7 +12,7 @@ use entente_group::{Group, GroupError, OpenGroupError, Signing, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_network::NetworkError;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
-use entente_types::{ConsensusKind, GroupId};
+use entente_types::{ConsensusKind, Genesis, GroupId, PublicKey};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -57,6 +57,12 @@ pub enum StartError {
     /// It is not on the network.
     #[error(transparent)]
     Network(Box<NetworkError>),
+    /// The node's certificate is of another consensus key: others would not know it for who it is.
+    #[error("{}: the certificate is of another consensus key than keys/consensus.key; issue one with: entente cert renew", path.display())]
+    OtherKey {
+        /// The certificate.
+        path: PathBuf,
+    },
     /// The group has other sealers, and the node no network to reach them over.
     #[error(
         "group {group} has {sealers} sealers, and config.toml names no address to listen at for them: set `network.listen` and `network.peers`"
@@ -116,6 +122,25 @@ fn open_code(folder: &Path, config: &StorageConfig) -> Option<Arc<CodeFolder>> {
     }
 }
 
+/// Begins to talk to other nodes, where the group has some.
+fn start_network(
+    folder: &Path,
+    config: &NodeConfig,
+    genesis: &Genesis,
+    key: &PublicKey,
+) -> Result<Option<Arc<NodeNetwork>>, StartError> {
+    // Whoever orders alone tells nobody of it.
+    if genesis.consensus == ConsensusKind::Solo {
+        return Ok(None);
+    }
+    let sealers = genesis.sealers.len();
+    match NodeNetwork::start(folder, &config.network)? {
+        None if sealers > 1 => Err(StartError::Alone { group: genesis.group_id.clone(), sealers }),
+        Some(network) if !network.has(key) => Err(StartError::OtherKey { path: folder.join("certs").join("node.pem") }),
+        network => Ok(network),
+    }
+}
+
 /// A node that runs. Dropping it without [`Node::stop`] leaves its threads to end with the process.
 pub struct Node {
     handle: NodeHandle,
@@ -145,15 +170,7 @@ impl Node {
         let calls = Arc::new(calls);
         let checks = CheckPool::new().map_err(|error| threads("threads for signatures", error))?;
         let id = genesis.group_id.clone();
-        // Whoever orders alone tells nobody of it.
-        let network = match genesis.consensus {
-            ConsensusKind::Solo => None,
-            _ => NodeNetwork::start(folder, &config.network)?,
-        };
-        let sealers = genesis.sealers.len();
-        if network.is_none() && sealers > 1 {
-            return Err(StartError::Alone { group: id, sealers });
-        }
+        let network = start_network(folder, config, &genesis, &key.public_key())?;
         let engine = open_store(&id, &resources)?;
         let code = open_code(folder, storage);
         let vault = code.clone().map(|code| CodeVault::new(code, CodeKey::derive(&key.to_bytes())));

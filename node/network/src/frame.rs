@@ -221,7 +221,9 @@ pub fn read_stream(class: Class, mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>
         let mut messages = Vec::new();
         while let Some(found) = head(class, stream).await? {
             match found {
-                Head::Hello { length } => drop(read_hello(stream, length).await?),
+                Head::Hello { length } => {
+                    read_hello(stream, length).await?;
+                }
                 Head::Groups { length } => drop(read_groups(stream, length).await?),
                 Head::Message { group, length, compressed } => {
                     let read = read_message(class, stream, length, compressed, Some).await?;

@@ -133,8 +133,14 @@ impl Port {
         (port, Inboxes { consensus: from_consensus, transactions: from_transactions, sync: from_sync })
     }
 
-    pub(crate) fn set_members(&self, members: BTreeSet<PublicKey>) {
-        *self.members.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
+    /// Whether these are others than before.
+    pub(crate) fn set_members(&self, members: BTreeSet<PublicKey>) -> bool {
+        let mut known = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = **known != members;
+        if others {
+            *known = Arc::new(members);
+        }
+        others
     }
 
     /// The key by which this node is one of the group's, where it is.

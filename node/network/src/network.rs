@@ -249,8 +249,9 @@ impl std::fmt::Debug for GroupLine {
 impl GroupLine {
     /// Opens the group to these nodes and to no others, from now on.
     pub fn set_members(&self, members: BTreeSet<PublicKey>) {
-        self.port.set_members(members);
-        let _ = self.shared.commands.send(Command::LookAgain);
+        if self.port.set_members(members) {
+            let _ = self.shared.commands.send(Command::LookAgain);
+        }
     }
 
     /// Sends to every node of the group that is connected; how many there are.

@@ -238,15 +238,13 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
     let mut issuers: Vec<(&str, Authority)> = Vec::new();
     let mut nodes = Vec::new();
     for (number, (key, agency)) in keys.iter().zip(&agencies).enumerate() {
-        let place = match issuers.iter().position(|(name, _)| name == agency) {
-            Some(place) => place,
-            None => {
-                let issuer = chain.agency(agency)?;
-                authorities::write(&out.join(authorities::AGENCIES).join(agency), &issuer)?;
-                issuers.push((agency, issuer));
-                issuers.len() - 1
-            }
-        };
+        let known = issuers.iter().position(|(name, _)| name == agency);
+        let place = known.unwrap_or(issuers.len());
+        if known.is_none() {
+            let issuer = chain.agency(agency)?;
+            authorities::write(&out.join(authorities::AGENCIES).join(agency), &issuer)?;
+            issuers.push((agency, issuer));
+        }
         let name = format!("node{number}");
         let node = NewNode {
             name: &name,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long the nodes may take to find one another, and to reach the same height.
-const TOGETHER_WAIT: Duration = Duration::from_secs(60);
+const TOGETHER_WAIT: Duration = Duration::from_mins(1);
 /// How often they are asked.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -57,7 +57,9 @@ impl Stage {
     pub(super) fn stop(&self) -> bool {
         let mut nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
         nodes.iter().for_each(Launched::ask_to_stop);
-        nodes.iter_mut().fold(true, |all, node| node.stop() && all)
+        // Each, whatever became of those before.
+        let ended: Vec<bool> = nodes.iter_mut().map(Launched::stop).collect();
+        ended.into_iter().all(|cleanly| cleanly)
     }
 }
 
