@@ -43,6 +43,7 @@ mod front;
 pub mod limits;
 mod logs;
 mod members;
+mod method;
 mod metrics;
 mod metrics_table;
 mod network;

@@ -1,68 +1,11 @@
 //! The ONE table of methods: registration, the documentation and the metrics are made from it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
-
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse};
-
 use crate::{
-    arguments::{Arguments, Kind, Parameter},
-    configuration,
-    context::Context,
-    error::RpcError,
-    fisco, fisco_consensus, fisco_node, logs, members, network,
-    outbox::Outbox,
-    proofs, reading, sending, subscriptions,
-    views::Answer,
+    arguments::{Kind, Parameter},
+    configuration, fisco, fisco_consensus, fisco_node, logs, members, network, proofs, reading, sending, subscriptions,
 };
 
-/// An answer that is waited for.
-pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
-/// A subscription as long as it lives.
-pub(crate) type Subscribed<'a> = Pin<Box<dyn Future<Output = SubscriptionCloseResponse> + Send + 'a>>;
-
-/// Who answers a method, and on which thread.
-#[derive(Clone, Copy)]
-pub(crate) enum Handler {
-    /// At once, on the thread that read the request: point reads.
-    Direct(fn(&Context, &Arguments<'_>) -> Answer),
-    /// On a thread that may be held up: whole blocks.
-    Blocking(fn(&Context, &Arguments<'_>) -> Answer),
-    /// Once others have done their part.
-    Waiting(for<'a> fn(Arc<Context>, Arguments<'a>) -> Pending<'a>),
-    /// Again and again, over WebSocket.
-    Subscription {
-        /// The name in each notification.
-        notification: &'static str,
-        /// The method that ends it.
-        unsubscribe: &'static str,
-        handler: for<'a> fn(
-            Arc<Context>,
-            Result<Arguments<'a>, RpcError>,
-            PendingSubscriptionSink,
-            Outbox,
-        ) -> Subscribed<'a>,
-    },
-}
-
-/// A method.
-pub(crate) struct Method {
-    pub(crate) name: &'static str,
-    pub(crate) parameters: &'static [Parameter],
-    /// The result's shape.
-    pub(crate) result: &'static str,
-    /// One sentence.
-    pub(crate) documentation: &'static str,
-    /// The parameters of an example. Names in braces stand for what a chain has: `{transaction}`, a hash; `{contract}`,
-    /// an address; and so on.
-    pub(crate) example: &'static str,
-    pub(crate) handler: Handler,
-}
-
-impl std::fmt::Debug for Method {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name)
-    }
-}
+pub(crate) use crate::method::{Handler, Method, Pending, Subscribed};
 
 const fn required(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind, optional: false }
@@ -605,4 +548,4 @@ pub(crate) static ABSENT: &[(&str, &str)] = &[
     ("queryPeers", PEERS),
 ];
 const GROUPS: &str = "a node of this version runs the one group of its genesis.toml";
-const PEERS: &str = "a node of this version is connected to no other";
+const PEERS: &str = "a node of this version calls the peers that config.toml names when it starts";

@@ -249,7 +249,9 @@ async fn what_is_not_there_is_told_in_one_plain_line() {
         assert_eq!(node.error(method, json!([2])).await, (-32601, expected));
     }
     for method in ["addPeers", "erasePeers", "queryPeers"] {
-        let expected = format!("{method} is not there yet: a node of this version is connected to no other");
+        let expected = format!(
+            "{method} is not there yet: a node of this version calls the peers that config.toml names when it starts"
+        );
         assert_eq!(node.error(method, json!([["127.0.0.1:20024"]])).await, (-32601, expected));
     }
     // The node is what its key says.
