@@ -69,8 +69,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         _ => {}
     }
+    everything(&target, &token)
+}
+
+/// All rows, and the report.
+fn everything(target: &std::path::Path, token: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let cores = thread::available_parallelism()?.get();
-    let mut workload = Workload::new(&token, ACCOUNTS_MEASURED)?;
+    let mut workload = Workload::new(token, ACCOUNTS_MEASURED)?;
     let mut report = Report::new(cores, recoveries_per_second(cores, Duration::from_secs(2)));
 
     let steps = measure_steps(&mut workload, BLOCK, ROUNDS)?;
@@ -85,15 +90,15 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         steps.state_roots / steps.verify,
         "<= 0.10",
     ));
-    report.results.push(guomi_roots(&token)?);
-    let compilations = compilations_after_restart(&token)?;
+    report.results.push(guomi_roots(token)?);
+    let compilations = compilations_after_restart(token)?;
     report.results.push(Row::new(
         "[1] restart: contracts already compiled once that are compiled again",
         compilations,
         "<= 0",
     ));
 
-    let growth = measure_and_draw_growth(&target)?;
+    let growth = measure_and_draw_growth(target)?;
     report.results.push(Row::new(
         "[1] open a ledger of a million blocks / open one of a thousand",
         growth.open_ratio(),
@@ -112,9 +117,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     report.results.extend(simulator()?);
 
-    report.results.extend(consortium(&target, &token, cores)?);
+    report.results.extend(consortium(target, token, cores)?);
 
-    let loads = load_rounds(&target, &token, cores, 1)?;
+    let loads = load_rounds(target, token, cores, 1)?;
     report.results.insert(0, Row::new("[1] one node, committed / L(1)", loads.ratio, ">= 0.50"));
     report.v = loads.v;
     print_path(&steps, &loads.last);

@@ -62,6 +62,64 @@ fn serial(home: &Home, node: &str) -> String {
     home.json(&["cert", "show", node])["serial"].as_str().expect("a serial number").to_owned()
 }
 
+/// Certificates of nodes that run: one renewed and its old one revoked, and one that is revoked for good.
+fn renewed_and_revoked(home: &Home) -> Vec<Value> {
+    // A renewed certificate is shown from the next connection on, and the old one can be revoked.
+    let old = serial(home, "chain/node1");
+    let before = home.json(&["cert", "show", "chain/node1"])["node_ids"].clone();
+    let failure = home.failure(&["cert", "renew", "chain/node1"]);
+    assert!(failure.contains("give one with --issuer") && failure.contains("north, south"), "{failure}");
+    let renewed = home.json(&["cert", "renew", "chain/node1", "--issuer", "chain/agencies/south", "--days", "30"]);
+    assert_eq!(renewed["node_ids"], before, "in consensus it is who it was");
+    assert_ne!(renewed["serial"], old.as_str());
+    let revoked = home.json(&["cert", "revoke", &old, "--at", "chain"]);
+    assert_eq!(revoked["denied_by"].as_array().map(Vec::len), Some(4));
+    sleep(Duration::from_secs(2));
+    let nodes = until(home, "it is back with its new certificate", peers(&[3; 4]));
+
+    // One whose certificate is revoked is out within two seconds, and the others go on.
+    home.json(&["cert", "revoke", "chain/node3", "--at", "chain/node0", "--at", "chain/node1", "--at", "chain/node2"]);
+    let revoked_at = Instant::now();
+    until(home, "the revoked one is let go", |nodes| peers(&[2, 2, 2, 0])(nodes));
+    // Asking four nodes by a process of its own takes a part of this.
+    assert!(revoked_at.elapsed() < Duration::from_secs(4), "{:?}", revoked_at.elapsed());
+    transfer(home, &nodes, &[0, 1, 2], "200");
+    let nodes = until(home, "three agree", agree(&[0, 1, 2]));
+    assert!(nodes[3]["height"].as_u64() < nodes[0]["height"].as_u64());
+    nodes
+}
+
+/// One node more, which becomes an observer, a sealer, and nothing again.
+fn added_and_removed(home: &Home, nodes: &[Value]) {
+    let failure = home.failure(&["chain", "add", "chain"]);
+    assert!(failure.contains("--agency: north, south"), "{failure}");
+    let added = home.json(&["chain", "add", "chain", "--agency", "north", "--rpc-port", "0", "--p2p-port", "0"]);
+    let id = added["node_id"].as_str().expect("an identifier");
+    home.json(&["chain", "up", "chain"]);
+    home.json(&["account", "import", "sealer0", "--file", "chain/node0/keys/consensus.key"]);
+    let url = rpc(nodes, &[0]).remove(0);
+    let member = |role: &str| {
+        home.json(&["member", "add", id, role, "--account", "sealer0", "--rpc", &url]);
+    };
+    member("--observer");
+    let all = until(home, "the new one follows", agree(&[0, 1, 2, 4]));
+    assert_eq!(all[4]["role"], "observer");
+    member("--sealer");
+    transfer(home, &all, &[0, 1, 4], "200");
+    let all = until(home, "the new one seals", |nodes| agree(&[0, 1, 2, 4])(nodes) && nodes[4]["role"] == "sealer");
+    assert_eq!(all[4]["name"], "node4");
+
+    // Removed, it is a free node, which hears no more of the group from the block on in which that takes force.
+    let removed = home.json(&["member", "remove", id, "--account", "sealer0", "--rpc", &url]);
+    let from = removed["from"].as_u64().expect("a height");
+    (0..2).for_each(|_| transfer(home, &all, &[0, 1, 2], "200"));
+    let nodes = until(home, "the others go on", agree(&[0, 1, 2]));
+    assert!(nodes[0]["height"].as_u64().is_some_and(|height| height > from + 1), "{}", nodes[0]);
+    // One block more may have been on its way.
+    assert!(nodes[4]["height"].as_u64().is_some_and(|height| height <= from), "{} at {from}", nodes[4]);
+    assert_eq!(nodes[4]["peers"], 0, "of the group");
+}
+
 #[test]
 fn a_consortium_bears_what_happens_to_it() {
     let home = Home::new();
@@ -87,57 +145,8 @@ fn a_consortium_bears_what_happens_to_it() {
     let nodes = until(&home, "the killed one catches up", agree(&[0, 1, 2, 3]));
     assert!(nodes[0]["height"].as_u64() > Some(2));
 
-    // A renewed certificate is shown from the next connection on, and the old one can be revoked.
-    let old = serial(&home, "chain/node1");
-    let before = home.json(&["cert", "show", "chain/node1"])["node_ids"].clone();
-    let failure = home.failure(&["cert", "renew", "chain/node1"]);
-    assert!(failure.contains("give one with --issuer") && failure.contains("north, south"), "{failure}");
-    let renewed = home.json(&["cert", "renew", "chain/node1", "--issuer", "chain/agencies/south", "--days", "30"]);
-    assert_eq!(renewed["node_ids"], before, "in consensus it is who it was");
-    assert_ne!(renewed["serial"], old.as_str());
-    let revoked = home.json(&["cert", "revoke", &old, "--at", "chain"]);
-    assert_eq!(revoked["denied_by"].as_array().map(Vec::len), Some(4));
-    sleep(Duration::from_secs(2));
-    let nodes = until(&home, "it is back with its new certificate", peers(&[3; 4]));
-
-    // One whose certificate is revoked is out within two seconds, and the others go on.
-    home.json(&["cert", "revoke", "chain/node3", "--at", "chain/node0", "--at", "chain/node1", "--at", "chain/node2"]);
-    let revoked_at = Instant::now();
-    until(&home, "the revoked one is let go", |nodes| peers(&[2, 2, 2, 0])(nodes));
-    // Asking four nodes by a process of its own takes a part of this.
-    assert!(revoked_at.elapsed() < Duration::from_secs(4), "{:?}", revoked_at.elapsed());
-    transfer(&home, &nodes, &[0, 1, 2], "200");
-    let nodes = until(&home, "three agree", agree(&[0, 1, 2]));
-    assert!(nodes[3]["height"].as_u64() < nodes[0]["height"].as_u64());
-
-    // One more node, first an observer, then a sealer.
-    let failure = home.failure(&["chain", "add", "chain"]);
-    assert!(failure.contains("--agency: north, south"), "{failure}");
-    let added = home.json(&["chain", "add", "chain", "--agency", "north", "--rpc-port", "0", "--p2p-port", "0"]);
-    let id = added["node_id"].as_str().expect("an identifier");
-    home.json(&["chain", "up", "chain"]);
-    home.json(&["account", "import", "sealer0", "--file", "chain/node0/keys/consensus.key"]);
-    let url = rpc(&nodes, &[0]).remove(0);
-    let member = |role: &str| {
-        home.json(&["member", "add", id, role, "--account", "sealer0", "--rpc", &url]);
-    };
-    member("--observer");
-    let all = until(&home, "the new one follows", agree(&[0, 1, 2, 4]));
-    assert_eq!(all[4]["role"], "observer");
-    member("--sealer");
-    transfer(&home, &all, &[0, 1, 4], "200");
-    let all = until(&home, "the new one seals", |nodes| agree(&[0, 1, 2, 4])(nodes) && nodes[4]["role"] == "sealer");
-    assert_eq!(all[4]["name"], "node4");
-
-    // Removed, it is a free node, which hears no more of the group from the block on in which that takes force.
-    let removed = home.json(&["member", "remove", id, "--account", "sealer0", "--rpc", &url]);
-    let from = removed["from"].as_u64().expect("a height");
-    (0..2).for_each(|_| transfer(&home, &all, &[0, 1, 2], "200"));
-    let nodes = until(&home, "the others go on", agree(&[0, 1, 2]));
-    assert!(nodes[0]["height"].as_u64().is_some_and(|height| height > from + 1), "{}", nodes[0]);
-    // One block more may have been on its way.
-    assert!(nodes[4]["height"].as_u64().is_some_and(|height| height <= from), "{} at {from}", nodes[4]);
-    assert_eq!(nodes[4]["peers"], 0, "of the group");
+    let nodes = renewed_and_revoked(&home);
+    added_and_removed(&home, &nodes);
 
     home.json(&["chain", "down", "chain"]);
     for node in ["chain/node0", "chain/node2", "chain/node3", "chain/node4"] {
