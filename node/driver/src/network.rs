@@ -61,12 +61,21 @@ fn credentials(folder: &Path) -> Result<Credentials, NetworkError> {
 }
 
 impl NodeNetwork {
-    /// Begins to listen and to call. Nothing where the configuration names no address to listen at.
-    pub(crate) fn start(folder: &Path, config: &NetworkConfig) -> Result<Option<Arc<Self>>, StartError> {
+    /// Begins to listen and to call, as the node with this consensus key. Nothing where the configuration names no address
+    /// to listen at.
+    pub(crate) fn start(
+        folder: &Path,
+        config: &NetworkConfig,
+        key: &PublicKey,
+    ) -> Result<Option<Arc<Self>>, StartError> {
         let Some(listen) = config.address() else { return Ok(None) };
         let lists = read_access_lists(folder)?;
         let network = |error| StartError::Network(Box::new(error));
         let credentials = credentials(folder).map_err(network)?;
+        let own = credentials.chain.node().map_err(|error| network(NetworkError::Tls(error.into())))?;
+        if !own.keys.contains(key) {
+            return Err(StartError::OtherKey { path: folder.join("certs/node.pem") });
+        }
         let root =
             Chain::read(&folder.join("certs/ca.pem")).map_err(|error| network(NetworkError::Tls(error.into())))?;
         let admission = Admission::new(&root, lists).map_err(|error| network(error.into()))?;
@@ -94,11 +103,6 @@ impl NodeNetwork {
         tracing::info!(address = %network.listens_at(), "network_started");
         let runtime = Mutex::new(Some(runtime));
         Ok(Some(Arc::new(Self { network, folder: folder.to_owned(), runtime })))
-    }
-
-    /// Whether the certificate says that the node has this consensus key.
-    pub(crate) fn has(&self, key: &PublicKey) -> bool {
-        self.network.own().keys.contains(key)
     }
 
     /// Opens a group to its members.

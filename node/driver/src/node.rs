@@ -134,9 +134,8 @@ fn start_network(
         return Ok(None);
     }
     let sealers = genesis.sealers.len();
-    match NodeNetwork::start(folder, &config.network)? {
+    match NodeNetwork::start(folder, &config.network, key)? {
         None if sealers > 1 => Err(StartError::Alone { group: genesis.group_id.clone(), sealers }),
-        Some(network) if !network.has(key) => Err(StartError::OtherKey { path: folder.join("certs").join("node.pem") }),
         network => Ok(network),
     }
 }
