@@ -207,13 +207,16 @@ fn a_node_of_many_that_has_no_network_or_no_certificate_says_so() {
         assert!(line.contains(told), "{line}");
         std::fs::write(&path, kept).expect("written");
     }
-    // Another node's certificate has another key.
-    std::fs::copy(home.path("chain/node1/certs/node.pem"), home.path("chain/node0/certs/node.pem")).expect("copied");
-    let line = home.failure(&run);
-    assert!(line.contains("TLS key and certificate"), "{line}");
-    std::fs::copy(home.path("chain/node1/keys/tls.key"), home.path("chain/node0/keys/tls.key")).expect("copied");
+    // Another node's certificate is of another consensus key, and its TLS key does not fit one's own certificate.
+    let file = |node: &str, name: &str| home.path(&format!("chain/{node}/{name}"));
+    let own = std::fs::read(file("node0", "certs/node.pem")).expect("a file");
+    std::fs::copy(file("node1", "certs/node.pem"), file("node0", "certs/node.pem")).expect("copied");
     let line = home.failure(&run);
     assert!(line.contains("node.pem: the certificate is of another consensus key"), "{line}");
+    std::fs::write(file("node0", "certs/node.pem"), own).expect("written");
+    std::fs::copy(file("node1", "keys/tls.key"), file("node0", "keys/tls.key")).expect("copied");
+    let line = home.failure(&run);
+    assert!(line.contains("TLS key and certificate"), "{line}");
     // And one of another consortium's is issued by nobody that counts.
     home.json(&[&["chain", "new", "--nodes", "4", "--out", "other"][..], &ports].concat());
     for file in ["certs/node.pem", "keys/tls.key", "keys/consensus.key"] {
