@@ -67,12 +67,13 @@ impl Kind {
             Self::Count => "a count: as a number, or -1 for all",
             Self::LogFilter => {
                 "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \
-                 a topic or a list of at most 64, \"from\": a block's number}, whose fields may be absent"
+                 a topic or a list of at most 64, \"from\": a block's number, \"from_log\": a log's place in it}, whose \
+                 fields may be absent"
             }
             Self::LogQuery => {
                 "an object {\"address\": an address or a list of at most 256, \"topics\": a list of at most 4, each null, \
-                 a topic or a list of at most 64, \"from\": a block's number, \"to\": a block's number}, whose fields may be \
-                 absent"
+                 a topic or a list of at most 64, \"from\": a block's number, \"from_log\": a log's place in it, \"to\": a \
+                 block's number}, whose fields may be absent"
             }
             Self::Key => "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x",
         }

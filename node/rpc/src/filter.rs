@@ -16,6 +16,8 @@ const TOPICS: &str =
     "a list of at most 4, each null, a topic of 64 hexadecimal digits, or a list of at most 64 of them";
 const TOPIC: &str = "null, a topic of 64 hexadecimal digits, or a list of at most 64 of them";
 
+const PLACE: &str = "a number below 2^32";
+
 /// A filter as it stands in JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,8 @@ struct RawFilter<'a> {
     topics: Option<&'a RawValue>,
     #[serde(borrow, default)]
     from: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    from_log: Option<&'a RawValue>,
     #[serde(borrow, default)]
     to: Option<&'a RawValue>,
 }
@@ -38,6 +42,8 @@ pub(crate) struct Filter {
     /// For each place the values there may be, in their order; empty for any.
     pub(crate) topics: Vec<Vec<Hash>>,
     pub(crate) from: Option<BlockNumber>,
+    /// The first log of block `from`, by its place among all logs of the block.
+    pub(crate) from_log: u32,
     pub(crate) to: Option<BlockNumber>,
 }
 
@@ -53,6 +59,14 @@ impl Filter {
             let refused = |value: &RawValue| refuse(&format!("{name}.{field}"), value.get(), NUMBER);
             value.map(|value| number(value).ok_or_else(|| refused(value))).transpose()
         };
+        let from_log = |value: &RawValue| {
+            let place = number(value).and_then(|place| u32::try_from(place).ok());
+            place.ok_or_else(|| refuse(&format!("{name}.from_log"), value.get(), PLACE))
+        };
+        if raw.from_log.is_some() && raw.from.is_none() {
+            let message = format!("`{name}.from_log` is a place in block `{name}.from`, which is absent");
+            return Err(RpcError::parameters(message));
+        }
         let addresses = |value: &RawValue| {
             let place = format!("{name}.address");
             one_or_many(&place, value, ADDRESSES, LOG_ADDRESSES_MAX)
@@ -61,6 +75,7 @@ impl Filter {
             addresses: raw.address.map(addresses).transpose()?.unwrap_or_default(),
             topics: raw.topics.map(|value| topics(&format!("{name}.topics"), value)).transpose()?.unwrap_or_default(),
             from: block("from", raw.from)?,
+            from_log: raw.from_log.map(from_log).transpose()?.unwrap_or_default(),
             to: block("to", raw.to)?,
         })
     }
@@ -168,6 +183,9 @@ mod tests {
             (json!({ "topics": [null, vec![1; 65]] }), "`filter.topics[1]` has 65 entries; at most 64 are allowed"),
             (json!({ "from": -1 }), "`filter.from` is -1; expected a number"),
             (json!({ "to": "x" }), "`filter.to` is \"x\"; expected a number"),
+            (json!({ "from": 1, "from_log": -1 }), "`filter.from_log` is -1; expected a number below 2^32"),
+            (json!({ "from": 1, "from_log": 1_u64 << 32 }), "`filter.from_log` is 4294967296; expected a number"),
+            (json!({ "from_log": 1 }), "`filter.from_log` is a place in block `filter.from`, which is absent"),
         ] {
             let error = read(&filter).unwrap_err();
             assert!(error.starts_with(name), "{error}");

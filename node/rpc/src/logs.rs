@@ -198,7 +198,7 @@ pub(crate) fn past(context: &Context, arguments: &Arguments<'_>) -> Answer {
         if looked_through > LOG_RECEIPTS_MAX {
             return Err(beyond(&format!("more than {LOG_RECEIPTS_MAX} receipts"), from, number, to));
         }
-        let cursor = Cursor::block(number);
+        let cursor = Cursor { block: number, log: if number == from { filter.from_log } else { 0 } };
         let next = collect_stored(group, &filter, cursor, &receipts, LOGS_BYTES_MAX, &mut found)?;
         if next.block == number || found.bytes > LOGS_BYTES_MAX {
             return Err(beyond(&format!("more than {LOGS_BYTES_MAX} bytes of logs"), from, number, to));

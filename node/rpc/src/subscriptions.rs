@@ -100,7 +100,8 @@ pub(crate) fn logs(
             let filter = arguments.filter(1)?;
             // Heard of before the tip is read: whatever is above it is told of.
             let blocks = group.blocks();
-            let cursor = Cursor::block(first_block(&filter, group.ledger().tip().number)?);
+            let block = first_block(&filter, group.ledger().tip().number)?;
+            let cursor = Cursor { block, log: filter.from_log };
             Ok(LogReader { group, filter: Arc::new(filter), blocks, cursor })
         });
         let mut reader = match read {

@@ -193,7 +193,8 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[GROUP, required("filter", Kind::LogQuery)],
         result: "a list of {address, topics, data, block, block_hash, transaction, transaction_index, log_index}",
         documentation: "The logs of past blocks that fit a filter, in their order: from block `from` to block `to`, which \
-                 is the last one if absent; `from` is `to` if absent. At most 10,000 blocks and 10,000 logs at a time.",
+                 is the last one if absent; `from` is `to` if absent. Of block `from` those from place `from_log` on, among all \
+                 logs of the block. At most 10,000 blocks and 10,000 logs at a time.",
         example: "[\"group1\", {\"address\": \"{contract}\", \"from\": 0}]",
         handler: Handler::Blocking(logs::past),
     },
@@ -203,7 +204,8 @@ pub(crate) static METHODS: &[Method] = &[
         result: "a subscription; `entente_logs` notifies for each log {address, topics, data, block, block_hash, \
                  transaction, transaction_index, log_index}",
         documentation: "Tells of the logs that fit a filter, in order, none twice and none left out: from the next block \
-                 on, or first the past ones from block `from` on, which is at most 100,000 behind.",
+                 on, or first the past ones from block `from` on, which is at most 100,000 behind, and in it from place \
+                 `from_log` on, among all logs of the block.",
         example: "[\"group1\", {\"address\": \"{contract}\", \"topics\": [\"{event}\"]}]",
         handler: Handler::Subscription {
             notification: "entente_logs",

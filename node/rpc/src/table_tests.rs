@@ -204,7 +204,7 @@ fn wrong(kind: Kind) -> Vec<Value> {
 }
 
 /// Filters for logs that are none.
-fn wrong_filters(address: Address) -> [Value; 8] {
+fn wrong_filters(address: Address) -> [Value; 10] {
     [
         json!({ "address": "0x12" }),
         json!({ "address": vec![address; 257] }),
@@ -214,6 +214,8 @@ fn wrong_filters(address: Address) -> [Value; 8] {
         json!({ "from": -1 }),
         json!({ "to": "x" }),
         json!({ "from": 9, "to": 1 }),
+        json!({ "from_log": 1 }),
+        json!({ "from": 1, "from_log": "x" }),
     ]
 }
 

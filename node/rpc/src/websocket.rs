@@ -201,8 +201,6 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         pings.tick().await;
         loop {
             let first = tokio::select! {
-                // That a subscription has begun is told before anything of it.
-                biased;
                 Some(json) = self.from_library.recv() => library_message(json),
                 Some(outgoing) = self.queue.recv() => outgoing,
                 _ = pings.tick() => Outgoing::own(Frame::Ping),
@@ -217,6 +215,13 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         let mut written = Vec::new();
         let mut next = Some(first);
         while let Some(outgoing) = next {
+            // That a subscription has begun is told before anything of it: the library has said so by the time that
+            // something of it is in the queue, though perhaps after it was asked last.
+            while let Ok(json) = self.from_library.try_recv() {
+                let message = library_message(json);
+                message.frame.write(&mut self.io).await?;
+                bytes += message.frame.length();
+            }
             outgoing.frame.write(&mut self.io).await?;
             bytes += outgoing.frame.length();
             // The room that they take is given back when all are out.
@@ -227,13 +232,12 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     fn waiting(&mut self) -> Option<Outgoing> {
-        let from_library = self.from_library.try_recv().ok().map(library_message);
-        from_library.or_else(|| self.queue.try_recv().ok())
+        self.queue.try_recv().ok().or_else(|| self.from_library.try_recv().ok().map(library_message))
     }
 
     async fn close(mut self, code: u16, reason: &'static str) -> io::Result<()> {
         while let Some(outgoing) = self.waiting() {
-            outgoing.frame.write(&mut self.io).await?;
+            self.write(outgoing).await?;
         }
         Frame::Close(code, reason).write(&mut self.io).await?;
         self.io.flush().await?;

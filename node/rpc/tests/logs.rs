@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{GAS, PATIENCE, TestNode, account, deploy_token, selector, signed, transfer};
 use entente_client::{
@@ -121,7 +121,21 @@ async fn past_and_new_logs_come_once_each_and_in_order() {
         let from = Some(filter.from.unwrap_or(half + 1));
         assert_eq!(group.logs(&LogFilter { from, ..filter.clone() }).await.unwrap(), expected);
     }
+    from_any_place(&node, &filters[0]).await;
     node.stop().await;
+}
+
+/// Those who stopped reading anywhere can go on there.
+async fn from_any_place(node: &TestNode, filter: &LogFilter) {
+    let group = node.group().await;
+    let all = group.logs(filter).await.unwrap();
+    assert!(all.iter().any(|log| log.log_index > 1), "several in a block");
+    for (place, log) in all.iter().enumerate().step_by(3) {
+        let filter = LogFilter { from: Some(log.block), from_log: Some(log.log_index), ..filter.clone() };
+        assert_eq!(group.logs(&filter).await.unwrap(), all[place..]);
+        let mut stream = group.subscribe_logs(&filter).await.unwrap();
+        assert_eq!(take(&mut stream, all.len() - place).await, all[place..]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,18 +193,23 @@ async fn a_subscription_ends_when_it_is_told_to_and_with_its_connection() {
     assert_eq!(log.log().data.len(), 32);
     drop(logs);
     assert_eq!(selector("Transfer(address,address,uint256)")[..], log.topics[0].0[..4]);
-    // As many as there may be, again and again.
+    // As many as there may be, again and again. Nobody waits for the answer when one is dropped.
+    let begun = Instant::now();
+    let subscribe = async || loop {
+        match group.subscribe_logs(&LogFilter::default()).await {
+            Ok(logs) => return logs,
+            Err(error) => assert!(error.code() == Some(-32006) && begun.elapsed() < PATIENCE, "{error}"),
+        }
+    };
     for _ in 0..3 {
         let mut kept = Vec::new();
         for _ in 0..64 {
-            kept.push(group.subscribe_logs(&LogFilter::default()).await.unwrap());
+            kept.push(subscribe().await);
         }
         let full = group.subscribe_logs(&LogFilter::default()).await.unwrap_err();
         assert_eq!(full.code(), Some(-32006));
-        drop(kept);
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let mut logs = group.subscribe_logs(&LogFilter::default()).await.unwrap();
+    let mut logs = subscribe().await;
     node.stop().await;
     assert!(matches!(logs.next().await, Err(StreamError::Lost { .. })));
 }

@@ -1,10 +1,12 @@
 //! What contracts told the world: past logs, and those to come.
 
 use entente_types::{Address, BlockNumber, Hash, Log, hex_bytes};
-use jsonrpsee::core::client::{Subscription, SubscriptionCloseReason};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, QueryError, StreamError};
+use super::{
+    Client, QueryError, StreamError,
+    unbroken::{Stopped, Unbroken},
+};
 use crate::limits::shown;
 
 /// Which logs are meant. The default is all of them.
@@ -20,6 +22,9 @@ pub struct LogFilter {
     /// with `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<BlockNumber>,
+    /// The first log of block `from` that is meant, by its place among all logs of the block; else the block's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_log: Option<u32>,
     /// The last block, for [`Group::logs`](super::Group::logs); else the last there is. A subscription has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<BlockNumber>,
@@ -52,10 +57,6 @@ impl LogNotice {
     pub fn log(&self) -> Log {
         Log { address: self.address, topics: self.topics.clone(), data: self.data.clone() }
     }
-
-    const fn place(&self) -> (BlockNumber, u32) {
-        (self.block, self.log_index)
-    }
 }
 
 const METHOD: &str = "entente_subscribeLogs";
@@ -66,11 +67,11 @@ const UNSUBSCRIBE: &str = "entente_unsubscribeLogs";
 /// A reader that falls behind loses nothing: what the connection had no room for is asked for again.
 #[derive(Debug)]
 pub struct LogSubscription {
-    subscription: Subscription<LogNotice>,
+    notices: Unbroken<LogNotice>,
     client: Client,
     group: String,
     filter: LogFilter,
-    /// Where the log stands that was given last.
+    /// The block of the log that was given last, and its place there.
     last: Option<(BlockNumber, u32)>,
 }
 
@@ -78,7 +79,7 @@ impl LogSubscription {
     pub(super) async fn open(client: &Client, group: &str, filter: &LogFilter) -> Result<Self, QueryError> {
         let subscription = client.subscribe(METHOD, UNSUBSCRIBE, &(group, filter)).await?;
         let (client, group, filter) = (client.clone(), group.to_owned(), filter.clone());
-        Ok(Self { subscription, client, group, filter, last: None })
+        Ok(Self { notices: Unbroken::new(subscription), client, group, filter, last: None })
     }
 
     /// The next log; waits for it.
@@ -87,35 +88,43 @@ impl LogSubscription {
     /// After an error that is not about one notification's shape, the subscription is over.
     pub async fn next(&mut self) -> Result<LogNotice, StreamError> {
         loop {
-            let received = self.subscription.next().await;
-            let url = self.client.url().to_owned();
-            match received {
-                // Those of the last block that were given before it was asked for again.
-                Some(Ok(notice)) if self.last.is_some_and(|last| notice.place() <= last) => {}
-                Some(Ok(notice)) => {
-                    self.last = Some(notice.place());
+            let url = || self.client.url().to_owned();
+            match self.notices.next().await {
+                Ok(notice) => {
+                    self.last = Some((notice.block, notice.log_index));
                     return Ok(notice);
                 }
-                Some(Err(error)) => return Err(StreamError::Answer { url, reason: shown(&error.to_string(), 200) }),
-                None => self.resume(url).await?,
+                Err(Stopped::Unreadable(reason)) => {
+                    return Err(StreamError::Answer { url: url(), reason: shown(&reason, 200) });
+                }
+                Err(Stopped::Lagged) => self.resume().await?,
+                Err(Stopped::Ended) => {
+                    return Err(match self.client.endings.take(self.notices.kind()) {
+                        Some(refusal) => StreamError::Ended { url: url(), refusal },
+                        None => StreamError::Lost { url: url() },
+                    });
+                }
             }
         }
     }
 
     /// Subscribes again from the last log on, where notifications came faster than they were read.
-    async fn resume(&mut self, url: String) -> Result<(), StreamError> {
-        if let Some(refusal) = self.client.endings.take(self.subscription.kind()) {
+    async fn resume(&mut self) -> Result<(), StreamError> {
+        let url = self.client.url().to_owned();
+        if let Some(refusal) = self.client.endings.take(self.notices.kind()) {
             return Err(StreamError::Ended { url, refusal });
         }
-        let lagged = matches!(self.subscription.close_reason(), Some(SubscriptionCloseReason::Lagged));
-        let Some((block, _)) = self.last.filter(|_| lagged) else { return Err(StreamError::Lost { url }) };
-        self.filter.from = Some(block);
+        if let Some((block, log)) = self.last {
+            self.filter.from = Some(block);
+            self.filter.from_log = Some(log.saturating_add(1));
+        }
         let parameters = (&self.group, &self.filter);
-        self.subscription =
+        let subscription =
             self.client.subscribe(METHOD, UNSUBSCRIBE, &parameters).await.map_err(|error| match error {
                 QueryError::Refused { refusal, .. } => StreamError::Ended { url: url.clone(), refusal },
                 _ => StreamError::Lost { url: url.clone() },
             })?;
+        self.notices = Unbroken::new(subscription);
         Ok(())
     }
 }
@@ -132,10 +141,12 @@ mod tests {
             addresses: vec![Address::ZERO],
             topics: vec![vec![], vec![Hash::ZERO]],
             from: Some(3),
+            from_log: Some(2),
             to: Some(9),
         };
         let (address, topic) = (Address::ZERO, Hash::ZERO);
-        let expected = format!("{{\"address\":[\"{address}\"],\"topics\":[[],[\"{topic}\"]],\"from\":3,\"to\":9}}");
+        let expected =
+            format!("{{\"address\":[\"{address}\"],\"topics\":[[],[\"{topic}\"]],\"from\":3,\"from_log\":2,\"to\":9}}");
         assert_eq!(json(&filter), expected);
     }
 }

@@ -6,6 +6,7 @@ mod errors;
 mod group;
 mod logs;
 mod subscriptions;
+mod unbroken;
 
 use std::{sync::Arc, time::Duration};
 

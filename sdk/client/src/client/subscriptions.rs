@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use entente_types::Hash;
-use jsonrpsee::core::client::{Subscription, SubscriptionCloseReason};
+use jsonrpsee::core::client::Subscription;
 use serde::de::DeserializeOwned;
 
-use super::{BlockNotice, Client, QueryError, ReceiptAnswer, StreamError, WaitError};
+use super::{
+    BlockNotice, Client, QueryError, ReceiptAnswer, StreamError, WaitError,
+    unbroken::{Stopped, Unbroken},
+};
 use crate::limits::shown;
 
 /// The blocks of a group, as they are committed.
 #[derive(Debug)]
 pub struct BlockStream<N = BlockNotice> {
-    subscription: Subscription<N>,
+    notices: Unbroken<N>,
     client: Client,
 }
 
@@ -20,7 +23,7 @@ impl<N: DeserializeOwned> BlockStream<N> {
     /// Subscribes to a group's blocks, from the next one on.
     pub(crate) async fn open(client: &Client, group: &str) -> Result<Self, QueryError> {
         let subscription = client.subscribe("entente_subscribeBlocks", "entente_unsubscribeBlocks", &(group,)).await?;
-        Ok(Self { subscription, client: client.clone() })
+        Ok(Self { notices: Unbroken::new(subscription), client: client.clone() })
     }
 
     /// The next block; waits for it.
@@ -28,17 +31,17 @@ impl<N: DeserializeOwned> BlockStream<N> {
     /// # Errors
     /// After an error that is not about one notification's shape, the subscription is over.
     pub async fn next(&mut self) -> Result<N, StreamError> {
-        let received = self.subscription.next().await;
+        let stopped = match self.notices.next().await {
+            Ok(notice) => return Ok(notice),
+            Err(stopped) => stopped,
+        };
         let url = self.client.url().to_owned();
-        match received {
-            Some(Ok(notice)) => Ok(notice),
-            Some(Err(error)) => Err(StreamError::Answer { url, reason: shown(&error.to_string(), 200) }),
-            None => match (self.subscription.close_reason(), self.client.endings.take(self.subscription.kind())) {
-                (_, Some(refusal)) => Err(StreamError::Ended { url, refusal }),
-                (Some(SubscriptionCloseReason::Lagged), None) => Err(StreamError::Lagged { url }),
-                _ => Err(StreamError::Lost { url }),
-            },
-        }
+        Err(match (stopped, self.client.endings.take(self.notices.kind())) {
+            (Stopped::Unreadable(reason), _) => StreamError::Answer { url, reason: shown(&reason, 200) },
+            (_, Some(refusal)) => StreamError::Ended { url, refusal },
+            (Stopped::Lagged, None) => StreamError::Lagged { url },
+            (Stopped::Ended, None) => StreamError::Lost { url },
+        })
     }
 }
 
