@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use entente_consensus::{Ballot, Message as ConsensusMessage, Vote};
-use entente_group::{Incoming, Message};
+use entente_group::{Brief, Incoming, Message};
 use entente_pool::PoolRules;
 use entente_testing::{genesis, keys, unsigned};
 use entente_types::{Genesis, Hash, Proposal, Suite, Transaction, Version};
@@ -62,6 +62,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let placed = (0_u32..).zip(transactions.iter().map(Arc::clone)).collect();
     [
         Message::Consensus(ConsensusMessage::PrePrepare(vote.clone())),
+        Message::Brief { vote: vote.clone(), brief: Brief::of(&proposal()) },
         Message::PrePrepare { vote, proposal: proposal() },
         Message::Transactions(transactions),
         Message::GetProposal { height: 1, digest },

@@ -91,6 +91,13 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Error,
+        "message_not_checked",
+        "group, fault",
+        "Looking at what another node sent ran into a defect of this one; the message was dropped.",
+        "Keep the log and report it.",
+    ),
+    event(
+        EventLevel::Error,
         "members_unknown",
         "group, fault",
         "The group's members could not be read from the state; the group stays open to those who were its members.",

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt, io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
@@ -30,14 +31,19 @@ use tokio::{
     sync::{mpsc::UnboundedReceiver, oneshot},
 };
 
-use crate::{GroupHandle, NetworkConfig, StartError, handle::Shared, read_access_lists, run::Message};
+use crate::{
+    GroupHandle, NetworkConfig, StartError,
+    handle::Shared,
+    read_access_lists,
+    run::{Message, panic_text},
+};
 
 /// The threads that serve sockets.
 const NETWORK_THREADS: usize = 2;
 /// How long what they are about may take once the node stops.
 const STOP_WAIT: Duration = Duration::from_millis(500);
-/// The requests of one peer for blocks that may wait.
-const SERVED_AT_ONCE_MAX: u32 = 4;
+/// The large answers to one peer that may wait: blocks, and transactions of proposals. Who asks for more asks again.
+const ANSWERS_WAITING_MAX: u32 = 4;
 
 /// The network, with threads of its own.
 pub(crate) struct NodeNetwork {
@@ -197,50 +203,84 @@ pub(crate) const fn class(message: &GroupMessage) -> Class {
 
 /// What takes time to make, and whom it is for.
 enum Said {
-    /// A large message; nobody in particular: all.
-    Message(Option<PublicKey>, GroupMessage),
+    /// A large message for all.
+    ToAll(GroupMessage),
+    /// One for a peer.
+    To(Turn, GroupMessage),
     /// Blocks that a peer asked for.
-    Blocks(ServeTask),
+    Blocks(Turn, ServeTask),
+}
+
+/// How many answers to each peer wait, where any does.
+type Waiting = Arc<Mutex<HashMap<PublicKey, u32>>>;
+
+/// The place of an answer among those that wait.
+struct Turn {
+    waiting: Waiting,
+    peer: PublicKey,
+}
+
+impl Turn {
+    /// Nothing where enough wait for this peer.
+    fn take(waiting: &Waiting, peer: PublicKey) -> Option<Self> {
+        let mut counts = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(peer).or_default();
+        if *count >= ANSWERS_WAITING_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Self { waiting: Arc::clone(waiting), peer })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut counts = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.peer);
+            }
+        }
+    }
 }
 
 /// A group's mouth.
 pub(crate) struct Speaker {
     line: GroupLine,
     said: mpsc::Sender<Said>,
-    /// How many requests for blocks of each peer wait.
-    asked: Arc<Mutex<HashMap<PublicKey, u32>>>,
+    waiting: Waiting,
 }
 
 impl Speaker {
     /// Starts its thread, which ends with it.
     pub(crate) fn start(handle: &GroupHandle, line: &GroupLine) -> io::Result<(Self, JoinHandle<()>)> {
         let (said, to_say) = mpsc::channel();
-        let speaker = Self { line: line.clone(), said, asked: Arc::default() };
-        let (handle, line, asked) = (handle.clone(), line.clone(), Arc::clone(&speaker.asked));
+        let speaker = Self { line: line.clone(), said, waiting: Waiting::default() };
+        let (handle, line) = (handle.clone(), line.clone());
         let thread = std::thread::Builder::new()
             .name(format!("{}-speak", handle.id()))
-            .spawn(move || to_say.into_iter().for_each(|said| speak(&handle, &line, &asked, said)))?;
+            .spawn(move || to_say.into_iter().for_each(|said| speak(&handle, &line, said)))?;
         Ok((speaker, thread))
     }
 
     /// Sends a message to one node of the group, or to all.
     pub(crate) fn say(&self, to: Option<PublicKey>, message: GroupMessage) {
+        let message = message.in_brief();
         let large =
             matches!(message, GroupMessage::Transactions(_) | GroupMessage::Proposed { .. } | GroupMessage::Blocks(_));
-        if large {
-            let _ = self.said.send(Said::Message(to, message));
-        } else {
-            send(&self.line, to.as_ref(), &message);
-        }
+        let said = match to {
+            _ if !large => return send(&self.line, to.as_ref(), &message),
+            None => Some(Said::ToAll(message)),
+            Some(peer) => Turn::take(&self.waiting, peer).map(|turn| Said::To(turn, message)),
+        };
+        let _ = said.map(|said| self.said.send(said));
     }
 
     /// Reads blocks for a peer and sends them. Whoever asks for much at once is answered in part, and asks again.
     pub(crate) fn serve(&self, task: ServeTask) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = asked.entry(task.to()).or_default();
-        if *waiting < SERVED_AT_ONCE_MAX {
-            *waiting += 1;
-            let _ = self.said.send(Said::Blocks(task));
+        if let Some(turn) = Turn::take(&self.waiting, task.to()) {
+            let _ = self.said.send(Said::Blocks(turn, task));
         }
     }
 }
@@ -253,22 +293,14 @@ fn send(line: &GroupLine, to: Option<&PublicKey>, message: &GroupMessage) {
     }
 }
 
-fn speak(handle: &GroupHandle, line: &GroupLine, asked: &Mutex<HashMap<PublicKey, u32>>, said: Said) {
+fn speak(handle: &GroupHandle, line: &GroupLine, said: Said) {
     match said {
-        Said::Message(to, message) => send(line, to.as_ref(), &message),
-        Said::Blocks(task) => {
-            match task.run(handle.ledger()) {
-                Ok(blocks) => send(line, Some(&task.to()), &blocks),
-                Err(error) => tracing::error!(group = %handle.id(), %error, "blocks_not_served"),
-            }
-            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waiting) = asked.get_mut(&task.to()) {
-                *waiting -= 1;
-                if *waiting == 0 {
-                    asked.remove(&task.to());
-                }
-            }
-        }
+        Said::ToAll(message) => send(line, None, &message),
+        Said::To(turn, message) => send(line, Some(&turn.peer), &message),
+        Said::Blocks(turn, task) => match task.run(handle.ledger()) {
+            Ok(blocks) => send(line, Some(&turn.peer), &blocks),
+            Err(error) => tracing::error!(group = %handle.id(), %error, "blocks_not_served"),
+        },
     }
 }
 
@@ -298,7 +330,15 @@ async fn looked_at(handle: &GroupHandle, message: GroupMessage) -> Option<Result
     let look = |shared: &Shared, message| {
         let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
         let height = shared.ledger.tip().number;
-        Incoming::new(&rules, height, message).map_err(|_| "it sent more in a message than there may be")
+        let looked = catch_unwind(AssertUnwindSafe(|| Incoming::new(&rules, height, message)));
+        match looked {
+            Ok(looked) => looked.map_err(|_| "it sent more in a message than there may be"),
+            // A defect of this node costs one message, not the process; and whoever sends such a message again is let go.
+            Err(payload) => {
+                tracing::error!(group = %shared.ledger.genesis().group_id, fault = panic_text(payload.as_ref()), "message_not_checked");
+                Err("it sent what could not be looked at")
+            }
+        }
     };
     let (answer, answered) = oneshot::channel();
     let shared = Arc::clone(&handle.shared);
@@ -312,4 +352,24 @@ async fn looked_at(handle: &GroupHandle, message: GroupMessage) -> Option<Result
         _ => return Some(look(&shared, message)),
     }
     answered.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_testing::keys;
+
+    use super::*;
+
+    #[test]
+    fn answers_that_wait_for_one_peer_are_few() {
+        let [one, other] = [0, 1].map(|place: usize| keys(2)[place].public_key());
+        let waiting = Waiting::default();
+        let mut turns: Vec<Turn> = (0..ANSWERS_WAITING_MAX).map(|_| Turn::take(&waiting, one).unwrap()).collect();
+        assert!(Turn::take(&waiting, one).is_none());
+        assert!(Turn::take(&waiting, other).is_some(), "another waits for its own");
+        turns.pop();
+        assert!(Turn::take(&waiting, one).is_some());
+        drop(turns);
+        assert!(waiting.lock().unwrap().is_empty(), "nothing is kept of those who have gone");
+    }
 }

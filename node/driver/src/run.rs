@@ -1,6 +1,7 @@
 //! The threads of one group.
 
 use std::{
+    any::Any,
     collections::HashMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -121,11 +122,14 @@ fn work(handle: &GroupHandle, height: BlockNumber, task: impl FnOnce() -> Event)
 
 fn event_of(height: BlockNumber, task: impl FnOnce() -> Event) -> Event {
     // What a task leaves half done is its own: it changes the ledger in one batch, and caches at their ends.
-    catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&'static str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Event::Panicked { height, message: text.unwrap_or("it says nothing").to_owned() }
-    })
+    catch_unwind(AssertUnwindSafe(task))
+        .unwrap_or_else(|payload| Event::Panicked { height, message: panic_text(payload.as_ref()).to_owned() })
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it says nothing")
 }
 
 fn run_execute(handle: &GroupHandle, task: &ExecuteTask) {

@@ -27,6 +27,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod begin;
+mod brief;
 mod catching_up;
 mod chain;
 mod event;
@@ -40,6 +41,7 @@ mod talk;
 mod task;
 
 pub use begin::{Signing, certified_tip, identity, pbft_options, sealer_sets};
+pub use brief::Brief;
 pub use entente_consensus::Position;
 pub use entente_precompiles::registry as native_modules;
 pub use event::{Effect, Event, GroupOptions, Halt, Now};

@@ -7,6 +7,8 @@ use entente_pool::{AdmissionError, Checked, PoolRules, check};
 use entente_types::{Block, BlockNumber, Hash, Proposal, Transaction};
 use parity_scale_codec::{Decode, Encode};
 
+use crate::brief::{BRIEF_TRANSACTIONS_MIN, Brief};
+
 /// The most transactions that one message may hold: a whole proposal's.
 pub const MESSAGE_TRANSACTIONS_MAX: usize = entente_types::limits::PROPOSAL_TRANSACTIONS_MAX;
 
@@ -76,6 +78,14 @@ pub enum Message {
     /// Answers that: blocks that follow one another, as many as there are and fit.
     #[codec(index = 9)]
     Blocks(Vec<Arc<Block>>),
+    /// A proposal, from the one who proposes it, to those who have its transactions.
+    #[codec(index = 10)]
+    Brief {
+        /// That it is the one.
+        vote: Vote,
+        /// The proposal.
+        brief: Brief,
+    },
 }
 
 /// Why a message is not looked at: no honest node sends it.
@@ -99,10 +109,21 @@ pub enum MessageFault {
 }
 
 impl Message {
+    /// The message as it travels: a large proposal in brief.
+    pub fn in_brief(self) -> Self {
+        match self {
+            Self::PrePrepare { vote, proposal } if proposal.transactions.len() >= BRIEF_TRANSACTIONS_MIN => {
+                Self::Brief { vote, brief: Brief::of(&proposal) }
+            }
+            other => other,
+        }
+    }
+
     /// What holds of every message before any of it is worked on.
     fn check(&self) -> Result<(), MessageFault> {
         let (transactions, places): (usize, Option<Vec<u32>>) = match self {
             Self::PrePrepare { proposal, .. } | Self::Proposal(proposal) => (proposal.transactions.len(), None),
+            Self::Brief { brief, .. } => (brief.transactions(), None),
             Self::Transactions(transactions) => (transactions.len(), None),
             Self::GetProposed { positions, .. } => (positions.len(), Some(positions.clone())),
             Self::Proposed { transactions, .. } => {

@@ -9,7 +9,7 @@ use entente_executor::{Configuration, InputTransaction};
 use entente_pool::{AdmissionError, Pool, ReplayKey, in_window};
 use entente_types::{Address, BlockNumber, Hash, LeftOut, Proposal, Transaction};
 
-use crate::{Looked, remembered::StoredProposal};
+use crate::{Looked, brief::Unfolding, remembered::StoredProposal};
 
 /// How far a proposal's timestamp may be ahead of a voter's clock, in milliseconds.
 const AHEAD_MS_MAX: u64 = 3_000;
@@ -170,6 +170,8 @@ pub(crate) struct Proposals {
     /// To be held whole, whatever they say.
     wanted: BTreeMap<Hash, BlockNumber>,
     fetches: BTreeMap<Hash, Fetch>,
+    /// Those asked for that came in brief, with transactions that were not here.
+    unfolding: BTreeMap<Hash, Unfolding>,
 }
 
 impl Proposals {
@@ -217,9 +219,46 @@ impl Proposals {
         self.fetches.contains_key(digest)
     }
 
+    /// Keeps what came in brief where it is asked for.
+    pub(crate) fn unfold(&mut self, digest: Hash, unfolding: Unfolding) {
+        if self.is_asked_for(&digest) && !self.held.contains_key(&digest) {
+            self.unfolding.entry(digest).or_insert(unfolding);
+        }
+    }
+
+    /// A transaction was let into the pool.
+    pub(crate) fn admitted(&mut self, hash: &Hash) {
+        for unfolding in self.unfolding.values_mut() {
+            unfolding.admitted(hash);
+        }
+    }
+
+    /// Those of which nothing is missing any more, and what came for them. Whether each is what it should be, nobody has
+    /// looked at.
+    pub(crate) fn unfolded(&mut self) -> Vec<(Hash, Arc<Proposal>, Vec<(u32, Looked)>)> {
+        let mut found = Vec::new();
+        self.unfolding.retain(|digest, unfolding| {
+            let Some(proposal) = unfolding.proposal() else { return true };
+            found.push((*digest, proposal, std::mem::take(&mut unfolding.came)));
+            false
+        });
+        found
+    }
+
+    /// Who made a proposal, as far as is known.
+    pub(crate) fn proposer(&self, digest: &Hash) -> Option<Address> {
+        let held = self.held.get(digest).map(|held| held.proposal.proposer);
+        held.or_else(|| self.unfolding.get(digest).map(Unfolding::proposer))
+    }
+
     /// Transactions that came for a proposal.
     pub(crate) fn take_in(&mut self, digest: &Hash, places: &[u32], looked: Vec<Looked>) {
-        let Some(held) = self.held.get_mut(digest) else { return };
+        let Some(held) = self.held.get_mut(digest) else {
+            if let Some(unfolding) = self.unfolding.get_mut(digest) {
+                unfolding.take_in(places, looked);
+            }
+            return;
+        };
         for (place, looked) in places.iter().map(|place| *place as usize).zip(looked) {
             if held.proposal.transactions.get(place) == Some(&looked.hash) {
                 held.put(place, Body::new(looked.transaction, looked.checked.err()));
@@ -370,6 +409,8 @@ impl Proposals {
         let mut wants = Vec::new();
         let held = &self.held;
         self.fetches.retain(|digest, _| held.get(digest).is_none_or(|held| held.missing > 0));
+        let fetches = &self.fetches;
+        self.unfolding.retain(|digest, _| fetches.contains_key(digest) && !held.contains_key(digest));
         for (digest, fetch) in &mut self.fetches {
             if fetch.next_at > now {
                 continue;
@@ -377,7 +418,11 @@ impl Proposals {
             let (height, digest) = (fetch.height, *digest);
             let want = match self.held.get(&digest) {
                 Some(held) => Want::Bodies { height, digest, positions: held.missing_places() },
-                None => Want::Proposal { height, digest },
+                // Once: a brief that was not understood by then may have been another's.
+                None => match self.unfolding.get(&digest).filter(|_| fetch.attempts == 0) {
+                    Some(unfolding) => Want::Bodies { height, digest, positions: unfolding.missing_places() },
+                    None => Want::Proposal { height, digest },
+                },
             };
             wants.push((want, fetch.attempts));
             fetch.attempts += 1;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use entente_consensus::{Input, Message as ConsensusMessage};
 use entente_types::{PublicKey, Version};
 
-use crate::{Effect, Group, Incoming, Message, Now, ServeTask, proposals::Want, remembered::StoredProposal};
+use crate::{
+    Effect, Group, Incoming, Looked, Message, Now, ServeTask, brief::Unfolding, proposals::Want,
+    remembered::StoredProposal,
+};
 
 /// How often a node tells the others how far it is, where no block does, in milliseconds.
 const STATUS_INTERVAL_MS: u64 = 1_000;
@@ -14,18 +17,30 @@ impl Group {
     pub(crate) fn hear(&mut self, now: Now, from: PublicKey, incoming: Incoming, effects: &mut Vec<Effect>) {
         let Incoming { message, looked } = incoming;
         let mut input = None;
+        let mut unfolding = None;
         match message {
             Message::Consensus(message) => input = Some(Input::Message { from, message }),
             Message::PrePrepare { vote, proposal } => {
                 self.candidate = Some(proposal);
                 input = Some(Input::Message { from, message: ConsensusMessage::PrePrepare(vote) });
             }
+            Message::Brief { vote, brief } => {
+                let begun = Unfolding::new(brief, &self.pool);
+                match begun.proposal() {
+                    Some(proposal) => self.candidate = Some(proposal),
+                    None => unfolding = Some((vote.ballot.digest, begun)),
+                }
+                input = Some(Input::Message { from, message: ConsensusMessage::PrePrepare(vote) });
+            }
             Message::Transactions(_) => {
                 for looked in looked {
                     // Whoever sent it was told; here it is in the pool or it is not.
-                    let _ = looked.checked.and_then(|checked| self.pool.admit(checked));
+                    if let Ok(hash) = looked.checked.and_then(|checked| self.pool.admit(checked)) {
+                        self.proposals.admitted(&hash);
+                    }
                 }
                 self.proposals.fill_from(&self.pool);
+                self.unfold();
             }
             Message::GetProposal { digest, .. } => {
                 let found = self.proposals.get(&digest).map(|held| Arc::clone(&held.proposal));
@@ -47,6 +62,7 @@ impl Group {
             Message::Proposed { digest, transactions } => {
                 let places: Vec<u32> = transactions.iter().map(|(place, _)| *place).collect();
                 self.proposals.take_in(&digest, &places, looked);
+                self.unfold();
             }
             Message::Status { height } => self.catching_up.peer_is_at(from, height),
             Message::GetBlocks { from: first, count } => {
@@ -56,6 +72,20 @@ impl Group {
         }
         self.drive(now, input, effects);
         self.candidate = None;
+        if let Some((digest, unfolding)) = unfolding {
+            self.proposals.unfold(digest, unfolding);
+        }
+    }
+
+    /// Takes in what was brief and is understood now. What is not what was voted for is asked for as it is.
+    fn unfold(&mut self) {
+        for (digest, proposal, came) in self.proposals.unfolded() {
+            if proposal.digest(self.suite) == digest {
+                self.insert_proposal(digest, proposal);
+                let (places, looked): (Vec<u32>, Vec<Looked>) = came.into_iter().unzip();
+                self.proposals.take_in(&digest, &places, looked);
+            }
+        }
     }
 
     /// Tells the others how far this node is: after each block, and from time to time, since messages are lost.
@@ -74,7 +104,7 @@ impl Group {
             let digest = match &want {
                 Want::Proposal { digest, .. } | Want::Bodies { digest, .. } => *digest,
             };
-            let proposer = self.proposals.get(&digest).map(|held| held.proposal.proposer);
+            let proposer = self.proposals.proposer(&digest);
             let first = others.iter().position(|key| Some(key.address()) == proposer).unwrap_or(0);
             let Some(to) = others.get((first + attempts) % others.len().max(1)).copied() else { continue };
             let message = match want {

@@ -27,9 +27,11 @@
 mod admission;
 mod pool;
 mod replay;
+mod short_id;
 mod verified;
 
 pub use admission::{AdmissionError, Checked, PoolRules, check, in_window};
 pub use pool::{Pool, PoolLimits, PooledTransaction};
 pub use replay::{ReplayIndex, ReplayKey};
+pub use short_id::ShortId;
 pub use verified::Verified;

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_types::{Address, BlockNumber, Hash, Transaction};
 use hashbrown::{HashMap, HashSet};
 
-use crate::{AdmissionError, Checked, PoolRules, ReplayIndex, ReplayKey, admission::in_window};
+use crate::{
+    AdmissionError, Checked, PoolRules, ReplayIndex, ReplayKey, ShortId, admission::in_window, short_id::ByShortId,
+};
 
 /// How many hashes to be passed over the queue may hold beside those that wait.
 const STALE_MAX: usize = 1024;
@@ -52,7 +54,7 @@ pub struct Pool {
     queue: VecDeque<Hash>,
     /// How many are in no proposal.
     untaken: usize,
-    entries: HashMap<Hash, Entry>,
+    entries: HashMap<ByShortId, Entry>,
     /// The nonces of those that wait.
     waiting: HashSet<ReplayKey>,
     /// How many of each sender wait, where any does.
@@ -126,7 +128,7 @@ impl Pool {
     /// Lets a checked transaction in.
     pub fn admit(&mut self, checked: Checked) -> Result<Hash, AdmissionError> {
         let hash = checked.hash;
-        if self.entries.contains_key(&hash) {
+        if self.entries.contains_key(&ByShortId(hash)) {
             return Err(AdmissionError::Known);
         }
         if self.replay.contains(&checked.key) || self.waiting.contains(&checked.key) {
@@ -152,7 +154,7 @@ impl Pool {
         self.waiting.insert(checked.key);
         self.queue.push_back(hash);
         self.untaken += 1;
-        self.entries.insert(hash, Entry { checked, taken: false });
+        self.entries.insert(ByShortId(hash), Entry { checked, taken: false });
         Ok(hash)
     }
 
@@ -168,7 +170,7 @@ impl Pool {
         let mut total = 0_usize;
         while taken.len() < count {
             let Some(hash) = self.queue.front().copied() else { break };
-            let Some(entry) = self.entries.get_mut(&hash).filter(|entry| !entry.taken) else {
+            let Some(entry) = self.entries.get_mut(&ByShortId(hash)).filter(|entry| !entry.taken) else {
                 self.queue.pop_front();
                 continue;
             };
@@ -202,7 +204,7 @@ impl Pool {
     /// Notes that another node's proposal has these: they are not for a proposal of this node.
     pub fn set_aside(&mut self, hashes: &[Hash]) {
         for hash in hashes {
-            if let Some(entry) = self.entries.get_mut(hash).filter(|entry| !entry.taken) {
+            if let Some(entry) = self.entries.get_mut(&ByShortId(*hash)).filter(|entry| !entry.taken) {
                 entry.taken = true;
                 self.untaken = self.untaken.saturating_sub(1);
             }
@@ -214,7 +216,7 @@ impl Pool {
     fn forget_stale(&mut self) {
         if self.queue.len() > 2 * self.untaken + STALE_MAX {
             let entries = &self.entries;
-            self.queue.retain(|hash| entries.get(hash).is_some_and(|entry| !entry.taken));
+            self.queue.retain(|hash| entries.get(&ByShortId(*hash)).is_some_and(|entry| !entry.taken));
         }
     }
 
@@ -236,7 +238,7 @@ impl Pool {
     /// Gives back what a proposal took that came to nothing.
     pub fn give_back(&mut self, hashes: &[Hash]) {
         for hash in hashes.iter().rev() {
-            if let Some(entry) = self.entries.get_mut(hash).filter(|entry| entry.taken) {
+            if let Some(entry) = self.entries.get_mut(&ByShortId(*hash)).filter(|entry| entry.taken) {
                 entry.taken = false;
                 self.untaken += 1;
                 self.queue.push_front(*hash);
@@ -247,7 +249,7 @@ impl Pool {
     /// Expired ones are looked for at the queue's head only: the rest is found when it is taken.
     fn drop_expired(&mut self) {
         while let Some(hash) = self.queue.front().copied() {
-            match self.entries.get(&hash) {
+            match self.entries.get(&ByShortId(hash)) {
                 Some(entry) if !entry.taken && in_window(entry.checked.valid_until, self.height) => return,
                 Some(entry) if entry.taken => {}
                 _ => self.drop_entry(&hash),
@@ -257,7 +259,7 @@ impl Pool {
     }
 
     fn drop_entry(&mut self, hash: &Hash) {
-        if let Some(entry) = self.entries.remove(hash) {
+        if let Some(entry) = self.entries.remove(&ByShortId(*hash)) {
             self.bytes = self.bytes.saturating_sub(entry.checked.bytes);
             self.untaken = self.untaken.saturating_sub(usize::from(!entry.taken));
             self.waiting.remove(&entry.checked.key);
@@ -283,18 +285,23 @@ impl Pool {
 
     /// A waiting transaction as it was checked.
     pub fn checked(&self, hash: &Hash) -> Option<&Checked> {
-        self.entries.get(hash).map(|entry| &entry.checked)
+        self.entries.get(&ByShortId(*hash)).map(|entry| &entry.checked)
+    }
+
+    /// The hash of a waiting transaction that begins like this; one of them, where there are several.
+    pub fn hash_of(&self, id: &ShortId) -> Option<Hash> {
+        self.entries.get_key_value(id).map(|(key, _)| key.0)
     }
 
     /// A waiting transaction.
     pub fn find(&self, hash: &Hash) -> Option<PooledTransaction> {
-        let entry = self.entries.get(hash)?;
+        let entry = self.entries.get(&ByShortId(*hash))?;
         Some(PooledTransaction { hash: *hash, transaction: Arc::clone(&entry.checked.transaction) })
     }
 
     /// Those that wait and are in no proposal, oldest first.
     pub fn waiting(&self) -> impl Iterator<Item = PooledTransaction> {
-        let free = |hash: &&Hash| self.entries.get(*hash).is_some_and(|entry| !entry.taken);
+        let free = |hash: &&Hash| self.entries.get(&ByShortId(**hash)).is_some_and(|entry| !entry.taken);
         self.queue.iter().filter(free).filter_map(|hash| self.find(hash))
     }
 

@@ -75,6 +75,10 @@ statistics! {
     blocks_fetched,
     /// Of those, the ones that left out transactions.
     blocks_fetched_with_some_left_out,
+    /// Proposals that were sent in brief.
+    briefs,
+    /// Of those, the ones in which two transactions had one name.
+    briefs_confused,
 }
 
 impl Statistics {
@@ -93,6 +97,7 @@ impl Statistics {
             ("full_disks", self.full_disks),
             ("partitions_healed", self.partitions_healed),
             ("blocks_fetched_with_some_left_out", self.blocks_fetched_with_some_left_out),
+            ("briefs_confused", self.briefs_confused),
         ];
         let missing: Vec<&'static str> =
             needed.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();

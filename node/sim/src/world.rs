@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use entente_consensus::{Conduct, Report, SealerSet};
 use entente_executor::Executor;
-use entente_group::{Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
+use entente_group::{Brief, Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
 use entente_pool::check;
 use entente_types::{PublicKey, Suite};
 use parity_scale_codec::{DecodeAll, Encode};
@@ -348,6 +348,7 @@ impl<C: Conduct> World<C> {
     }
 
     fn travel(&mut self, from: usize, to: usize, message: Message) {
+        let message = self.in_brief(message);
         if self.blocked.contains(&(from, to)) || (!self.calm && self.numbers.per_mille(self.setup.loss_per_mille)) {
             self.statistics.messages_lost += 1;
             return;
@@ -360,6 +361,22 @@ impl<C: Conduct> World<C> {
         }
         let delay_us = self.delay_us();
         self.at(delay_us, Happening::Arrival { machine: to, from: key, message });
+    }
+
+    /// Proposals travel in brief in some simulations, and now and then two of its transactions have one name.
+    fn in_brief(&mut self, message: Message) -> Message {
+        let Message::PrePrepare { vote, proposal } = &message else { return message };
+        if !self.setup.brief {
+            return message;
+        }
+        let mut brief = Brief::of(proposal);
+        self.statistics.briefs += 1;
+        if !self.calm && self.numbers.per_mille(50) {
+            let count = proposal.transactions.len().max(1);
+            brief.confuse(self.numbers.place(count), self.numbers.place(count));
+            self.statistics.briefs_confused += 1;
+        }
+        Message::Brief { vote: vote.clone(), brief }
     }
 
     fn delay_us(&mut self) -> u64 {
