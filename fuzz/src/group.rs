@@ -62,7 +62,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let placed = (0_u32..).zip(transactions.iter().map(Arc::clone)).collect();
     [
         Message::Consensus(ConsensusMessage::PrePrepare(vote.clone())),
-        Message::Brief { vote: vote.clone(), brief: Brief::of(&proposal()) },
+        Message::Brief { vote: vote.clone(), brief: Arc::new(Brief::of(&proposal())) },
         Message::PrePrepare { vote, proposal: proposal() },
         Message::Transactions(transactions),
         Message::GetProposal { height: 1, digest },

@@ -274,7 +274,9 @@ impl Speaker {
             None => Some(Said::ToAll(message)),
             Some(peer) => Turn::take(&self.waiting, peer).map(|turn| Said::To(turn, message)),
         };
-        let _ = said.map(|said| self.said.send(said));
+        if let Some(said) = said {
+            let _ = self.said.send(said);
+        }
     }
 
     /// Reads blocks for a peer and sends them. Whoever asks for much at once is answered in part, and asks again.

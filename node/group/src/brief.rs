@@ -76,7 +76,7 @@ impl Brief {
 
 /// A brief proposal as far as it was understood.
 pub(crate) struct Unfolding {
-    brief: Brief,
+    brief: Arc<Brief>,
     hashes: Vec<Option<Hash>>,
     /// The places whose transactions are not here, by their names.
     missing: HashMap<ShortId, u32>,
@@ -86,7 +86,7 @@ pub(crate) struct Unfolding {
 
 impl Unfolding {
     /// With what is in the pool.
-    pub(crate) fn new(brief: Brief, pool: &Pool) -> Self {
+    pub(crate) fn new(brief: Arc<Brief>, pool: &Pool) -> Self {
         let hashes: Vec<Option<Hash>> = brief.ids.iter().map(|id| pool.hash_of(&ShortId(*id))).collect();
         let missing = (0_u32..).zip(&brief.ids).zip(&hashes);
         let missing =
@@ -123,7 +123,11 @@ impl Unfolding {
         (0_u32..).zip(&self.hashes).filter(|(_, hash)| hash.is_none()).map(|(place, _)| place).collect()
     }
 
-    pub(crate) const fn proposer(&self) -> Address {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.hashes.iter().all(Option::is_some)
+    }
+
+    pub(crate) fn proposer(&self) -> Address {
         self.brief.proposer
     }
 
@@ -199,19 +203,19 @@ mod tests {
         let brief = Brief::of(&proposal);
         let saved = proposal.encoded_size() - brief.encoded_size();
         assert_eq!(saved, 20 * 24, "of each hash a quarter is sent");
-        let unfolding = Unfolding::new(brief.clone(), &pool(&all));
+        let unfolding = Unfolding::new(Arc::new(brief.clone()), &pool(&all));
         assert_eq!(*unfolding.proposal().unwrap(), proposal);
         // Two with one name: what comes out is another proposal.
         let mut confused = brief;
         confused.confuse(3, 4);
-        let other = Unfolding::new(confused, &pool(&all)).proposal().unwrap();
+        let other = Unfolding::new(Arc::new(confused), &pool(&all)).proposal().unwrap();
         assert_ne!(other.digest(Suite::Standard), proposal.digest(Suite::Standard));
     }
 
     #[test]
     fn what_is_missing_comes_through_the_pool_or_when_asked_for() {
         let (all, proposal) = scene(20);
-        let mut unfolding = Unfolding::new(Brief::of(&proposal), &pool(&all[..15]));
+        let mut unfolding = Unfolding::new(Arc::new(Brief::of(&proposal)), &pool(&all[..15]));
         assert_eq!(unfolding.missing_places(), [15, 16, 17, 18, 19]);
         unfolding.admitted(&all[17].hash);
         unfolding.admitted(&Hash([9; 32]));

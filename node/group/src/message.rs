@@ -84,7 +84,7 @@ pub enum Message {
         /// That it is the one.
         vote: Vote,
         /// The proposal.
-        brief: Brief,
+        brief: Arc<Brief>,
     },
 }
 
@@ -113,7 +113,7 @@ impl Message {
     pub fn in_brief(self) -> Self {
         match self {
             Self::PrePrepare { vote, proposal } if proposal.transactions.len() >= BRIEF_TRANSACTIONS_MIN => {
-                Self::Brief { vote, brief: Brief::of(&proposal) }
+                Self::Brief { vote, brief: Arc::new(Brief::of(&proposal)) }
             }
             other => other,
         }

@@ -233,16 +233,9 @@ impl Proposals {
         }
     }
 
-    /// Those of which nothing is missing any more, and what came for them. Whether each is what it should be, nobody has
-    /// looked at.
-    pub(crate) fn unfolded(&mut self) -> Vec<(Hash, Arc<Proposal>, Vec<(u32, Looked)>)> {
-        let mut found = Vec::new();
-        self.unfolding.retain(|digest, unfolding| {
-            let Some(proposal) = unfolding.proposal() else { return true };
-            found.push((*digest, proposal, std::mem::take(&mut unfolding.came)));
-            false
-        });
-        found
+    /// Those of which nothing is missing any more. Whether each is what it should be, nobody has looked at.
+    pub(crate) fn unfolded(&mut self) -> Vec<(Hash, Unfolding)> {
+        self.unfolding.extract_if(.., |_, unfolding| unfolding.is_complete()).collect()
     }
 
     /// Who made a proposal, as far as is known.

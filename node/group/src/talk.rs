@@ -79,10 +79,11 @@ impl Group {
 
     /// Takes in what was brief and is understood now. What is not what was voted for is asked for as it is.
     fn unfold(&mut self) {
-        for (digest, proposal, came) in self.proposals.unfolded() {
-            if proposal.digest(self.suite) == digest {
+        for (digest, unfolding) in self.proposals.unfolded() {
+            let proposal = unfolding.proposal().filter(|proposal| proposal.digest(self.suite) == digest);
+            if let Some(proposal) = proposal {
                 self.insert_proposal(digest, proposal);
-                let (places, looked): (Vec<u32>, Vec<Looked>) = came.into_iter().unzip();
+                let (places, looked): (Vec<u32>, Vec<Looked>) = unfolding.came.into_iter().unzip();
                 self.proposals.take_in(&digest, &places, looked);
             }
         }

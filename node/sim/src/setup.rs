@@ -62,8 +62,6 @@ pub struct Setup {
     pub depth: u32,
     /// Whether signatures are real, and messages go through their bytes.
     pub thorough: bool,
-    /// Whether proposals travel in brief.
-    pub brief: bool,
     /// The behaviour of each Byzantine node, by its place.
     pub byzantine: Vec<(usize, Behaviour)>,
     /// Whether a node that told of blocks is lost for good while all others lose their power.
@@ -107,6 +105,11 @@ impl Setup {
         }
     }
 
+    /// Whether proposals travel in brief.
+    pub const fn is_brief(&self) -> bool {
+        matches!(self.seed % 5, 2 | 3)
+    }
+
     /// The usual weather.
     pub fn usual(seed: u64) -> Self {
         let mut numbers = Numbers::new(seed ^ 0x5e7u64);
@@ -129,7 +132,6 @@ impl Setup {
             spares: numbers.below(3) as usize,
             depth: numbers.between(1, 3) as u32,
             thorough: numbers.per_mille(10),
-            brief: matches!(seed % 5, 2 | 3),
             byzantine,
             dies,
             loss_per_mille: [0, 10, 80][rough as usize],

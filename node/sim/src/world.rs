@@ -366,7 +366,7 @@ impl<C: Conduct> World<C> {
     /// Proposals travel in brief in some simulations, and now and then two of its transactions have one name.
     fn in_brief(&mut self, message: Message) -> Message {
         let Message::PrePrepare { vote, proposal } = &message else { return message };
-        if !self.setup.brief {
+        if !self.setup.is_brief() {
             return message;
         }
         let mut brief = Brief::of(proposal);
@@ -376,7 +376,7 @@ impl<C: Conduct> World<C> {
             brief.confuse(self.numbers.place(count), self.numbers.place(count));
             self.statistics.briefs_confused += 1;
         }
-        Message::Brief { vote: vote.clone(), brief }
+        Message::Brief { vote: vote.clone(), brief: Arc::new(brief) }
     }
 
     fn delay_us(&mut self) -> u64 {

@@ -56,7 +56,8 @@ pub(super) async fn watch(arguments: WatchArguments, output: Output) -> Result<(
     let group = place.connect().await?;
     let abi = deployments::abi(abi.as_deref(), &group, &address).await?;
     let topics = event.map(|event| abi.event_topics(&event)).transpose()?;
-    let filter = LogFilter { addresses: vec![address], topics: topics.into_iter().collect(), from, ..LogFilter::default() };
+    let filter =
+        LogFilter { addresses: vec![address], topics: topics.into_iter().collect(), from, ..LogFilter::default() };
     let mut logs = group.subscribe_logs(&filter).await?;
     let mut left = count;
     while left != Some(0) {
