@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 
 use entente_network::{AccessLists, LIST_ENTRIES_MAX};
 use serde::{Deserialize, Serialize};
+use toml_edit::{Array, DocumentMut, value};
 
 use crate::{
     ConfigError,
@@ -74,18 +75,48 @@ pub fn read_access_lists(folder: &Path) -> Result<AccessLists, ConfigError> {
     })
 }
 
-/// Writes the lists of a node's folder, in one piece. A running node reads them when it is told to.
+/// Writes the lists of a node's folder, in one piece, and leaves what else is in the file as it is. A running node reads
+/// them when it is told to.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The file cannot be read as what it should be, or not be written.
 pub fn write_access_lists(folder: &Path, lists: &AccessLists) -> io::Result<()> {
-    let AccessLists { allow_nodes, allow_serials, deny_nodes, deny_serials } = lists.clone();
-    let lists =
-        Admission { allow_nodes, allow_certificates: allow_serials, deny_nodes, deny_certificates: deny_serials };
-    let text = commented_lists(&lists).map_err(io::Error::other)?;
+    let path = folder.join(ADMISSION_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => changed(&text, lists)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let AccessLists { allow_nodes, allow_serials, deny_nodes, deny_serials } = lists.clone();
+            let lists = Admission {
+                allow_nodes,
+                allow_certificates: allow_serials,
+                deny_nodes,
+                deny_certificates: deny_serials,
+            };
+            commented_lists(&lists).map_err(io::Error::other)?
+        }
+        Err(error) => return Err(error),
+    };
     let partial = folder.join("admission.partial");
     fs::write(&partial, text)?;
-    fs::rename(&partial, folder.join(ADMISSION_FILE))
+    fs::rename(&partial, path)
+}
+
+/// The file's text with these lists in it. Comments and the order of what stays are the operator's.
+fn changed(text: &str, lists: &AccessLists) -> io::Result<String> {
+    let mut document: DocumentMut = text.parse().map_err(io::Error::other)?;
+    for (key, list) in [
+        ("allow_nodes", &lists.allow_nodes),
+        ("allow_certificates", &lists.allow_serials),
+        ("deny_nodes", &lists.deny_nodes),
+        ("deny_certificates", &lists.deny_serials),
+    ] {
+        let entry = document.entry(key).or_insert_with(|| value(Array::new()));
+        let array = entry.as_array_mut().ok_or_else(|| io::Error::other(format!("`{key}` is no list")))?;
+        array.retain(|name| name.as_str().is_some_and(|name| list.contains(name)));
+        let there: BTreeSet<String> = array.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        array.extend(list.difference(&there));
+    }
+    Ok(document.to_string())
 }
 
 #[cfg(test)]
@@ -120,5 +151,28 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_an_operator_wrote_beside_the_lists_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(ADMISSION_FILE);
+        let node = "ab".repeat(64);
+        let text = format!(
+            "# Mine.\ndeny_certificates = [\n  \"4f02\", # stolen\n  \"4f01\",\n]\ndeny_nodes = [\"{node}\"]\n"
+        );
+        fs::write(&path, text).unwrap();
+        let mut lists = read_access_lists(folder.path()).unwrap();
+        lists.deny_nodes.clear();
+        lists.deny_serials.remove("4f01");
+        lists.deny_serials.insert("4f03".to_owned());
+        write_access_lists(folder.path(), &lists).unwrap();
+        let written = fs::read_to_string(&path).unwrap();
+        assert!(written.starts_with("# Mine.\ndeny_certificates = [\n  \"4f02\", # stolen\n"), "{written}");
+        assert_eq!(read_access_lists(folder.path()).unwrap(), lists, "{written}");
+        // A file that is no such list is left as it is.
+        fs::write(&path, "deny_nodes = 3").unwrap();
+        assert!(write_access_lists(folder.path(), &lists).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "deny_nodes = 3");
     }
 }

@@ -286,6 +286,13 @@ pub const EVENTS: &[EventDescription] = &[
         "The node has read again who is let in, and its certificate.",
         NOTHING,
     ),
+    event(
+        EventLevel::Warn,
+        "network_not_needed",
+        "group, address",
+        "`network.listen` is set, but a group whose consensus is `solo` has no other nodes: nobody listens there.",
+        "Take `network.listen` out, or make a group with PBFT (`entente chain new --nodes`).",
+    ),
     event(EventLevel::Info, "network_started", "address", "The node listens for other nodes there.", NOTHING),
     event(EventLevel::Info, "node_stopping", "", "The node was told to end, and begins to.", NOTHING),
     event(

@@ -131,6 +131,9 @@ fn start_network(
 ) -> Result<Option<Arc<NodeNetwork>>, StartError> {
     // Whoever orders alone tells nobody of it.
     if genesis.consensus == ConsensusKind::Solo {
+        if let Some(address) = config.network.address() {
+            tracing::warn!(group = %genesis.group_id, %address, "network_not_needed");
+        }
         return Ok(None);
     }
     let sealers = genesis.sealers.len();
