@@ -67,7 +67,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             return Ok(());
         }
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
-        _ => {}
+        Some(other) => return Err(format!("`{other}` is none of growth, load, bytes, gap, consortium, soak").into()),
+        None => {}
     }
     everything(&target, &token)
 }

@@ -163,13 +163,16 @@ mod tests {
         );
         fs::write(&path, text).unwrap();
         let mut lists = read_access_lists(folder.path()).unwrap();
-        lists.deny_nodes.clear();
-        lists.deny_serials.remove("4f01");
         lists.deny_serials.insert("4f03".to_owned());
+        lists.allow_serials.insert("4f04".to_owned());
         write_access_lists(folder.path(), &lists).unwrap();
         let written = fs::read_to_string(&path).unwrap();
-        assert!(written.starts_with("# Mine.\ndeny_certificates = [\n  \"4f02\", # stolen\n"), "{written}");
+        assert!(written.starts_with("# Mine.\ndeny_certificates = [\n  \"4f02\", # stolen\n  \"4f01\""), "{written}");
         assert_eq!(read_access_lists(folder.path()).unwrap(), lists, "{written}");
+        lists.deny_nodes.clear();
+        lists.deny_serials.remove("4f01");
+        write_access_lists(folder.path(), &lists).unwrap();
+        assert_eq!(read_access_lists(folder.path()).unwrap(), lists);
         // A file that is no such list is left as it is.
         fs::write(&path, "deny_nodes = 3").unwrap();
         assert!(write_access_lists(folder.path(), &lists).is_err());

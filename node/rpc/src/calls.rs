@@ -1,6 +1,6 @@
 //! From the bytes of a request to the bytes of its answer.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
@@ -38,6 +38,10 @@ pub(crate) struct Calls {
     pub(crate) subscriptions: Option<Subscriptions>,
 }
 
+/// The longest of the times after which a subscription that is not known is looked for again; the first is a
+/// millisecond, and each twice the one before.
+const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(256);
+
 type Answering<'a> = Pin<Box<dyn Future<Output = MethodResponse> + Send + 'a>>;
 
 fn now<'a>(response: MethodResponse) -> Answering<'a> {
@@ -68,13 +72,37 @@ impl Calls {
                 callback(id, parameters, subscriptions.sink.clone(), state, extensions)
             }
             (MethodCallback::Unsubscription(callback), Some(_)) => {
-                now(callback(id, parameters, self.connection, self.response_bytes_max, extensions))
+                let (id, parameters) = (id.into_owned(), parameters.into_owned());
+                let (connection, bytes_max, callback) =
+                    (self.connection, self.response_bytes_max, Arc::clone(callback));
+                Box::pin(end_subscription(move || {
+                    callback(id.clone(), parameters.clone(), connection, bytes_max, extensions.clone())
+                }))
             }
             // The layer before this one says so in better words.
             (MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_), None) => {
                 now(MethodResponse::error(id, ErrorObject::from(ErrorCode::InvalidRequest)))
             }
         }
+    }
+}
+
+/// Ends a subscription. The library tells a client of a subscription just before it knows of it itself: whoever ends it
+/// at once would be told that there is none, and keep its place for as long as the connection stands.
+async fn end_subscription(end: impl Fn() -> MethodResponse) -> MethodResponse {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        result: bool,
+    }
+    let mut wait = Duration::from_millis(1);
+    loop {
+        let response = end();
+        let unknown = serde_json::from_str(response.as_ref()).is_ok_and(|answer: Answer| !answer.result);
+        if !unknown || wait > UNKNOWN_WAIT_MAX {
+            return response;
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
     }
 }
 
@@ -193,4 +221,38 @@ fn batch_entry<'a>(text: &'a str, extensions: &http::Extensions) -> Result<Batch
     }
     let id = serde_json::from_str::<InvalidRequest<'a>>(text).map_or(Id::Null, |invalid| invalid.id);
     Err(BatchEntryErr::new(id, ErrorCode::InvalidRequest.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use jsonrpsee::ResponsePayload;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_subscription_that_is_about_to_begin_is_ended() {
+        let asked = Cell::new(0);
+        let end = |known_after: u32| {
+            let asked = &asked;
+            asked.set(0);
+            end_subscription(move || {
+                asked.set(asked.get() + 1);
+                let payload = ResponsePayload::success(asked.get() > known_after);
+                MethodResponse::response(Id::Number(1), payload, 1000)
+            })
+        };
+        for known_after in [0, 1, 5] {
+            assert!(end(known_after).await.as_ref().contains("\"result\":true"));
+            assert_eq!(asked.get(), known_after + 1);
+        }
+        // One that there never was.
+        let begun = std::time::Instant::now();
+        assert!(end(u32::MAX).await.as_ref().contains("\"result\":false"));
+        assert!(begun.elapsed() > Duration::from_millis(500), "{:?}", begun.elapsed());
+        // What is no such answer is given as it is.
+        let error = end_subscription(|| MethodResponse::error(Id::Number(1), ErrorCode::InvalidParams)).await;
+        assert!(error.as_ref().contains("-32602"));
+    }
 }
