@@ -113,6 +113,8 @@ pub struct Package {
     pub name: String,
     /// The names of its dependencies.
     pub imports: Vec<String>,
+    /// Those of them that it has without any feature.
+    pub always: Vec<String>,
 }
 
 /// An import against the rules.
@@ -139,6 +141,7 @@ struct MetadataPackage {
 struct MetadataDependency {
     name: String,
     kind: Option<String>,
+    optional: bool,
 }
 
 /// The packages of the workspace that stands at this folder, as cargo sees them.
@@ -151,14 +154,15 @@ pub fn packages(root: &Path) -> io::Result<Vec<Package>> {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-    let package = |package: MetadataPackage| Package {
-        name: package.name,
-        imports: package
-            .dependencies
-            .into_iter()
-            .filter(|dependency| dependency.kind.is_none())
-            .map(|dependency| dependency.name)
-            .collect(),
+    let package = |package: MetadataPackage| {
+        let used = package.dependencies.into_iter().filter(|dependency| dependency.kind.is_none());
+        let used: Vec<MetadataDependency> = used.collect();
+        let always = used.iter().filter(|dependency| !dependency.optional).map(|dependency| dependency.name.clone());
+        Package {
+            name: package.name,
+            always: always.collect(),
+            imports: used.into_iter().map(|dependency| dependency.name).collect(),
+        }
     };
     Ok(metadata.packages.into_iter().map(package).collect())
 }

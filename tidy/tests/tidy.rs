@@ -20,6 +20,7 @@ fn a_wrong_import_is_found() {
     let wrong = Package {
         name: "entente-pool".into(),
         imports: vec!["entente-ledger".into(), "tokio".into(), "entente-types".into()],
+        always: Vec::new(),
     };
     let found: Vec<String> = import_faults(&[wrong]).into_iter().map(|fault| fault.to).collect();
     assert_eq!(found, ["entente-ledger", "tokio"]);
@@ -63,4 +64,25 @@ fn one_version_of_rocksdb_stands_everywhere() {
         let (_, after) = text.split_once("name = \"librocksdb-sys\"\nversion = \"").expect("librocksdb-sys");
         assert!(after.starts_with(&format!("{version}+")), "{lock} is not of {version}");
     }
+}
+
+/// The fuzz targets are a workspace of their own: what a package here begins to use must be in its lock file, too.
+#[test]
+fn the_fuzz_targets_lock_what_packages_use() {
+    let lock = std::fs::read_to_string(root().join("fuzz/Cargo.lock")).expect("a file");
+    let mut looked_at = 0;
+    for package in packages(&root()).expect("cargo metadata") {
+        let Some((_, entry)) = lock.split_once(&format!("\nname = \"{}\"\n", package.name)) else { continue };
+        let entry = entry.split("\n[[package]]").next().expect("a part");
+        looked_at += 1;
+        for import in &package.always {
+            let named = [format!("\n \"{import}\","), format!("\n \"{import} ")];
+            assert!(
+                named.iter().any(|line| entry.contains(line)),
+                "{} uses {import}: run `cargo metadata` in fuzz/",
+                package.name
+            );
+        }
+    }
+    assert!(looked_at > 10, "fuzz/Cargo.lock has {looked_at} packages of the workspace");
 }
