@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use entente_benches::{Workload, gas_table, measure_gas};
+use entente_benches::{Workload, gas_table, measure_gas, measure_members};
 
 const ROUNDS: usize = 5;
 
@@ -15,6 +15,8 @@ fn main() {
     let mut workload =
         Workload::new(&target.join("contracts/token.wasm"), 100).expect("the token's module; run `make contracts`");
     let mut figures = measure_gas(&mut workload, ROUNDS, only.as_deref()).expect("classes that run");
+    let members = measure_members(ROUNDS).expect("a group with many members");
+    figures.extend(members.into_iter().filter(|figure| only.as_ref().is_none_or(|only| figure.name.contains(only))));
     print!("{}", gas_table(&figures));
     figures.sort_by(|one, other| other.ratio.total_cmp(&one.ratio));
     if let Some(worst) = figures.first() {

@@ -16,6 +16,7 @@ mod consortium;
 mod gas;
 mod growth;
 mod measure;
+mod members;
 mod picture;
 mod report;
 mod soak;
@@ -27,6 +28,7 @@ pub use consortium::{bytes_of_a_proposer, gap_without_a_proposer};
 pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};
+pub use members::measure_members;
 
 pub use picture::{draw, draw_growth, draw_soak};
 pub use report::{Report, Row};

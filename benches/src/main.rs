@@ -11,7 +11,7 @@ use std::{
 
 use entente_benches::{
     ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
-    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_steps, median,
+    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members, measure_steps, median,
     recoveries_per_second,
 };
 use entente_consensus::Sound;
@@ -112,7 +112,8 @@ fn everything(target: &std::path::Path, token: &std::path::Path) -> Result<(), B
         "<= 1.5",
     ));
 
-    let classes = measure_gas(&mut workload, ROUNDS, None)?;
+    let mut classes = measure_gas(&mut workload, ROUNDS, None)?;
+    classes.extend(measure_members(ROUNDS)?);
     print!("{}", gas_table(&classes));
     let worst = classes.iter().map(|figure| figure.ratio).fold(0.0, f64::max);
     report.results.push(Row::new(

@@ -75,22 +75,22 @@ fn transfer_input(to: &Address, amount: u64) -> Vec<u8> {
     input
 }
 
-fn genesis(sealer: &SecretKey) -> Genesis {
+fn genesis(suite: Suite, sealers: &[SecretKey]) -> Genesis {
     Genesis {
         version: Version,
         chain_id: 1,
         group_id: GroupId::from_number(1),
         ethereum_chain_id: 20200,
-        suite: sealer.suite(),
+        suite,
         timestamp_ms: 1_700_000_000_000,
-        consensus: ConsensusKind::Solo,
+        consensus: if sealers.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Pbft },
         pipeline_depth: 1,
         protocol_version: 1,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
         limits: Limits { block_gas: 100_000_000_000, ..Limits::default() },
-        sealers: vec![Member { key: sealer.public_key(), weight: 1 }],
+        sealers: sealers.iter().map(|sealer| Member { key: sealer.public_key(), weight: 1 }).collect(),
         allocations: Vec::new(),
     }
 }
@@ -116,20 +116,9 @@ impl Workload {
     pub fn of_suite(suite: Suite, module: &Path, accounts: u64) -> Result<Self, WorkloadError> {
         let code = std::fs::read(module)
             .map_err(|error| WorkloadError::Module { path: module.display().to_string(), error })?;
-        let genesis = genesis(&key(suite, u64::MAX)?);
-        let first = genesis_block(&genesis)?;
-        let mut state = MapState::default();
-        state.apply(&first.changes);
-        let mut workload = Self {
-            executor: executor(&genesis)?,
-            genesis,
-            state: Arc::new(state),
-            parent: first.header,
-            commitment: first.commitment,
-            token: Address::ZERO,
-            accounts: (0..accounts).map(|index| key(suite, index)).collect::<Result<_, _>>()?,
-            nonce: 0,
-        };
+        let sealer = key(suite, u64::MAX)?;
+        let keys = (0..accounts).map(|index| key(suite, index)).collect::<Result<_, _>>()?;
+        let mut workload = Self::begin(genesis(suite, &[sealer]), keys)?;
         workload.token = workload.deploy(&code)?;
         let funded: Vec<u64> = (1..accounts).collect();
         for chunk in funded.chunks(1000) {
@@ -139,6 +128,30 @@ impl Workload {
             workload.keep(block);
         }
         Ok(workload)
+    }
+
+    /// A group without a token, whose sealers are the first so many of its accounts.
+    pub(crate) fn empty(sealers: u64, accounts: u64) -> Result<Self, WorkloadError> {
+        let suite = Suite::Standard;
+        let keys = (0..accounts).map(|index| key(suite, index)).collect::<Result<Vec<_>, _>>()?;
+        let sealers = keys.get(..usize::try_from(sealers).unwrap_or(usize::MAX)).unwrap_or(&keys);
+        Self::begin(genesis(suite, sealers), keys)
+    }
+
+    fn begin(genesis: Genesis, accounts: Vec<SecretKey>) -> Result<Self, WorkloadError> {
+        let first = genesis_block(&genesis)?;
+        let mut state = MapState::default();
+        state.apply(&first.changes);
+        Ok(Self {
+            executor: executor(&genesis)?,
+            genesis,
+            state: Arc::new(state),
+            parent: first.header,
+            commitment: first.commitment,
+            token: Address::ZERO,
+            accounts,
+            nonce: 0,
+        })
     }
 
     /// Deploys a contract whose constructor takes nothing.
@@ -177,7 +190,7 @@ impl Workload {
         Ok(InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) })
     }
 
-    fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {
+    pub(crate) fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {
         let account = self.accounts.get(usize::try_from(index).unwrap_or(usize::MAX));
         account.ok_or_else(|| WorkloadError::Wrong(format!("no account {index}")))
     }

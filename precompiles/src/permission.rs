@@ -8,12 +8,15 @@ use entente_types::ConfigurationKey;
 /// As in FISCO BCOS before any permission is granted, everybody may: whatever is set can be set back, since the least
 /// limits let the transaction through that does so. The version of the rules is ours, and cannot be taken back: a
 /// node without a newer release stops at it. So only the account of a sealer's key may raise it, and only itself: a
-/// contract that a sealer happens to call does not act for it.
+/// contract that a sealer happens to call does not act for it. The same goes for empty blocks: each node writes them, and
+/// what is written stays.
 pub(crate) fn may_configure(host: &dyn Host, key: ConfigurationKey) -> bool {
     let Frame { caller, .. } = host.frame();
     match key {
         ConfigurationKey::BlockTransactions | ConfigurationKey::TransactionGas | ConfigurationKey::BlockGas => true,
-        ConfigurationKey::ProtocolVersion => host.block().sealers.contains(caller),
+        ConfigurationKey::ProtocolVersion | ConfigurationKey::EmptyBlockPeriod => {
+            host.block().sealers.contains(caller)
+        }
     }
 }
 

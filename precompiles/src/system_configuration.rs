@@ -25,6 +25,9 @@ const SET_EVENT_SIGNATURE: &str = "ConfigurationSet(address,string,string,uint25
 const ENTRY_BYTES: u64 = 512;
 const EVENT_BYTES: u64 = 256;
 
+/// The least period of empty blocks that can be set, but for none.
+const EMPTY_BLOCK_PERIOD_MS_MIN: u64 = 100;
+
 /// Two entries read, one written, one event told.
 const fn set_gas(schedule: &GasSchedule) -> NativeGas {
     let base = 2 * get_gas(schedule).base
@@ -114,6 +117,8 @@ fn fits(
         ConfigurationKey::BlockTransactions => Ok(true),
         ConfigurationKey::TransactionGas => all(host, ConfigurationKey::BlockGas, from, |block| value <= block),
         ConfigurationKey::BlockGas => all(host, ConfigurationKey::TransactionGas, from, |one| one <= value),
+        // Blocks without end in no time would fill disks.
+        ConfigurationKey::EmptyBlockPeriod => Ok(value == 0 || value >= EMPTY_BLOCK_PERIOD_MS_MIN),
         ConfigurationKey::ProtocolVersion => {
             // Each version rules a block at least: what it does when it begins is never skipped.
             let last = entry.last();

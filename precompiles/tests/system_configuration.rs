@@ -106,6 +106,8 @@ fn values_that_break_a_rule_change_nothing() {
         ("block_gas_limit", "18446744073709551615"),
         ("protocol_version", "1"),
         ("protocol_version", "3"),
+        ("empty_block_period_ms", "99"),
+        ("empty_block_period_ms", "86400001"),
         ("consensus_timeout", "5"),
         ("rpbft_epoch_sealer_num", "4"),
         ("rpbft_epoch_block_num", "1000"),
@@ -159,6 +161,23 @@ fn only_a_sealer_itself_raises_the_version() {
     let rules = chain.executor.rules(chain.state.as_ref(), parent.number + 2).unwrap_err().to_string();
     assert!(rules.starts_with("protocol version 2 rules from block"), "{rules}");
     assert_eq!(chain.commit(&twice).iter().map(code).collect::<Vec<_>>(), [1, -51_300]);
+}
+
+#[test]
+fn empty_blocks_are_asked_for_by_a_sealer_and_by_nobody_else() {
+    let mut chain = Chain::new();
+    let key = "empty_block_period_ms";
+    let period = |chain: &Chain, height| chain.tip.configuration.empty_block_period_ms(height).expect("a number");
+    // No row says so: groups that began before there was such a key go on as they were.
+    assert_eq!((chain.get(key), period(&chain, 1)), (("0".into(), 0), None));
+    assert_eq!(chain.set(1, key, "500"), -50_000);
+    assert_eq!(chain.set(200, key, "500"), 1);
+    let from = chain.number() + DEPTH;
+    assert_eq!(chain.get(key), ("500".into(), from));
+    assert_eq!((period(&chain, from - 1), period(&chain, from)), (None, Some(500)));
+    assert_eq!(chain.set(200, key, "0"), 1);
+    let from = chain.number() + DEPTH;
+    assert_eq!((period(&chain, from - 1), period(&chain, from)), (Some(500), None));
 }
 
 #[test]

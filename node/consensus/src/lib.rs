@@ -63,6 +63,11 @@ pub enum Input {
     TransactionsWait,
     /// None does any more.
     NothingWaits,
+    /// A block is due at this height, be it an empty one. It means nothing at any other height.
+    BlockDue {
+        /// The height.
+        height: BlockNumber,
+    },
     /// The proposal asked for by [`Output::Propose`] was formed.
     Proposed {
         /// Its height.

@@ -36,6 +36,8 @@ pub struct Solo {
     written: BlockNumber,
     stage: Stage,
     transactions_wait: bool,
+    /// The height at which a block is due, be it an empty one.
+    due: BlockNumber,
     /// When the next proposal may be made.
     next_proposal_at: Instant,
     interval_ms_min: u64,
@@ -50,6 +52,7 @@ impl Solo {
             written: tip,
             stage: Stage::Idle,
             transactions_wait: false,
+            due: 0,
             next_proposal_at: 0,
             interval_ms_min,
         }
@@ -61,8 +64,9 @@ impl Solo {
 
     /// Proposes when it may.
     fn propose(&mut self, now: Instant) -> Vec<Output> {
+        let wanted = self.transactions_wait || self.due == self.next();
         // A block in execution and one being written is all that may be in flight.
-        if self.stage != Stage::Idle || !self.transactions_wait || self.written + 1 < self.certified {
+        if self.stage != Stage::Idle || !wanted || self.written + 1 < self.certified {
             return Vec::new();
         }
         if now < self.next_proposal_at {
@@ -94,6 +98,10 @@ impl Engine for Solo {
             (Input::Tick, Stage::Idle) => self.propose(now),
             (Input::TransactionsWait, _) => {
                 self.transactions_wait = true;
+                self.propose(now)
+            }
+            (Input::BlockDue { height }, _) => {
+                self.due = height;
                 self.propose(now)
             }
             (Input::Proposed { height, digest, transactions }, Stage::Proposing) if height == self.next() => {

@@ -127,6 +127,8 @@ impl Group {
             consensus_wake_at: None,
             status_at: 0,
             told_waiting: false,
+            block_at: None,
+            told_due: 0,
             woken_for: None,
             halted: false,
         })

@@ -107,16 +107,18 @@ impl Unfolding {
             let id = ShortId::of(&looked.hash);
             if self.brief.ids.get(*place as usize) == Some(&id.0) {
                 self.missing.remove(&id);
-                self.put(*place, looked.hash);
-                self.came.push((*place, looked));
+                if self.put(*place, looked.hash) {
+                    self.came.push((*place, looked));
+                }
             }
         }
     }
 
-    fn put(&mut self, place: u32, hash: Hash) {
-        if let Some(empty @ None) = self.hashes.get_mut(place as usize) {
-            *empty = Some(hash);
-        }
+    /// Whether nothing was there before.
+    fn put(&mut self, place: u32, hash: Hash) -> bool {
+        let Some(empty @ None) = self.hashes.get_mut(place as usize) else { return false };
+        *empty = Some(hash);
+        true
     }
 
     pub(crate) fn missing_places(&self) -> Vec<u32> {
@@ -220,8 +222,10 @@ mod tests {
         unfolding.admitted(&all[17].hash);
         unfolding.admitted(&Hash([9; 32]));
         assert_eq!(unfolding.missing_places(), [15, 16, 18, 19]);
-        // Those at a wrong place, and at none, are not taken.
-        unfolding.take_in(&[15, 16, 19, 20], [16, 16, 19, 15].map(|index: usize| all[index].clone()).to_vec());
+        // Those at a wrong place, and at none, are not taken; and none is twice, however often it comes.
+        for _ in 0..3 {
+            unfolding.take_in(&[15, 16, 19, 20], [16, 16, 19, 15].map(|index: usize| all[index].clone()).to_vec());
+        }
         assert_eq!(unfolding.missing_places(), [15, 18]);
         assert!(unfolding.proposal().is_none());
         unfolding.take_in(&[15, 18], vec![all[15].clone(), all[18].clone()]);

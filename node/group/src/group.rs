@@ -44,6 +44,10 @@ pub struct Group {
     /// When the others are told again how far this node is.
     pub(crate) status_at: u64,
     pub(crate) told_waiting: bool,
+    /// When the last block was certified here, or this node began.
+    pub(crate) block_at: Option<u64>,
+    /// The height at which consensus was told last that a block is due.
+    pub(crate) told_due: BlockNumber,
     pub(crate) woken_for: Option<u64>,
     pub(crate) halted: bool,
 }
@@ -76,6 +80,7 @@ impl Group {
         if self.halted {
             return effects;
         }
+        self.block_at.get_or_insert(now.monotonic_ms);
         match event {
             Event::Tick => {
                 self.woken_for = None;
@@ -112,7 +117,8 @@ impl Group {
     fn wake(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let others = [self.proposals.wake_at(), self.catching_up.wake_at(now.monotonic_ms)];
         let status_at = Some(self.status_at).filter(|_| !self.alone);
-        let next = others.into_iter().chain([self.consensus_wake_at, status_at]).flatten().min();
+        let due_at = self.due_at().filter(|_| self.told_due != self.next_height());
+        let next = others.into_iter().chain([self.consensus_wake_at, status_at, due_at]).flatten().min();
         if let Some(at) = next.filter(|at| self.woken_for != Some(*at)) {
             effects.push(Effect::WakeAt(at));
         }
@@ -151,10 +157,33 @@ impl Group {
         news
     }
 
+    const fn next_height(&self) -> BlockNumber {
+        self.chain.height().saturating_add(1)
+    }
+
+    /// When a block is due, be it an empty one; nothing where nobody asked for such.
+    fn due_at(&self) -> Option<u64> {
+        // What cannot be read has halted this node, or does when it is executed.
+        let period = self.chain.configuration.empty_block_period_ms(self.next_height()).ok().flatten()?;
+        self.block_at.map(|at| at.saturating_add(period))
+    }
+
+    /// Tells consensus that a block is due, once for each height.
+    fn news_of_due(&mut self, now: Now) -> Option<Input> {
+        let height = self.next_height();
+        let due = self.due_at().is_some_and(|at| at <= now.monotonic_ms);
+        if !due || self.told_due == height {
+            return None;
+        }
+        self.told_due = height;
+        Some(Input::BlockDue { height })
+    }
+
     /// Steps consensus, and carries out what it asks for as far as that takes no time.
     pub(crate) fn drive(&mut self, now: Now, input: Option<Input>, effects: &mut Vec<Effect>) {
         let mut inputs: VecDeque<Input> = input.into_iter().collect();
         inputs.extend(self.news_of_waiting());
+        inputs.extend(self.news_of_due(now));
         while !self.halted {
             let Some(input) = inputs.pop_front() else {
                 inputs.extend(self.settle(now));
@@ -280,8 +309,14 @@ impl Group {
                 None => transactions.push(pooled.hash),
             }
         }
+        let mut timestamp_ms = now.unix_ms.max(parent_ms.saturating_add(1));
         if transactions.is_empty() {
-            return Input::NothingToPropose { height };
+            let period = self.chain.configuration.empty_block_period_ms(height).ok().flatten();
+            match period.filter(|_| parent.is_none() && self.told_due == height) {
+                // This node's clock may be behind that of whoever proposed the parent.
+                Some(period) => timestamp_ms = timestamp_ms.max(parent_ms.saturating_add(period)),
+                None => return Input::NothingToPropose { height },
+            }
         }
         let proposal = Proposal {
             version: Version,
@@ -289,7 +324,7 @@ impl Group {
             number: height,
             parent: parent_digest,
             view,
-            timestamp_ms: now.unix_ms.max(parent_ms.saturating_add(1)),
+            timestamp_ms,
             proposer: self.proposer,
             transactions,
             access: None,
@@ -385,6 +420,7 @@ impl Group {
             self.pool.give_back(&free);
         }
         self.catching_up.tip_is(now.monotonic_ms, height);
+        self.block_at = Some(now.monotonic_ms);
         effects.push(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }));
         self.follow_configuration(effects);
     }

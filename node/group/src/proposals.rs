@@ -346,6 +346,8 @@ impl Proposals {
         };
         let proposal = &held.proposal;
         let most = ground.configuration.limits(question.height).map_or(0, |limits| limits.block_transactions as usize);
+        let period = ground.configuration.empty_block_period_ms(question.height).ok().flatten();
+        let empty = period.is_some_and(|period| proposal.timestamp_ms >= parent_ms.saturating_add(period));
         let rules = [
             (proposal.genesis == ground.genesis, "it is for another group"),
             (proposal.number == question.height, "it is for another height"),
@@ -355,7 +357,7 @@ impl Proposals {
             (proposal.timestamp_ms > parent_ms, "its timestamp is not above its parent's"),
             (proposal.timestamp_ms <= ground.unix_ms.saturating_add(AHEAD_MS_MAX), "its timestamp is far ahead"),
             (proposal.access.is_none(), "it has access records, which this version does not know"),
-            (!proposal.transactions.is_empty(), "it is empty"),
+            (!proposal.transactions.is_empty() || empty, "it is empty, and no empty block is due"),
             (proposal.transactions.len() <= most, "it has too many transactions"),
         ];
         if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {

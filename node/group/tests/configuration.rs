@@ -76,6 +76,35 @@ fn a_lower_count_of_transactions_rules_the_very_next_proposal() {
 }
 
 #[test]
+fn empty_blocks_are_made_when_a_sealer_asked_for_them_and_not_before_they_are_due() {
+    let mut rig = Rig::on(Arc::new(Memory::new()), &genesis(Limits::default()));
+    rig.wake_after(10_000);
+    assert!(rig.sizes(0).is_empty(), "nobody asked");
+    rig.wakes = false;
+    assert_eq!(rig.set(9, "empty_block_period_ms", "500"), 1);
+    rig.wake_after(400);
+    assert_eq!(rig.sizes(0), [1]);
+    rig.wake_after(100);
+    assert_eq!(rig.sizes(1), [0]);
+    rig.wake_after(100);
+    let transaction = rig.sign(Some(Address([7; 20])), vec![]);
+    assert!(rig.submit(vec![transaction]).iter().all(Result::is_ok));
+    // The period begins anew with each block.
+    rig.wake_after(450);
+    assert_eq!(rig.sizes(1), [0, 1]);
+    for _ in 0..3 {
+        rig.wake_after(500);
+    }
+    assert_eq!(rig.sizes(1), [0, 1, 0, 0, 0]);
+    let times: Vec<u64> = rig.told.iter().map(|block| block.record.block.header.timestamp_ms).collect();
+    assert!(times[3..].windows(2).all(|pair| pair[1] - pair[0] >= 500), "{times:?}");
+    assert_eq!(rig.set(9, "empty_block_period_ms", "0"), 1);
+    rig.wake_after(10_000);
+    assert_eq!(rig.sizes(6), [1]);
+    replay(&rig.ledger, &genesis(Limits::default()), PROTOCOL_VERSIONS);
+}
+
+#[test]
 fn a_transaction_that_was_let_in_under_a_higher_gas_limit_fails_in_a_block_and_says_so() {
     let mut rig = Rig::on(Arc::new(Memory::new()), &genesis(Limits { block_transactions: 1, ..Limits::default() }));
     let asks_for_more = rig.sign(Some(SYSTEM), set_input("tx_count_limit", "5"));

@@ -19,7 +19,7 @@ async fn a_change_is_shown_at_once_and_refuses_at_the_door() {
         (entry["key"].clone(), entry["value"].clone(), entry["from"].clone(), entry["in_force"].clone())
     };
     let before = node.result("entente_configuration", json!([1])).await;
-    assert_eq!(before.as_array().unwrap().len(), 4);
+    assert_eq!(before.as_array().unwrap().len(), 5);
     assert_eq!(of(&before, 1), (json!("tx_gas_limit"), json!("300000000"), json!(0), json!("300000000")));
     assert_eq!((&before[1]["unit"], &before[1]["minimum"]), (&json!("gas"), &json!(100_000)));
 

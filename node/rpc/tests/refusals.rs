@@ -183,7 +183,7 @@ fn malformed_calls() -> Vec<(&'static str, Value, i64, String)> {
             "getSystemConfigByKey",
             json!([1, "color"]),
             -40008,
-            "Invalid System Config: `key` is \"color\"; expected one of tx_count_limit, tx_gas_limit, block_gas_limit, protocol_version".into(),
+            "Invalid System Config: `key` is \"color\"; expected one of tx_count_limit, tx_gas_limit, block_gas_limit, protocol_version, empty_block_period_ms".into(),
         ),
         (
             "entente_subscribeBlocks",

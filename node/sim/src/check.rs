@@ -27,6 +27,7 @@ pub(crate) struct Checker {
     scheme: Arc<dyn SignatureScheme>,
     headers: BTreeMap<BlockNumber, Header>,
     hashes: BTreeMap<BlockNumber, Hash>,
+    empty_blocks: u64,
     /// In which block each transaction is.
     transactions: HashMap<Hash, BlockNumber>,
     /// The last block that each node told of.
@@ -44,6 +45,7 @@ impl Checker {
             scheme,
             headers: BTreeMap::from([(0, header0)]),
             hashes,
+            empty_blocks: 0,
             transactions: HashMap::new(),
             told: BTreeMap::new(),
             sets: BTreeMap::from([(set.since, set)]),
@@ -53,6 +55,22 @@ impl Checker {
     /// The greatest height that any honest node told of.
     pub(crate) fn height(&self) -> BlockNumber {
         self.hashes.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// How many blocks have no transactions.
+    pub(crate) const fn empty_blocks(&self) -> u64 {
+        self.empty_blocks
+    }
+
+    /// How long after the block below a block was proposed, by the clocks of those who did, in milliseconds.
+    pub(crate) fn interval_ms(&self, number: BlockNumber) -> Option<u64> {
+        let timestamp = |number: BlockNumber| self.headers.get(&number).map(|header| header.timestamp_ms);
+        timestamp(number)?.checked_sub(timestamp(number.checked_sub(1)?)?)
+    }
+
+    /// How many have some.
+    pub(crate) fn blocks_with_transactions(&self) -> u64 {
+        self.height() - self.empty_blocks
     }
 
     /// How many transactions are in blocks.
@@ -120,6 +138,9 @@ impl Checker {
             if let Some(first) = self.transactions.insert(*transaction, number) {
                 return Err(Violation(format!("transaction {transaction} is in blocks {first} and {number}")));
             }
+        }
+        if transactions.is_empty() {
+            self.empty_blocks += 1;
         }
         self.hashes.insert(number, hash);
         self.headers.insert(number, header.clone());

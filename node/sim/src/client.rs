@@ -88,7 +88,13 @@ impl Clients {
     }
 
     /// Some new transactions, and those that nothing was heard of.
-    pub(crate) fn batch(&mut self, now_ms: u64, height: BlockNumber, numbers: &mut Numbers) -> Vec<Arc<Transaction>> {
+    pub(crate) fn batch(
+        &mut self,
+        now_ms: u64,
+        height: BlockNumber,
+        setup: &Setup,
+        numbers: &mut Numbers,
+    ) -> Vec<Arc<Transaction>> {
         let mut batch = Vec::new();
         for (_, waiting) in
             self.waiting.values_mut().filter(|(_, waiting)| waiting.sent_at_ms + PATIENCE_MS <= now_ms).take(8)
@@ -109,6 +115,9 @@ impl Clients {
                     self.sign(account, height, Some(native(0xeeee)), Vec::new())
                 }
                 Some(counter) if numbers.per_mille(700) => self.sign(account, height, Some(counter), Vec::new()),
+                _ if setup.asks_for_empty_blocks() && numbers.per_mille(100) => {
+                    self.ask_for_empty_blocks(height, setup, numbers)
+                }
                 _ => self.configure(account, height, numbers),
             };
             self.await_news(now_ms, &transaction);
@@ -122,6 +131,18 @@ impl Clients {
         let value = numbers.between(20, 60).to_string();
         let input = call("setValueByKey(string,string)", &["tx_count_limit", &value]);
         self.sign(account, height, Some(native(0x1000)), input)
+    }
+
+    /// `setValueByKey("empty_block_period_ms", ...)`, signed with a sealing key, as the module demands.
+    fn ask_for_empty_blocks(
+        &mut self,
+        height: BlockNumber,
+        setup: &Setup,
+        numbers: &mut Numbers,
+    ) -> Arc<Transaction> {
+        let value = if numbers.per_mille(300) { 0 } else { numbers.between(100, 1_500) }.to_string();
+        let input = call("setValueByKey(string,string)", &["empty_block_period_ms", &value]);
+        self.sign_with(numbers.place(setup.nodes), height, Some(native(0x1000)), input)
     }
 
     /// Makes a spare node a sealer, lets it go, or gives a sealer another weight: signed with a sealing key, as the module demands.

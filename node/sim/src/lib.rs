@@ -28,7 +28,7 @@ mod world;
 use std::{fmt, sync::Arc};
 
 use entente_consensus::{Conduct, Sound};
-use entente_executor::Executor;
+use entente_executor::{Configuration, Executor};
 use entente_types::BlockNumber;
 
 pub use check::Violation;
@@ -84,6 +84,7 @@ pub fn run_setup<C: Conduct>(setup: Setup, executor: Option<Arc<Executor>>) -> R
     let mut statistics = world.statistics.clone();
     statistics.simulated_ms = world.now_ms();
     statistics.blocks = world.checker.height();
+    statistics.empty_blocks = world.checker.empty_blocks();
     statistics.transactions = world.checker.transactions();
     Ok(statistics)
 }
@@ -96,13 +97,14 @@ impl<C: Conduct> World<C> {
         }
         self.must_go_on()?;
         let (ends_at_ms, ends_at_height) = (self.setup.ends_at_ms, self.setup.ends_at_height);
-        while self.now_ms() < ends_at_ms || self.checker.height() < ends_at_height {
+        while self.now_ms() < ends_at_ms || self.checker.blocks_with_transactions() < ends_at_height {
             self.step()?;
             if self.now_ms() > 10 * ends_at_ms {
                 return Err(Violation(format!("the chain is at {} only", self.checker.height())));
             }
         }
-        self.all_follow()
+        self.all_follow()?;
+        self.goes_on_without_clients()
     }
 
     /// "Once faults stop, a new block within f + 2 view timeouts": each as long as views that brought nothing have made
@@ -110,17 +112,7 @@ impl<C: Conduct> World<C> {
     fn must_go_on(&mut self) -> Result<(), Violation> {
         let begun_at = self.now_ms();
         let height = self.checker.height();
-        let longest = |world: &Self| {
-            let groups = world.machines.iter().filter(|one| one.honest()).filter_map(|one| one.group.as_ref());
-            groups.map(|group| group.position().timeout_ms).max().unwrap_or(0)
-        };
-        let first = longest(self);
-        let mut timeouts = 0;
-        let mut timeout = first;
-        for _ in 0..self.setup.tolerated() + 2 {
-            timeouts += timeout;
-            timeout = (timeout * 2).min(first.max(self.parts.options.view_timeout_ms << 6));
-        }
+        let timeouts = self.timeouts_ms();
         while self.checker.height() == height {
             self.step()?;
             if self.now_ms() > begun_at + timeouts + 1_000 {
@@ -133,6 +125,57 @@ impl<C: Conduct> World<C> {
             }
         }
         Ok(())
+    }
+
+    /// What f + 2 view timeouts come to as things are.
+    fn timeouts_ms(&self) -> u64 {
+        let groups = self.machines.iter().filter(|one| one.honest()).filter_map(|one| one.group.as_ref());
+        let first = groups.map(|group| group.position().timeout_ms).max().unwrap_or(0);
+        let mut timeouts = 0;
+        let mut timeout = first;
+        for _ in 0..self.setup.tolerated() + 2 {
+            timeouts += timeout;
+            timeout = (timeout * 2).min(first.max(self.parts.options.view_timeout_ms << 6));
+        }
+        timeouts
+    }
+
+    /// Where empty blocks are asked for, the chain grows when nobody sends anything; where they never were, there are none.
+    fn goes_on_without_clients(&mut self) -> Result<(), Violation> {
+        if self.checker.empty_blocks() > 0 && !self.setup.asks_for_empty_blocks() {
+            return Err(Violation("there are empty blocks that nobody asked for".into()));
+        }
+        if self.empty_block_period_ms()?.is_none() {
+            return Ok(());
+        }
+        self.quiet = true;
+        // What was sent before comes to its end.
+        let quiet_at = self.now_ms();
+        while self.now_ms() < quiet_at + 5_000 {
+            self.step()?;
+        }
+        let (height, begun_at) = (self.checker.height(), self.now_ms());
+        // What was decided for later may rule by now.
+        let Some(period) = self.empty_block_period_ms()? else { return Ok(()) };
+        let limit = begun_at + period + self.timeouts_ms() + 1_000;
+        while self.checker.height() == height {
+            self.step()?;
+            if self.now_ms() > limit {
+                let words = format!("no empty block above {height} in {} ms", limit - begun_at);
+                return Err(Violation(words));
+            }
+        }
+        Ok(())
+    }
+
+    /// The period of empty blocks at the end of the chain.
+    fn empty_block_period_ms(&self) -> Result<Option<u64>, Violation> {
+        let height = self.checker.height();
+        let at_tip = |one: &&machine::Machine| one.honest() && one.ledger.tip().number == height;
+        let Some(one) = self.machines.iter().find(at_tip) else { return Ok(None) };
+        let configuration = Configuration::read(one.ledger.state().as_ref());
+        let period = configuration.and_then(|configuration| configuration.empty_block_period_ms(height + 1));
+        period.map_err(|error| Violation(error.to_string()))
     }
 
     /// Every honest node comes to where the first one was, in the time that catching up takes.

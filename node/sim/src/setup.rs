@@ -110,6 +110,11 @@ impl Setup {
         matches!(self.seed % 5, 2 | 3)
     }
 
+    /// Whether clients ask for empty blocks, and for none again.
+    pub const fn asks_for_empty_blocks(&self) -> bool {
+        self.seed % 3 == 1
+    }
+
     /// The usual weather.
     pub fn usual(seed: u64) -> Self {
         let mut numbers = Numbers::new(seed ^ 0x5e7u64);

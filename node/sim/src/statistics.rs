@@ -33,6 +33,8 @@ statistics! {
     simulated_ms,
     /// Blocks of the chains.
     blocks,
+    /// Of those, the ones without transactions.
+    empty_blocks,
     /// Transactions in them.
     transactions,
     /// Messages that arrived.
@@ -94,6 +96,7 @@ impl Statistics {
             ("equivocations", self.equivocations),
             ("root_lies", self.root_lies),
             ("membership_changes", self.membership_changes),
+            ("empty_blocks", self.empty_blocks),
             ("full_disks", self.full_disks),
             ("partitions_healed", self.partitions_healed),
             ("blocks_fetched_with_some_left_out", self.blocks_fetched_with_some_left_out),

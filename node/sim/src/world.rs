@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use entente_consensus::{Conduct, Report, SealerSet};
-use entente_executor::Executor;
+use entente_executor::{Configuration, Executor};
 use entente_group::{Brief, Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
+use entente_host::NodeFault;
 use entente_pool::check;
 use entente_types::{PublicKey, Suite};
 use parity_scale_codec::{DecodeAll, Encode};
@@ -51,6 +52,8 @@ pub(crate) struct World<C: Conduct> {
     /// From which machine to which nothing gets through.
     pub(crate) blocked: Vec<(usize, usize)>,
     pub(crate) calm: bool,
+    /// Whether clients send no more.
+    pub(crate) quiet: bool,
     log: bool,
     conduct: PhantomData<C>,
 }
@@ -97,6 +100,7 @@ impl<C: Conduct> World<C> {
             checker,
             blocked: Vec::new(),
             calm: false,
+            quiet: false,
             log: std::env::var_os("ENTENTE_SIM_LOG").is_some(),
             conduct: PhantomData,
         };
@@ -290,7 +294,7 @@ impl<C: Conduct> World<C> {
                 let result = task.run(&ledger);
                 if let (Ok(block), true) = (&result, self.machines[machine].honest()) {
                     let new = self.checker.told(machine, block)?;
-                    self.learn_sealers(machine, height, new)?;
+                    self.learn_state(machine, height, new, block.record.block.transactions.is_empty())?;
                     self.note(|| format!("node {machine}: block {height}"));
                     let counter = block.record.receipts.iter().find_map(|receipt| receipt.contract);
                     self.clients.counter = self.clients.counter.or(counter);
@@ -311,19 +315,30 @@ impl<C: Conduct> World<C> {
             let block = block.ok_or_else(|| Violation(format!("node {machine} lacks its block {number}")))?;
             let hashes: Vec<_> = block.transactions.iter().map(|one| one.hash(Suite::Standard)).collect();
             let new = self.checker.written(machine, &block.header, &block.certificate, &hashes)?;
-            self.learn_sealers(machine, number, new)?;
+            self.learn_state(machine, number, new, hashes.is_empty())?;
         }
         Ok(())
     }
 
-    /// Tells the checker and the clients who rules the next height, from the state of the first node that has the block.
-    fn learn_sealers(&mut self, machine: usize, height: u64, new: bool) -> Result<(), Violation> {
+    /// Tells the checker who rules the next height, from the state of the first node that has the block, and looks whether
+    /// that state asks for an empty block.
+    fn learn_state(&mut self, machine: usize, height: u64, new: bool, empty: bool) -> Result<(), Violation> {
         if !new {
             return Ok(());
         }
         let one = &self.machines[machine];
-        let sealers =
-            one.executor.sealers(one.ledger.state().as_ref()).map_err(|error| Violation(error.to_string()))?;
+        let state = one.ledger.state();
+        let failed = |error: NodeFault| Violation(error.to_string());
+        let sealers = one.executor.sealers(state.as_ref()).map_err(failed)?;
+        if empty {
+            let configuration = Configuration::read(state.as_ref()).map_err(failed)?;
+            let period = configuration.empty_block_period_ms(height).map_err(failed)?;
+            let interval = self.checker.interval_ms(height);
+            if period.is_none() || interval < period {
+                let words = format!("block {height} is empty after {interval:?} ms, and {period:?} are asked for");
+                return Err(Violation(words));
+            }
+        }
         let set = sealers.set_at(height + 1);
         let members = set.sealers.to_vec();
         if self.checker.next_sealers(height) != Some(set.hash) {
@@ -402,6 +417,9 @@ impl<C: Conduct> World<C> {
     }
 
     fn clients_send(&mut self) -> Result<(), Violation> {
+        if self.quiet {
+            return Ok(());
+        }
         let delay_us = self.numbers.between(100, 400) * 1000;
         self.at(delay_us, Happening::Clients);
         let up = |one: &Machine| one.group.is_some() && one.honest();
@@ -411,7 +429,7 @@ impl<C: Conduct> World<C> {
         }
         let machine = places[self.numbers.place(places.len())];
         let (now_ms, height) = (self.now_ms(), self.checker.height());
-        let mut batch = self.clients.batch(now_ms, height, &mut self.numbers);
+        let mut batch = self.clients.batch(now_ms, height, &self.setup, &mut self.numbers);
         if (self.setup.spares > 0 || self.setup.weighted()) && self.numbers.per_mille(60) {
             batch.push(self.clients.change_members(now_ms, height, &self.setup, &mut self.numbers));
         }

@@ -18,7 +18,7 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, NodeFault> {
     let suite = genesis.suite;
     let mut overlay = Overlay::new(Arc::new(MapState::default()));
     let configuration = Configuration::of_genesis(genesis);
-    for key in ConfigurationKey::ALL {
+    for key in ConfigurationKey::ALL.into_iter().filter(|key| key.without_row().is_none()) {
         overlay.set(&configuration_row(key), Some(configuration.entry(key).encode()))?;
     }
     for (address, amount) in &genesis.allocations {

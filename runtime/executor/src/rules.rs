@@ -26,6 +26,7 @@ pub struct Configuration {
     transaction_gas: ConfigurationEntry,
     block_gas: ConfigurationEntry,
     protocol_version: ConfigurationEntry,
+    empty_block_period: ConfigurationEntry,
 }
 
 impl Configuration {
@@ -39,6 +40,7 @@ impl Configuration {
             transaction_gas: entry(ConfigurationKey::TransactionGas),
             block_gas: entry(ConfigurationKey::BlockGas),
             protocol_version: entry(ConfigurationKey::ProtocolVersion),
+            empty_block_period: entry(ConfigurationKey::EmptyBlockPeriod),
         }
     }
 
@@ -53,6 +55,7 @@ impl Configuration {
             transaction_gas: entry(ConfigurationKey::TransactionGas)?,
             block_gas: entry(ConfigurationKey::BlockGas)?,
             protocol_version: entry(ConfigurationKey::ProtocolVersion)?,
+            empty_block_period: entry(ConfigurationKey::EmptyBlockPeriod)?,
         })
     }
 
@@ -66,6 +69,7 @@ impl Configuration {
                     ConfigurationKey::TransactionGas => self.transaction_gas = entry,
                     ConfigurationKey::BlockGas => self.block_gas = entry,
                     ConfigurationKey::ProtocolVersion => self.protocol_version = entry,
+                    ConfigurationKey::EmptyBlockPeriod => self.empty_block_period = entry,
                 }
             }
         }
@@ -79,6 +83,7 @@ impl Configuration {
             ConfigurationKey::TransactionGas => &self.transaction_gas,
             ConfigurationKey::BlockGas => &self.block_gas,
             ConfigurationKey::ProtocolVersion => &self.protocol_version,
+            ConfigurationKey::EmptyBlockPeriod => &self.empty_block_period,
         }
     }
 
@@ -100,6 +105,15 @@ impl Configuration {
     /// A value that is no version.
     pub fn protocol_version(&self, height: BlockNumber) -> Result<u32, NodeFault> {
         self.number(ConfigurationKey::ProtocolVersion, height)
+    }
+
+    /// After how long without a block this height is an empty one, in milliseconds; nothing where it never is.
+    ///
+    /// # Errors
+    /// A value that is no number.
+    pub fn empty_block_period_ms(&self, height: BlockNumber) -> Result<Option<u64>, NodeFault> {
+        let period = self.number(ConfigurationKey::EmptyBlockPeriod, height)?;
+        Ok(Some(period).filter(|period| *period > 0))
     }
 
     fn number<N: std::str::FromStr>(&self, key: ConfigurationKey, height: BlockNumber) -> Result<N, NodeFault> {

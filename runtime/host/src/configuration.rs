@@ -13,12 +13,16 @@ pub fn configuration_row(key: ConfigurationKey) -> Row {
     Row::new(&Table::Configuration, key.name().as_bytes())
 }
 
-/// The entry that the row of a key holds. Every group has one of every key from its beginning.
+/// The entry that the row of a key holds. A group has one of every key from its beginning, but for keys that have a value
+/// without.
 ///
 /// # Errors
 /// A row that is missing or damaged.
 pub fn configuration_entry(key: ConfigurationKey, row: Option<&[u8]>) -> Result<ConfigurationEntry, NodeFault> {
-    let mut bytes = row.ok_or_else(|| damaged_configuration(key))?;
+    let Some(mut bytes) = row else {
+        let value = key.without_row().ok_or_else(|| damaged_configuration(key))?;
+        return Ok(ConfigurationEntry::new(value, 0));
+    };
     ConfigurationEntry::decode_all(&mut bytes).map_err(|_| damaged_configuration(key))
 }
 

@@ -23,6 +23,8 @@ pub enum ConfigurationKey {
     BlockGas,
     /// Which rules blocks are executed under.
     ProtocolVersion,
+    /// After how long without a block an empty one is made.
+    EmptyBlockPeriod,
 }
 
 /// From which height on a decision rules.
@@ -91,7 +93,13 @@ pub enum ConfigurationValueError {
 
 impl ConfigurationKey {
     /// Every key, in the order of documents.
-    pub const ALL: [Self; 4] = [Self::BlockTransactions, Self::TransactionGas, Self::BlockGas, Self::ProtocolVersion];
+    pub const ALL: [Self; 5] = [
+        Self::BlockTransactions,
+        Self::TransactionGas,
+        Self::BlockGas,
+        Self::ProtocolVersion,
+        Self::EmptyBlockPeriod,
+    ];
 
     /// The table.
     pub const fn describe(self) -> KeyDescription {
@@ -132,6 +140,23 @@ impl ConfigurationKey {
                 condition: "one more than the version before, which has ruled a block by then",
                 rules_from: RulesFrom::Pipeline,
             },
+            Self::EmptyBlockPeriod => KeyDescription {
+                name: "empty_block_period_ms",
+                meaning: "After how long without a block an empty one is made, and voters expect it; 0: never.",
+                unit: "milliseconds",
+                minimum: 0,
+                maximum: 24 * 60 * 60 * 1_000,
+                condition: "0, or at least 100",
+                rules_from: RulesFrom::Pipeline,
+            },
+        }
+    }
+
+    /// What it is where no row says otherwise: of keys that came after groups had begun without them.
+    pub const fn without_row(self) -> Option<u64> {
+        match self {
+            Self::BlockTransactions | Self::TransactionGas | Self::BlockGas | Self::ProtocolVersion => None,
+            Self::EmptyBlockPeriod => Some(0),
         }
     }
 
@@ -170,6 +195,7 @@ impl ConfigurationKey {
             Self::TransactionGas => limits.transaction_gas,
             Self::BlockGas => limits.block_gas,
             Self::ProtocolVersion => protocol_version.into(),
+            Self::EmptyBlockPeriod => 0,
         }
     }
 }
@@ -290,7 +316,8 @@ mod tests {
             let KeyDescription { minimum, maximum, name, .. } = key.describe();
             assert_eq!(key.parse(&minimum.to_string()), Ok(minimum));
             assert_eq!(key.parse(&maximum.to_string()), Ok(maximum));
-            assert!(key.parse(&(minimum - 1).to_string()).is_err() && key.parse(&(maximum + 1).to_string()).is_err());
+            let below = minimum.checked_sub(1).is_none_or(|below| key.parse(&below.to_string()).is_err());
+            assert!(below && key.parse(&(maximum + 1).to_string()).is_err());
             assert_eq!(ConfigurationKey::from_name(&name.to_ascii_uppercase()), Some(key));
         }
         assert_eq!(ConfigurationKey::from_name("consensus_timeout"), None);

@@ -100,7 +100,7 @@ impl<C: Conduct> Pbft<C> {
                 || slot.prepares.ballots().next().is_some()
                 || slot.commits.ballots().next().is_some()
         });
-        ((begun || self.transactions_wait) && self.may_prepare(height)).then_some(height)
+        ((begun || self.is_wanted(height)) && self.may_prepare(height)).then_some(height)
     }
 
     /// Sets the timers by what is being waited for, and asks to be woken.
@@ -124,7 +124,7 @@ impl<C: Conduct> Pbft<C> {
         let interval = (self.options.view_timeout_ms / RESENDS_PER_TIMEOUT).max(1);
         self.timers.resend_at = busy.then(|| self.timers.resend_at.unwrap_or(now + interval));
         let height = self.next_to_propose();
-        let proposes = self.transactions_wait && self.view.active && Some(self.proposer(height)) == self.me;
+        let proposes = self.is_wanted(height) && self.view.active && Some(self.proposer(height)) == self.me;
         let proposal_at = Some(self.timers.next_proposal_at).filter(|at| proposes && *at > now);
         let next = [self.timers.deadline, self.timers.resend_at, proposal_at].into_iter().flatten().min();
         if let Some(time) = next.filter(|time| self.timers.woken_for != Some(*time)) {

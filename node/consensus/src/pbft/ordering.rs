@@ -66,6 +66,12 @@ impl<C: Conduct> Pbft<C> {
         self.window().find(|height| !stands(height)).unwrap_or(BlockNumber::MAX)
     }
 
+    /// Whether there is a reason to propose a height: transactions wait, or a block is due there and nothing is in flight
+    /// below.
+    pub(super) fn is_wanted(&self, height: BlockNumber) -> bool {
+        self.transactions_wait || (self.due == height && height == self.certified + 1)
+    }
+
     /// "When the primary receives a client request it starts a three-phase protocol."
     pub(super) fn try_propose(&mut self) {
         let height = self.next_to_propose();
@@ -73,7 +79,7 @@ impl<C: Conduct> Pbft<C> {
         let view = self.view.number;
         let voted = self.slots.get(&height).and_then(|slot| slot.record.voted);
         let free = self.timers.proposing != Some((height, view)) && voted.is_none_or(|(voted, _)| voted < view);
-        if !mine || !free || !self.transactions_wait || !self.may_prepare(height) {
+        if !mine || !free || !self.is_wanted(height) || !self.may_prepare(height) {
             return;
         }
         if self.timers.next_proposal_at > self.now {

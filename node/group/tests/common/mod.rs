@@ -68,6 +68,8 @@ pub struct Rig {
     pub ledger: Arc<Ledger>,
     pub executor: Arc<Executor>,
     pub group: Group,
+    /// Whether it is woken at once when it wants to be later.
+    pub wakes: bool,
     now: u64,
     nonce: u64,
     pub told: Vec<Arc<CommittedBlock>>,
@@ -96,6 +98,7 @@ impl Rig {
             ledger,
             executor,
             group,
+            wakes: true,
             now: 0,
             nonce,
             told: vec![],
@@ -139,6 +142,12 @@ impl Rig {
         std::mem::take(&mut self.answers)
     }
 
+    /// Wakes it so many milliseconds later.
+    pub fn wake_after(&mut self, delay_ms: u64) {
+        self.now += delay_ms;
+        self.drive(Event::Tick);
+    }
+
     pub fn drive(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
@@ -161,6 +170,7 @@ impl Rig {
                     }
                     Effect::Broadcast(_) | Effect::Send { .. } | Effect::Serve(_) | Effect::Report(_) => {}
                     Effect::Answer { results, .. } => self.answers = results,
+                    Effect::WakeAt(_) if !self.wakes => {}
                     Effect::WakeAt(_) => events.push_back(Event::Tick),
                     Effect::Halt(why) => self.halted = Some(why),
                 }
