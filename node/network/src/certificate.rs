@@ -15,6 +15,8 @@ use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 use x509_cert::Certificate;
 
+use crate::sm2::SM2_WITH_SM3;
+
 /// The extension with the consensus keys. 2.25 is the arc below which anybody may draw a number (ITU-T X.667).
 pub(crate) const CONSENSUS_KEYS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.2748916345.1");
 
@@ -146,7 +148,8 @@ impl NodeCertificate {
             return Err(CertificateError::Chain(format!("{} certificates lead to it", others.len())));
         }
         let shown = EndEntityCert::try_from(certificate).map_err(chain)?;
-        shown.verify_for_usage(ALL_VERIFICATION_ALGS, anchors, others, now, usage, None, None).map_err(chain)?;
+        let algorithms = [ALL_VERIFICATION_ALGS, SM2_WITH_SM3].concat();
+        shown.verify_for_usage(&algorithms, anchors, others, now, usage, None, None).map_err(chain)?;
         Self::read(certificate)
     }
 }

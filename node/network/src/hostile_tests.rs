@@ -25,6 +25,7 @@ use crate::{
     AccessLists, Admission, Authority, CertificateError, Class, Credentials, Network, NetworkOptions, NodeCertificate,
     TlsKey, between, days, frame,
     limits::message_bytes_max,
+    muxing::Muxing,
     running::multiaddress,
     tls::{Known, Upgrade},
 };
@@ -64,7 +65,7 @@ async fn node(authority: &Authority, number: u8) -> Network {
 async fn connect(authority: &Authority, credentials: &Credentials, to: SocketAddr) -> StreamMuxerBox {
     let upgrade = Upgrade::new(&admission(authority), credentials, Known::default()).expect("credentials");
     let tcp = libp2p_tcp::tokio::Transport::new(libp2p_tcp::Config::default());
-    let transport = tcp.upgrade(Version::V1).authenticate(upgrade).multiplex(libp2p_yamux::Config::default());
+    let transport = tcp.upgrade(Version::V1).authenticate(upgrade).multiplex(Muxing);
     let mut transport = transport.boxed();
     let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
     let (_, muxer) = transport.dial(multiaddress(to), options).expect("dialled").await.expect("connected");

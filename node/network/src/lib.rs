@@ -16,10 +16,12 @@ mod hostile_tests;
 mod limits;
 mod link;
 mod lists;
+mod muxing;
 mod network;
 mod outbox;
 mod running;
 mod scores;
+mod sm2;
 mod streams;
 #[cfg(test)]
 mod third_party_tests;

@@ -26,6 +26,8 @@ pub(crate) const SILENCE_SUSPICIOUS: Duration = Duration::from_secs(5);
 pub(crate) const HANDSHAKES_PER_ADDRESS_MAX: usize = 32;
 /// Streams of one connection at most, both ways: three each, and those that take their place.
 pub(crate) const STREAMS_MAX: usize = 16;
+/// The bytes of all streams of one connection that may be on their way to whoever reads them.
+pub(crate) const CONNECTION_WINDOW_BYTES: usize = 16 << 20;
 /// How many streams beyond its three a peer may open before it is let go.
 pub(crate) const STREAMS_TOO_MANY_MAX: u32 = 32;
 /// The bytes of a block of which one is read at a time: what is announced and does not come costs no more.

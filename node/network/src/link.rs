@@ -289,13 +289,13 @@ pub(crate) async fn write(
     throttles: Arc<Throttles>,
     broken: mpsc::UnboundedSender<Broken>,
 ) {
-    let mut next = link.outbox.next(class).await;
+    let mut next = link.outbox.next(class, &throttles).await;
     while let Some((group, frame)) = next {
         let port = group.map(|group| ports.lock().unwrap_or_else(PoisonError::into_inner).get(&group).cloned());
         // Since it was put there the peer may have been removed from the group.
         let leaves = port.as_ref().is_none_or(|port| port.as_ref().is_some_and(|port| link.shares(port)));
         if leaves {
-            throttles.pass(group, frame.len(), class != Class::Consensus).await;
+            throttles.pass(frame.len(), class != Class::Consensus).await;
             if let Err(error) = stream.write_all(&frame).await {
                 let _ = broken.send(Broken { connection: link.connection, error: Some(error.into()) });
                 return;
@@ -305,7 +305,7 @@ pub(crate) async fn write(
                 count.add(frame.len());
             }
         }
-        if let Some(waiting) = link.outbox.next(class).now_or_never() {
+        if let Some(waiting) = link.outbox.next(class, &throttles).now_or_never() {
             next = waiting;
             continue;
         }
@@ -313,6 +313,6 @@ pub(crate) async fn write(
             let _ = broken.send(Broken { connection: link.connection, error: Some(error.into()) });
             return;
         }
-        next = link.outbox.next(class).await;
+        next = link.outbox.next(class, &throttles).await;
     }
 }

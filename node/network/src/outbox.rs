@@ -5,11 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     Class,
     limits::{OWN_FRAMES_MAX, queue_bytes_max},
+    throttle::Throttles,
 };
 
 /// A frame and the group it is of; the frames of the link itself are of none.
@@ -19,6 +23,8 @@ pub(crate) type Waiting = (Option<u16>, Arc<[u8]>);
 struct GroupQueue {
     frames: VecDeque<Arc<[u8]>>,
     bytes: usize,
+    /// When the first frame may leave, once that was looked at: its bytes are taken from the group's limit by then.
+    leaves_at: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -32,21 +38,33 @@ struct ClassQueue {
 }
 
 impl ClassQueue {
-    fn pop(&mut self) -> Option<Waiting> {
+    /// The next frame that may leave now; else when one may, if any waits. A group that has used up its limit holds up
+    /// no other.
+    fn pop(&mut self, now: Instant, throttles: &Throttles, waits: bool) -> Result<Waiting, Option<Instant>> {
         if let Some(frame) = self.own.pop_front() {
-            return Some((None, frame));
+            return Ok((None, frame));
         }
         let after = self.groups.range(self.last..).skip_while(|(group, _)| **group == self.last);
-        let next = after.chain(self.groups.iter()).find(|(_, queue)| !queue.frames.is_empty());
-        let group = next.map(|(group, _)| *group)?;
-        let queue = self.groups.get_mut(&group)?;
-        let frame = queue.frames.pop_front()?;
-        queue.bytes -= frame.len();
-        if queue.frames.is_empty() {
-            self.groups.remove(&group);
+        let turns: Vec<u16> = after.chain(self.groups.range(..=self.last)).map(|(group, _)| *group).collect();
+        let mut soonest: Option<Instant> = None;
+        for group in turns {
+            let Some(queue) = self.groups.get_mut(&group) else { continue };
+            let Some(bytes) = queue.frames.front().map(|frame| frame.len()) else { continue };
+            let leaves_at = *queue.leaves_at.get_or_insert_with(|| throttles.reserve(group, bytes, now));
+            if waits && leaves_at > now {
+                soonest = Some(soonest.map_or(leaves_at, |soonest| soonest.min(leaves_at)));
+                continue;
+            }
+            let Some(frame) = queue.frames.pop_front() else { continue };
+            queue.leaves_at = None;
+            queue.bytes -= frame.len();
+            if queue.frames.is_empty() {
+                self.groups.remove(&group);
+            }
+            self.last = group;
+            return Ok((Some(group), frame));
         }
-        self.last = group;
-        Some((Some(group), frame))
+        Err(soonest)
     }
 }
 
@@ -95,20 +113,25 @@ impl Outbox {
         true
     }
 
-    /// The next frame of a class; nothing once the outbox is closed.
-    pub(crate) async fn next(&self, class: Class) -> Option<Waiting> {
+    /// The next frame of a class whose group may send it, consensus at any time; nothing once the outbox is closed.
+    pub(crate) async fn next(&self, class: Class, throttles: &Throttles) -> Option<Waiting> {
         let (queue, news) = self.class(class);
         loop {
-            {
+            let popped = {
                 let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
                 if queue.closed {
                     return None;
                 }
-                if let Some(waiting) = queue.pop() {
-                    return Some(waiting);
-                }
+                queue.pop(Instant::now(), throttles, class != Class::Consensus)
+            };
+            match popped {
+                Ok(waiting) => return Some(waiting),
+                Err(None) => news.notified().await,
+                Err(Some(at)) => tokio::select! {
+                    () = news.notified() => {}
+                    () = sleep_until(at) => {}
+                },
             }
-            news.notified().await;
         }
     }
 
@@ -141,7 +164,8 @@ mod tests {
     }
 
     fn order(outbox: &Outbox, class: Class) -> Vec<(Option<u16>, u8)> {
-        let next = || outbox.next(class).now_or_never().flatten();
+        let unlimited = Throttles::new(0, 0);
+        let next = || outbox.next(class, &unlimited).now_or_never().flatten();
         std::iter::from_fn(next).map(|(group, frame)| (group, frame[0])).collect()
     }
 
@@ -171,6 +195,31 @@ mod tests {
         assert_eq!(order(&outbox, Class::Transactions), [(Some(2), 3)]);
         assert!(outbox.push(Class::Transactions, 1, &frame(5, 1)));
         outbox.close();
-        assert_eq!(block_on(outbox.next(Class::Transactions)), None);
+        assert_eq!(block_on(outbox.next(Class::Transactions, &Throttles::new(0, 0))), None);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_has_used_up_its_limit_holds_up_no_other() {
+        let (outbox, throttles) = (Outbox::default(), Throttles::new(0, 20_000));
+        for (byte, size) in [(0, 20_000), (1, 2_000), (2, 2_000)] {
+            assert!(outbox.push(Class::Sync, 1, &frame(byte, size)));
+        }
+        assert!(outbox.push(Class::Consensus, 1, &frame(20, 2_000)));
+        let start = Instant::now();
+        let at_once = |class| outbox.next(class, &throttles).now_or_never().flatten().map(|one| (one.0, one.1[0]));
+        assert_eq!(at_once(Class::Sync), Some((Some(1), 0)), "a second's worth");
+        for byte in 10..13 {
+            assert!(outbox.push(Class::Sync, 2, &frame(byte, 300)));
+            assert_eq!(at_once(Class::Sync), Some((Some(2), byte)), "the other group does not wait");
+        }
+        assert_eq!(at_once(Class::Sync), None, "the rest of the first one does");
+        assert_eq!(at_once(Class::Consensus), Some((Some(1), 20)), "consensus never does");
+        let sync = async || outbox.next(Class::Sync, &throttles).await.map(|one| (one.0, one.1[0]));
+        assert_eq!(sync().await, Some((Some(1), 1)));
+        let first = start.elapsed();
+        // What consensus took is waited for by the rest of its group.
+        assert_eq!(sync().await, Some((Some(1), 2)));
+        let second = start.elapsed();
+        assert!(first.as_millis() >= 99 && second.as_millis() >= 299, "{first:?} {second:?}");
     }
 }

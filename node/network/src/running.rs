@@ -31,6 +31,7 @@ use crate::{
         SILENCE_MAX, SILENCE_SUSPICIOUS, STREAMS_MAX,
     },
     link::{self, Broken, Link},
+    muxing::Muxing,
     network::{Command, Shared},
     scores::{Fault, Scores},
     streams::{OnConnection, Opened, Streams},
@@ -51,13 +52,6 @@ pub(crate) struct Behaviour {
     streams: Streams,
 }
 
-/// Few streams on each connection, which is all that there is use for.
-fn muxing() -> libp2p_yamux::Config {
-    let mut config = libp2p_yamux::Config::default();
-    config.set_max_num_streams(STREAMS_MAX);
-    config
-}
-
 /// Listens at an address; 0 stands for a free port, which is told.
 pub(crate) async fn listen(
     upgrade: &Upgrade,
@@ -65,7 +59,7 @@ pub(crate) async fn listen(
 ) -> Result<(Swarm<Behaviour>, SocketAddr), NetworkError> {
     let tcp = libp2p_tcp::tokio::Transport::new(libp2p_tcp::Config::default().nodelay(true));
     let transport =
-        tcp.upgrade(Version::V1).authenticate(upgrade.clone()).multiplex(muxing()).timeout(HANDSHAKE_TIMEOUT).boxed();
+        tcp.upgrade(Version::V1).authenticate(upgrade.clone()).multiplex(Muxing).timeout(HANDSHAKE_TIMEOUT).boxed();
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(HANDSHAKES_MAX))
         .with_max_established(Some(CONNECTIONS_MAX))

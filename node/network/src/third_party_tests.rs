@@ -1,17 +1,53 @@
-//! Certificates that other tools made, under RSA keys: `ENTENTE_BLESS=1` makes them anew with OpenSSL.
+//! Certificates that other tools made, under RSA and SM2 keys: `ENTENTE_BLESS=1` makes them anew with OpenSSL.
 
-use std::{env, fs, path::Path, process::Command, sync::Arc};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use entente_crypto::{SecretKey, Suite};
 use parity_scale_codec::Encode as _;
+use rustls::pki_types::CertificateDer;
 
 use crate::{
-    AccessLists, Admission, Chain, Credentials, Network, NetworkOptions, TlsKey,
-    certificate::{CONSENSUS_KEYS, Possession},
+    AccessLists, Admission, Chain, Credentials, Network, NetworkOptions, NodeCertificate, TlsKey,
+    certificate::{CONSENSUS_KEYS, Possession, now},
 };
 
-fn folder() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/rsa"))
+/// What an authority's keys are of.
+#[derive(Debug, Clone, Copy)]
+enum Issuers {
+    Rsa,
+    Sm2,
+}
+
+impl Issuers {
+    fn folder(self) -> PathBuf {
+        let name = match self {
+            Self::Rsa => "rsa",
+            Self::Sm2 => "sm2",
+        };
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)
+    }
+
+    /// How OpenSSL makes a key, the root's first and then the agency's.
+    fn key(self) -> [&'static str; 2] {
+        match self {
+            Self::Rsa => ["-newkey rsa:2048", "-newkey rsa:3072"],
+            Self::Sm2 => ["-newkey ec -pkeyopt ec_paramgen_curve:SM2 -sm3"; 2],
+        }
+    }
+
+    /// How it signs a certificate, the root's, the agency's and the node's.
+    fn signs(self) -> [&'static str; 3] {
+        match self {
+            Self::Rsa => ["-sha256", "-sha384", "-sha256"],
+            // Without it OpenSSL signs under an empty identifier, which no standard has.
+            Self::Sm2 => ["-sm3 -sigopt distid:1234567812345678"; 3],
+        }
+    }
 }
 
 fn consensus_key() -> SecretKey {
@@ -24,8 +60,8 @@ fn openssl(folder: &Path, arguments: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A bank's own authority with an agency below it, both RSA, and a node under the agency.
-fn bless(kept: &Path) {
+/// A bank's own authority with an agency below it, and a node under the agency.
+fn bless(issuers: Issuers, kept: &Path) {
     let made = tempfile::tempdir().expect("a folder");
     let folder = made.path();
     let key = TlsKey::generate().expect("a key");
@@ -38,13 +74,17 @@ fn bless(kept: &Path) {
         "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n{CONSENSUS_KEYS}=DER:{extension}\n"
     );
     fs::write(folder.join("node.cnf"), node).expect("written");
-    openssl(folder, "req -new -newkey rsa:2048 -nodes -subj /O=Bank/CN=root -keyout root.key -out root.csr");
-    openssl(folder, "x509 -req -in root.csr -signkey root.key -days 36500 -extfile authority.cnf -out root.pem");
-    openssl(folder, "req -new -newkey rsa:3072 -nodes -subj /O=Bank/CN=agency -keyout agency.key -out agency.csr");
+    let ([root, agency], [signs_root, signs_agency, signs_node]) = (issuers.key(), issuers.signs());
+    openssl(folder, &format!("req -new {root} -nodes -subj /O=Bank/CN=root -keyout root.key -out root.csr"));
+    let own = "x509 -req -in root.csr -signkey root.key -days 36500 -extfile authority.cnf -out root.pem";
+    openssl(folder, &format!("{own} {signs_root}"));
+    openssl(folder, &format!("req -new {agency} -nodes -subj /O=Bank/CN=agency -keyout agency.key -out agency.csr"));
     let by = |issuer: &str| format!("-CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -days 36500");
-    openssl(folder, &format!("x509 -req -in agency.csr {} -sha384 -extfile authority.cnf -out agency.pem", by("root")));
+    let agency = format!("x509 -req -in agency.csr {} {signs_agency}", by("root"));
+    openssl(folder, &format!("{agency} -extfile authority.cnf -out agency.pem"));
     openssl(folder, "req -new -key node.key -subj /O=Bank/CN=branch~office -out node.csr");
-    openssl(folder, &format!("x509 -req -in node.csr {} -extfile node.cnf -out leaf.pem", by("agency")));
+    let node = format!("x509 -req -in node.csr {} {signs_node}", by("agency"));
+    openssl(folder, &format!("{node} -extfile node.cnf -out leaf.pem"));
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("made");
     fs::create_dir_all(kept).expect("a folder");
     fs::write(kept.join("node.pem"), read("leaf.pem") + &read("agency.pem")).expect("kept");
@@ -53,11 +93,10 @@ fn bless(kept: &Path) {
     }
 }
 
-#[tokio::test]
-async fn an_authority_with_rsa_keys_that_was_made_elsewhere_serves() {
-    let folder = folder();
+async fn serves(issuers: Issuers) {
+    let folder = issuers.folder();
     if env::var_os("ENTENTE_BLESS").is_some() {
-        bless(folder);
+        bless(issuers, &folder);
     }
     let root = Chain::read(&folder.join("root.pem")).expect("the bank's certificate");
     let key = TlsKey::read(&folder.join("node.key")).expect("the node's key");
@@ -69,4 +108,36 @@ async fn an_authority_with_rsa_keys_that_was_made_elsewhere_serves() {
     let other = Admission::new(&crate::Authority::new("other").expect("one").root(), AccessLists::default());
     let refused = Network::start(Arc::new(other.expect("an authority")), &credentials, NetworkOptions::default()).await;
     assert!(refused.is_err(), "under another authority it is nothing");
+}
+
+#[tokio::test]
+async fn an_authority_with_rsa_keys_that_was_made_elsewhere_serves() {
+    serves(Issuers::Rsa).await;
+}
+
+#[tokio::test]
+async fn an_authority_with_sm2_keys_that_was_made_elsewhere_serves() {
+    serves(Issuers::Sm2).await;
+}
+
+/// A certificate with one bit of what an authority signed changed, or of its signature, leads nowhere.
+#[test]
+fn what_no_authority_signed_with_sm2_is_refused() {
+    let folder = Issuers::Sm2.folder();
+    let root = Chain::read(&folder.join("root.pem")).and_then(|root| root.to_der()).expect("a certificate");
+    let chain = Chain::read(&folder.join("node.pem")).and_then(|chain| chain.to_der()).expect("certificates");
+    let anchors = [webpki::anchor_from_trusted_cert(&root[0]).expect("an authority")];
+    let verify = |own: &[u8], agency: &[u8]| {
+        let (own, agency) = (CertificateDer::from(own), CertificateDer::from(agency));
+        NodeCertificate::verify(&anchors, &own, &[agency], webpki::KeyUsage::client_auth(), now())
+    };
+    assert!(verify(&chain[0], &chain[1]).is_ok());
+    for place in 0..2 {
+        let whole = &chain[place];
+        for byte in (0..whole.len()).step_by(7).chain(whole.len() - 72..whole.len()) {
+            let mut changed = chain.iter().map(|one| one.to_vec()).collect::<Vec<_>>();
+            changed[place][byte] ^= 1;
+            assert!(verify(&changed[0], &changed[1]).is_err(), "byte {byte} of certificate {place}");
+        }
+    }
 }

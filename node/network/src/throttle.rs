@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -60,7 +60,7 @@ pub(crate) struct Throttles {
     node: Throttle,
     /// Bytes a second of each group; 0: any number.
     group_bytes_per_second: u64,
-    groups: Mutex<BTreeMap<u16, Arc<Throttle>>>,
+    groups: Mutex<BTreeMap<u16, Throttle>>,
 }
 
 impl Throttles {
@@ -68,16 +68,18 @@ impl Throttles {
         Self { node: Throttle::new(node_bytes_per_second), group_bytes_per_second, groups: Mutex::default() }
     }
 
-    /// Takes so many bytes out of both, and waits until they may leave where `waits`.
-    pub(crate) async fn pass(&self, group: Option<u16>, bytes: usize, waits: bool) {
-        if let Some(group) = group.filter(|_| self.group_bytes_per_second > 0) {
-            let throttle = {
-                let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-                let new = || Arc::new(Throttle::new(self.group_bytes_per_second));
-                Arc::clone(groups.entry(group).or_insert_with(new))
-            };
-            throttle.pass(bytes, waits).await;
+    /// Takes so many bytes out of a group's, and says when they may leave.
+    pub(crate) fn reserve(&self, group: u16, bytes: usize, now: Instant) -> Instant {
+        if self.group_bytes_per_second == 0 {
+            return now;
         }
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let throttle = groups.entry(group).or_insert_with(|| Throttle::new(self.group_bytes_per_second));
+        now + throttle.charge(bytes, now)
+    }
+
+    /// Takes so many bytes out of the node's, and waits until they may leave where `waits`.
+    pub(crate) async fn pass(&self, bytes: usize, waits: bool) {
         self.node.pass(bytes, waits).await;
     }
 }
