@@ -11,8 +11,8 @@ use std::{
 
 use entente_benches::{
     ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
-    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members, measure_steps, median,
-    recoveries_per_second,
+    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members,
+    measure_steps, median, recoveries_per_second,
 };
 use entente_consensus::Sound;
 use entente_crypto::Suite;

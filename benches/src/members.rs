@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use entente_crypto::keccak256;
+use entente_crypto::{SecretKey, keccak256};
 use entente_executor::CallInput;
 use entente_state::{Overlay, StateReader};
 use entente_types::{
@@ -98,11 +98,12 @@ impl Workload {
     fn consortium(sealers: u64, observers_max: u64) -> Result<Self, WorkloadError> {
         let mut workload = Self::empty(sealers, sealers + observers_max)?;
         let keys = (sealers..sealers + observers_max - 1)
-            .map(|index| workload.account(index).map(|key| key.public_key()))
+            .map(|index| workload.account(index).map(SecretKey::public_key))
             .collect::<Result<Vec<_>, _>>()?;
         let mut overlay = Overlay::new(Arc::clone(&workload.state) as _);
         let observers = entente_types::Observers { version: Version, keys };
-        overlay.set(&observers_row(), Some(observers.encode()))?;
+        let set = overlay.set(&observers_row(), Some(observers.encode()));
+        set.map_err(|error| WorkloadError::Wrong(error.to_string()))?;
         let changes = overlay.finish();
         Arc::make_mut(&mut workload.state).apply(&changes);
         Ok(workload)

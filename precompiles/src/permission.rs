@@ -14,9 +14,7 @@ pub(crate) fn may_configure(host: &dyn Host, key: ConfigurationKey) -> bool {
     let Frame { caller, .. } = host.frame();
     match key {
         ConfigurationKey::BlockTransactions | ConfigurationKey::TransactionGas | ConfigurationKey::BlockGas => true,
-        ConfigurationKey::ProtocolVersion | ConfigurationKey::EmptyBlockPeriod => {
-            host.block().sealers.contains(caller)
-        }
+        ConfigurationKey::ProtocolVersion | ConfigurationKey::EmptyBlockPeriod => host.block().sealers.contains(caller),
     }
 }
 

@@ -10,9 +10,8 @@ use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerifica
 const SCALAR_BYTES: usize = 32;
 
 /// `id-ecPublicKey` (1.2.840.10045.2.1) on the curve SM2 (1.2.156.10197.1.301).
-const PUBLIC_KEY: &[u8] = &[
-    0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d,
-];
+const PUBLIC_KEY: &[u8] =
+    &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
 
 /// SM2 with SM3 (1.2.156.10197.1.501) as GM/T 0015 writes it, without parameters.
 const SIGNATURE: &[u8] = &[0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x83, 0x75];
@@ -33,7 +32,8 @@ struct Sm2WithSm3 {
 impl SignatureVerificationAlgorithm for Sm2WithSm3 {
     fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         // An uncompressed point.
-        let (Some((4, key)), Some(signature)) = (public_key.split_first().map(|(tag, key)| (*tag, key)), halves(signature))
+        let (Some((4, key)), Some(signature)) =
+            (public_key.split_first().map(|(tag, key)| (*tag, key)), halves(signature))
         else {
             return Err(InvalidSignature);
         };
@@ -52,9 +52,8 @@ impl SignatureVerificationAlgorithm for Sm2WithSm3 {
 /// r and s, from the DER of a sequence of both.
 fn halves(signature: &[u8]) -> Option<[u8; 2 * SCALAR_BYTES]> {
     let mut reader = SliceReader::new(signature).ok()?;
-    let (r, s) = reader
-        .sequence(|reader| Ok::<_, der::Error>((UintRef::decode(reader)?, UintRef::decode(reader)?)))
-        .ok()?;
+    let (r, s) =
+        reader.sequence(|reader| Ok::<_, der::Error>((UintRef::decode(reader)?, UintRef::decode(reader)?))).ok()?;
     if !reader.is_finished() {
         return None;
     }

@@ -134,12 +134,7 @@ impl Clients {
     }
 
     /// `setValueByKey("empty_block_period_ms", ...)`, signed with a sealing key, as the module demands.
-    fn ask_for_empty_blocks(
-        &mut self,
-        height: BlockNumber,
-        setup: &Setup,
-        numbers: &mut Numbers,
-    ) -> Arc<Transaction> {
+    fn ask_for_empty_blocks(&mut self, height: BlockNumber, setup: &Setup, numbers: &mut Numbers) -> Arc<Transaction> {
         let value = if numbers.per_mille(300) { 0 } else { numbers.between(100, 1_500) }.to_string();
         let input = call("setValueByKey(string,string)", &["empty_block_period_ms", &value]);
         self.sign_with(numbers.place(setup.nodes), height, Some(native(0x1000)), input)

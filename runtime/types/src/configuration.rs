@@ -93,13 +93,8 @@ pub enum ConfigurationValueError {
 
 impl ConfigurationKey {
     /// Every key, in the order of documents.
-    pub const ALL: [Self; 5] = [
-        Self::BlockTransactions,
-        Self::TransactionGas,
-        Self::BlockGas,
-        Self::ProtocolVersion,
-        Self::EmptyBlockPeriod,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::BlockTransactions, Self::TransactionGas, Self::BlockGas, Self::ProtocolVersion, Self::EmptyBlockPeriod];
 
     /// The table.
     pub const fn describe(self) -> KeyDescription {
