@@ -1,18 +1,22 @@
 //! Peers that mean harm, on real sockets.
 
 use std::{
+    future::{Ready, ready},
+    io,
     net::SocketAddr,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use entente_crypto::{Hash, PublicKey, SecretKey, Signature, SigningKey, Suite};
-use futures::{AsyncWriteExt as _, future::poll_fn};
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt as _, future::poll_fn};
 use libp2p_core::{
-    Endpoint, Transport as _,
-    muxing::{StreamMuxerBox, StreamMuxerExt as _},
+    Endpoint, Transport as _, UpgradeInfo,
+    muxing::{StreamMuxer, StreamMuxerBox, StreamMuxerEvent, StreamMuxerExt as _},
     transport::{DialOpts, PortUse},
-    upgrade::Version,
+    upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, Version},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::{
@@ -70,6 +74,63 @@ async fn connect(authority: &Authority, credentials: &Credentials, to: SocketAdd
     let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
     let (_, muxer) = transport.dial(multiaddress(to), options).expect("dialled").await.expect("connected");
     muxer
+}
+
+/// Hands the whole connection out as one stream: whoever asks for this speaks yamux by hand.
+#[derive(Debug, Clone, Copy)]
+struct Whole;
+
+/// See above.
+struct WholeConnection<C>(Option<C>);
+
+impl UpgradeInfo for Whole {
+    type Info = &'static str;
+    type InfoIter = std::iter::Once<Self::Info>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        std::iter::once(crate::muxing::NAME)
+    }
+}
+
+impl<C: Send + 'static> InboundConnectionUpgrade<C> for Whole {
+    type Output = WholeConnection<C>;
+    type Error = io::Error;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_inbound(self, socket: C, _: Self::Info) -> Self::Future {
+        ready(Ok(WholeConnection(Some(socket))))
+    }
+}
+
+impl<C: Send + 'static> OutboundConnectionUpgrade<C> for Whole {
+    type Output = WholeConnection<C>;
+    type Error = io::Error;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_outbound(self, socket: C, _: Self::Info) -> Self::Future {
+        ready(Ok(WholeConnection(Some(socket))))
+    }
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for WholeConnection<C> {
+    type Substream = C;
+    type Error = io::Error;
+
+    fn poll_inbound(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<C>> {
+        Poll::Pending
+    }
+
+    fn poll_outbound(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<C>> {
+        self.0.take().map_or(Poll::Pending, |socket| Poll::Ready(Ok(socket)))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
+        Poll::Pending
+    }
 }
 
 /// The bytes of this process's memory.
@@ -170,6 +231,33 @@ async fn a_million_streams_cost_little_and_end_the_connection() {
     }
     let grown = resident().saturating_sub(before);
     assert!(opened > 100 && grown < GROWTH_MAX, "{opened} streams, {} KiB", grown >> 10);
+    serves(&root, &one).await;
+}
+
+/// One of the consortium asks whether the other end is there, as fast as it can, and reads no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_pings_that_nobody_reads_do_not_pile_up() {
+    let _turn = MEMORY.lock().await;
+    let root = Authority::new("chain").expect("an authority");
+    let one = node(&root, 0).await;
+    let upgrade = Upgrade::new(&admission(&root), &credentials(&root, 1), Known::default()).expect("credentials");
+    let tcp = libp2p_tcp::tokio::Transport::new(libp2p_tcp::Config::default());
+    let mut transport = tcp.upgrade(Version::V1).authenticate(upgrade).multiplex(Whole).boxed();
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+    let (_, mut muxer) =
+        transport.dial(multiaddress(one.listens_at()), options).expect("dialled").await.expect("connected");
+    let mut connection = poll_fn(|context| muxer.poll_outbound_unpin(context)).await.expect("the connection");
+    // Version 0, type 2 (ping), flag 1 (it wants an answer), connection 0, and a number that comes back.
+    let pings = [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7].repeat(5_000);
+    let before = resident();
+    let mut sent = 0;
+    while let Ok(Ok(())) = timeout(Duration::from_secs(2), connection.write_all(&pings)).await {
+        sent += pings.len();
+        assert!(sent < 4 << 30, "it takes pings for ever");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(sent > 0 && grown < GROWTH_MAX, "{} KiB for {} KiB of pings", grown >> 10, sent >> 10);
+    println!("it took {} KiB of pings and grew by {} KiB", sent >> 10, grown >> 10);
     serves(&root, &one).await;
 }
 

@@ -23,7 +23,7 @@ use yamux::{Config, Connection, ConnectionError, Mode, Stream};
 use crate::limits::{CONNECTION_WINDOW_BYTES, STREAMS_MAX};
 
 /// What yamux is called where ends agree on how to share a connection.
-const NAME: &str = "/yamux/1.0.0";
+pub(crate) const NAME: &str = "/yamux/1.0.0";
 
 /// Has a connection carry streams: few of them, which is all that there is use for.
 #[derive(Debug, Clone, Copy, Default)]
