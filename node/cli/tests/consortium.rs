@@ -155,6 +155,52 @@ fn a_consortium_bears_what_happens_to_it() {
     }
 }
 
+/// Two begin, a third one joins and stays alone; the fourth one knows of nobody but the two.
+#[test]
+fn a_node_joins_when_all_members_of_the_beginning_are_gone() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--out", "chain", "--nodes", "2"][..], &ports].concat());
+    let _stops = StopsChain(&home);
+    let added = home.json(&[&["chain", "add", "chain"][..], &ports].concat());
+    let third = added["node_id"].as_str().expect("an identifier");
+    home.json(&["chain", "up", "chain"]);
+    home.json(&["account", "import", "first", "--file", "chain/node0/keys/consensus.key"]);
+    home.json(&["account", "import", "third", "--file", "chain/node2/keys/consensus.key"]);
+    let nodes = until(&home, "two find one another", |nodes| nodes[0]["peers"] == 1 && nodes[1]["peers"] == 1);
+    let ids = home.json(&["member", "list", "--rpc", &rpc(&nodes, &[0])[0]]);
+    let ids = ids["sealers"].as_array().expect("sealers").clone();
+    let id = |place: usize| ids[place]["node_id"].as_str().expect("an identifier");
+    let change = |nodes: &[Value], at: usize, by: &str, words: &[&str]| {
+        let url = rpc(nodes, &[at]).remove(0);
+        home.json(&[&["member"][..], words, &["--account", by, "--rpc", &url]].concat())
+    };
+    change(&nodes, 0, "first", &["add", third, "--observer"]);
+    let nodes = until(&home, "the third one follows", agree(&[0, 1, 2]));
+    change(&nodes, 0, "first", &["add", third, "--sealer"]);
+    transfer(&home, &nodes, &[0, 2], "100");
+    until(&home, "the third one seals", |nodes| agree(&[0, 1, 2])(nodes) && nodes[2]["role"] == "sealer");
+    change(&nodes, 2, "third", &["remove", id(0)]);
+    transfer(&home, &nodes, &[2], "100");
+    change(&nodes, 2, "third", &["remove", id(1)]);
+    transfer(&home, &nodes, &[2], "100");
+    let ids = home.json(&["member", "list", "--rpc", &rpc(&nodes, &[2])[0]]);
+    assert_eq!(ids["sealers"].as_array().map(Vec::len), Some(1), "{ids}");
+
+    home.json(&["chain", "down", "chain"]);
+    for gone in ["node0", "node1"] {
+        std::fs::rename(home.path(&format!("chain/{gone}")), home.path(&format!("{gone}.gone"))).expect("moved");
+    }
+    let added = home.json(&[&["chain", "add", "chain"][..], &ports].concat());
+    let fourth = added["node_id"].as_str().expect("an identifier");
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "both run", |nodes| nodes.iter().all(|node| node["healthy"] == true));
+    assert_eq!((nodes.len(), &nodes[1]["height"]), (2, &Value::from(0)));
+    change(&nodes, 0, "third", &["add", fourth, "--observer"]);
+    let nodes = until(&home, "the new one follows", agree(&[0, 1]));
+    assert_eq!((&nodes[0]["role"], &nodes[1]["role"]), (&"sealer".into(), &"observer".into()));
+}
+
 #[test]
 fn four_nodes_agree_in_guomi() {
     let home = Home::new();

@@ -2,11 +2,12 @@
 //!
 //! What each key means and may be stands in `config_keys.rs`; the file is read in `config_file.rs`.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use entente_group::GroupOptions;
 use entente_ledger::{HistoryRetention, LedgerOptions};
 use entente_pool::PoolLimits;
+use entente_types::{PublicKey, Suite};
 use serde::{Deserialize, Serialize};
 
 /// `config.toml`, whole. Every key has a default; unknown keys are refused.
@@ -84,7 +85,9 @@ pub struct RpcConfig {
 
 /// The entries of `rpc.cors_origins`.
 const CORS_ORIGINS_MAX: usize = 64;
-/// The characters of one of them.
+/// The entries of `network.introduced`.
+const INTRODUCED_MAX: usize = 1_024;
+/// The characters of one of `network.peers`.
 const ORIGIN_BYTES_MAX: usize = 300;
 
 impl RpcConfig {
@@ -235,6 +238,9 @@ pub struct NetworkConfig {
     pub listen: String,
     /// The nodes that it calls, each as `host:port`.
     pub peers: Vec<String>,
+    /// The consensus keys of nodes taken for members while this node is none by its own blocks, as `entente member list`
+    /// writes them.
+    pub introduced: Vec<String>,
     /// The bytes that may leave in a second; consensus does not wait for it. 0: any number.
     pub bytes_per_second_max: u64,
     /// The same for each group.
@@ -264,8 +270,27 @@ impl NetworkConfig {
             let port = peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
             peer.len() <= PEER_BYTES_MAX && matches!(port, Some(Ok(1..)))
         };
-        self.peers.iter().find(|peer| !fits(peer)).map(|peer| ("network.peers", format!("{peer:?}")))
+        if let Some(peer) = self.peers.iter().find(|peer| !fits(peer)) {
+            return Some(("network.peers", format!("{peer:?}")));
+        }
+        if self.introduced.len() > INTRODUCED_MAX {
+            return Some(("network.introduced", format!("{} entries", self.introduced.len())));
+        }
+        let name = self.introduced.iter().find(|name| key_bytes(name).is_none());
+        name.map(|name| ("network.introduced", format!("{name:?}")))
     }
+
+    /// Those of `introduced` that are keys of this suite.
+    pub(crate) fn introduced(&self, suite: Suite) -> BTreeSet<PublicKey> {
+        let keys = self.introduced.iter().filter_map(|name| key_bytes(name));
+        keys.filter_map(|bytes| PublicKey::from_bytes(suite, &bytes).ok()).collect()
+    }
+}
+
+/// The bytes of a node's name: its consensus key in hexadecimal digits.
+fn key_bytes(name: &str) -> Option<[u8; 64]> {
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(name, &mut bytes).ok().map(|()| bytes)
 }
 
 /// How log lines look.

@@ -244,6 +244,13 @@ const NETWORK: &[Key] = &[
         values: Values::Other("a list of at most 1024 addresses such as \"node1.example.org:30301\""),
     },
     Key {
+        name: "introduced",
+        meaning: "Nodes that are taken for members of a group as long as this node is none itself by the blocks that it \
+                  has: a new node knows the members of the genesis document alone, and these may all be gone.",
+        unit: "",
+        values: Values::Other("a list of at most 1024 node identifiers, 128 hexadecimal digits each"),
+    },
+    Key {
         name: "bytes_per_second_max",
         meaning: "The bytes that leave for other nodes in a second, of all groups together. Consensus does not wait for \
                   it, but all else waits for consensus. 0: any number.",

@@ -20,7 +20,7 @@ use crate::{
     calls::CallPool,
     checks::CheckPool,
     measures::{GroupCounters, traffic},
-    network::NodeNetwork,
+    network::{Introduction, NodeNetwork},
     run::Message,
 };
 
@@ -165,8 +165,8 @@ pub(crate) struct Shared {
     pub(crate) checks: Arc<CheckPool>,
     /// To the other nodes, where the node is not alone.
     pub(crate) line: Option<GroupLine>,
-    /// The key that this node signs blocks with.
-    pub(crate) node_key: PublicKey,
+    /// This node, and whom it takes for members where it knows no better.
+    pub(crate) introduction: Introduction,
 }
 
 /// A running group, for reading it and sending to it. Cheap to clone.
@@ -193,7 +193,7 @@ impl GroupHandle {
 
     /// The public key that this node signs the group's blocks with.
     pub fn node_key(&self) -> &PublicKey {
-        &self.shared.node_key
+        &self.shared.introduction.own
     }
 
     /// The sealer sets as the tip's state has them, and the height above the tip.

@@ -112,10 +112,15 @@ impl NodeNetwork {
     }
 
     /// Opens a group to its members.
-    pub(crate) fn join(&self, ledger: &Ledger, executor: &Executor) -> Result<(GroupLine, Inboxes), StartError> {
+    pub(crate) fn join(
+        &self,
+        ledger: &Ledger,
+        executor: &Executor,
+        introduction: &Introduction,
+    ) -> Result<(GroupLine, Inboxes), StartError> {
         let genesis = ledger.genesis();
         let group = genesis.group_id.clone();
-        let members = members(ledger, executor)
+        let members = members(ledger, executor, introduction)
             .map_err(|fault| StartError::Group { group, error: Box::new(GroupError::Node(fault)) })?;
         let joined = self.network.join(ledger.genesis_hash(), genesis.suite, members);
         joined.map_err(|error| StartError::Network(Box::new(error)))
@@ -177,17 +182,34 @@ impl Drop for NodeNetwork {
     }
 }
 
-/// The consensus keys of the nodes that may hear of a group: its sealers, those that will be, and its observers.
+/// Who is taken for a member by a node that knows no better.
+pub(crate) struct Introduction {
+    /// This node.
+    pub(crate) own: PublicKey,
+    /// Those that its operator names.
+    pub(crate) introduced: BTreeSet<PublicKey>,
+}
+
+/// The consensus keys of the nodes that may hear of a group: its sealers, those that will be, and its observers. A node
+/// that is none of these by the blocks that it has is not where today's members are known: those that its operator
+/// named are among them until it is.
 ///
 /// # Errors
 /// The state cannot be read.
-pub(crate) fn members(ledger: &Ledger, executor: &Executor) -> Result<BTreeSet<PublicKey>, NodeFault> {
+pub(crate) fn members(
+    ledger: &Ledger,
+    executor: &Executor,
+    introduction: &Introduction,
+) -> Result<BTreeSet<PublicKey>, NodeFault> {
     let (tip, state) = ledger.state_with_tip();
     let mut keys: BTreeSet<PublicKey> = read_observers(state.as_ref())?.into_iter().collect();
     let sealers = executor.sealers(state.as_ref())?;
     let next = tip.number.saturating_add(1);
     for height in next..=next.saturating_add(u64::from(ledger.genesis().pipeline_depth)) {
         keys.extend(sealers.at(height).iter().map(|member| member.key));
+    }
+    if !keys.contains(&introduction.own) {
+        keys.extend(&introduction.introduced);
     }
     Ok(keys)
 }

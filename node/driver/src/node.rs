@@ -21,7 +21,7 @@ use crate::{
     checks::CheckPool,
     handle::{BLOCKS_BEHIND_MAX, Places, Shared},
     measures::GroupCounters,
-    network::NodeNetwork,
+    network::{Introduction, NodeNetwork},
     read_genesis, read_secret_key,
     run::{Running, channel, shown},
 };
@@ -183,7 +183,9 @@ impl Node {
         let node_key = key.public_key();
         let group = Group::new(&ledger, &executor, Signing::new(key), options)
             .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
-        let joined = network.as_ref().map(|network| network.join(&ledger, &executor)).transpose()?;
+        let introduced = config.network.introduced(genesis.suite);
+        let introduction = Introduction { own: node_key, introduced };
+        let joined = network.as_ref().map(|network| network.join(&ledger, &executor, &introduction)).transpose()?;
         let (line, inboxes) = joined.unzip();
         let (messages, receiver) = channel();
         let shared = Shared {
@@ -198,7 +200,7 @@ impl Node {
             calls: Arc::clone(&calls),
             checks: Arc::new(checks),
             line: line.clone(),
-            node_key,
+            introduction,
         };
         let group_handle = GroupHandle { shared: Arc::new(shared) };
         let tip = group_handle.ledger().tip();

@@ -172,7 +172,7 @@ fn run_write(handle: &GroupHandle, task: WriteTask) {
 fn open_to_members(handle: &GroupHandle) {
     let shared = &handle.shared;
     let Some(line) = &shared.line else { return };
-    match members(&shared.ledger, &shared.executor) {
+    match members(&shared.ledger, &shared.executor, &shared.introduction) {
         Ok(members) => line.set_members(members),
         // Whoever executes the next block meets the same fault, and says so.
         Err(fault) => tracing::error!(group = %handle.id(), %fault, "members_unknown"),

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use entente_client::keystore::Account;
 use entente_driver::{NodeConfig, read_genesis};
-use entente_types::ConsensusKind;
+use entente_network::Chain;
+use entente_types::{ConsensusKind, Suite};
 
 use super::{
     authorities, name,
@@ -49,7 +50,8 @@ pub(super) fn run(arguments: &AddArguments, output: Output) -> Result<(), Failur
     let number = next_number(&folders);
     let node_name = format!("node{number}");
     let folder = chain.join(&node_name);
-    let config = config(&node_name, number, &configs, arguments)?;
+    let mut config = config(&node_name, number, &configs, arguments)?;
+    config.network.introduced = introduced(&folders, genesis.suite)?;
     let key = Account::random(genesis.suite)?.key().clone();
     let id = hex::encode(key.public_key().as_bytes());
     write_node(&folder, &NewNode { name: &node_name, key: &key, genesis: &genesis, config }, &issuer)?;
@@ -62,6 +64,16 @@ pub(super) fn run(arguments: &AddArguments, output: Output) -> Result<(), Failur
              entente member add {id} --observer --account sealer0, or --sealer once it has the group's blocks"
         )
     })
+}
+
+/// The consensus keys of the nodes there are: the new one takes them for members until it knows better.
+fn introduced(folders: &[PathBuf], suite: Suite) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::with_capacity(folders.len());
+    for folder in folders {
+        let node = Chain::read(&folder.join("certs/node.pem"))?.node()?;
+        names.extend(node.key(suite).map(|key| hex::encode(key.as_bytes())));
+    }
+    Ok(names)
 }
 
 /// One above the greatest there is.
