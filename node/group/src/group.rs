@@ -138,11 +138,15 @@ impl Group {
         for checked in checked {
             let transaction = checked.as_ref().ok().map(|checked| Arc::clone(checked.transaction()));
             let result = checked.and_then(|checked| self.pool.admit(checked));
+            if let Ok(hash) = &result {
+                self.proposals.admitted(hash);
+            }
             admitted.extend(transaction.filter(|_| result.is_ok()));
             results.push(result);
         }
         effects.push(Effect::Answer { ticket, results });
         if !self.alone && !admitted.is_empty() {
+            self.filled();
             effects.push(Effect::Broadcast(Message::Transactions(admitted)));
         }
         self.drive(now, None, effects);

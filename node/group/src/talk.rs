@@ -39,8 +39,7 @@ impl Group {
                         self.proposals.admitted(&hash);
                     }
                 }
-                self.proposals.fill_from(&self.pool);
-                self.unfold();
+                self.filled();
             }
             Message::GetProposal { digest, .. } => {
                 let found = self.proposals.get(&digest).map(|held| Arc::clone(&held.proposal));
@@ -75,6 +74,12 @@ impl Group {
         if let Some((digest, unfolding)) = unfolding {
             self.proposals.unfold(digest, unfolding);
         }
+    }
+
+    /// Transactions were let into the pool: proposals may be whole or understood with them.
+    pub(crate) fn filled(&mut self) {
+        self.proposals.fill_from(&self.pool);
+        self.unfold();
     }
 
     /// Takes in what was brief and is understood now. What is not what was voted for is asked for as it is.
