@@ -35,8 +35,8 @@ impl Issuers {
     /// How OpenSSL makes a key, the root's first and then the agency's.
     fn key(self) -> [&'static str; 2] {
         match self {
-            Self::Rsa => ["-newkey rsa:2048", "-newkey rsa:3072"],
-            Self::Sm2 => ["-newkey ec -pkeyopt ec_paramgen_curve:SM2 -sm3"; 2],
+            Self::Rsa => ["RSA -pkeyopt rsa_keygen_bits:2048", "RSA -pkeyopt rsa_keygen_bits:3072"],
+            Self::Sm2 => ["EC -pkeyopt ec_paramgen_curve:SM2"; 2],
         }
     }
 
@@ -75,10 +75,16 @@ fn bless(issuers: Issuers, kept: &Path) {
     );
     fs::write(folder.join("node.cnf"), node).expect("written");
     let ([root, agency], [signs_root, signs_agency, signs_node]) = (issuers.key(), issuers.signs());
-    openssl(folder, &format!("req -new {root} -nodes -subj /O=Bank/CN=root -keyout root.key -out root.csr"));
+    let request = match issuers {
+        Issuers::Rsa => "req -new -sha256",
+        Issuers::Sm2 => "req -new -sm3",
+    };
+    openssl(folder, &format!("genpkey -algorithm {root} -out root.key"));
+    openssl(folder, &format!("{request} -subj /O=Bank/CN=root -key root.key -out root.csr"));
     let own = "x509 -req -in root.csr -signkey root.key -days 36500 -extfile authority.cnf -out root.pem";
     openssl(folder, &format!("{own} {signs_root}"));
-    openssl(folder, &format!("req -new {agency} -nodes -subj /O=Bank/CN=agency -keyout agency.key -out agency.csr"));
+    openssl(folder, &format!("genpkey -algorithm {agency} -out agency.key"));
+    openssl(folder, &format!("{request} -subj /O=Bank/CN=agency -key agency.key -out agency.csr"));
     let by = |issuer: &str| format!("-CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -days 36500");
     let agency = format!("x509 -req -in agency.csr {} {signs_agency}", by("root"));
     openssl(folder, &format!("{agency} -extfile authority.cnf -out agency.pem"));
