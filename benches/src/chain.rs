@@ -67,6 +67,11 @@ struct Status {
     nodes: Vec<RunningNode>,
 }
 
+#[derive(Deserialize)]
+struct Added {
+    node_id: String,
+}
+
 /// How long nodes may take to find one another.
 const TOGETHER_WAIT: Duration = Duration::from_secs(30);
 /// How long the slowest may take to reach the others.
@@ -161,6 +166,39 @@ impl ChainRun {
             }
             thread::sleep(Duration::from_millis(300));
         }
+    }
+
+    /// Adds a node that observes and starts it, with nothing but the genesis document: its place among the nodes.
+    pub(crate) fn add_observer(&mut self) -> Result<usize, WorkloadError> {
+        let chain = self.chain();
+        let added = self.entente(&["--json", "chain", "add", &chain, "--rpc-port", "0", "--p2p-port", "0"])?;
+        let added: Added = serde_json::from_slice(&added.stdout).map_err(|error| wrong(&error))?;
+        let key = self.folder().join("keys/consensus.key").display().to_string();
+        self.entente(&["account", "import", "sealer", "--file", &key])?;
+        let url = self.url()?.to_owned();
+        self.entente(&["member", "add", &added.node_id, "--observer", "--account", "sealer", "--rpc", &url])?;
+        self.up()?;
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// Stops a node, takes all that it has of the chain away, and starts it again.
+    pub(crate) fn begin_anew(&mut self, place: usize) -> Result<(), WorkloadError> {
+        let pid = self.nodes.get(place).and_then(|node| node.pid).ok_or_else(|| wrong(&"the node does not run"))?;
+        let stopped = Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        let deadline = Instant::now() + TOGETHER_WAIT;
+        while stopped.success() && Path::new(&format!("/proc/{pid}")).exists() {
+            if Instant::now() > deadline {
+                return Err(wrong(&"the node does not stop"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        fs::remove_dir_all(self.folder.path().join(format!("chain/node{place}/data")))?;
+        self.up()
+    }
+
+    /// The CPU seconds that a node's process has used.
+    pub(crate) fn cpu_seconds(&self, place: usize) -> f64 {
+        cpu_seconds(self.nodes.get(place).and_then(|node| node.pid))
     }
 
     /// Its nodes.

@@ -18,6 +18,7 @@ use tokio::{runtime::Runtime, sync::mpsc, time::timeout};
 use crate::{
     ChainRun, WorkloadError,
     chain::{RunningNode, wrong},
+    recoveries_per_second,
 };
 
 const GROUP: &str = "group1";
@@ -41,6 +42,9 @@ const STREAM_PAUSE: Duration = Duration::from_millis(20);
 /// For how many blocks a transaction is valid, and for how many batches that stays the same.
 const VALIDITY_BLOCKS: u64 = 500;
 const VALIDITY_TURNS: usize = 10;
+/// Seconds of load before a fresh node takes all of it in, and the accounts that it is between.
+const REPLAY_SECONDS: u32 = 20;
+const REPLAY_ACCOUNTS: u32 = 20_000;
 /// How long the stream runs before and after.
 const BEFORE: Duration = Duration::from_secs(3);
 const AFTER: Duration = Duration::from_secs(15);
@@ -243,6 +247,28 @@ async fn together(peers: &[Peer]) -> Result<u64, WorkloadError> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Transactions that a node without any block takes in from the others for each second of CPU that it uses, against V: one
+/// figure for each time that it begins anew.
+///
+/// # Errors
+/// The nodes fail.
+pub fn replay_of_a_fresh_node(binary: &Path, token: &Path, rounds: usize) -> Result<Vec<f64>, WorkloadError> {
+    let cores = std::thread::available_parallelism()?.get();
+    let mut chain = ChainRun::start(binary, 4)?;
+    let load = chain.load(token, REPLAY_SECONDS, REPLAY_ACCOUNTS)?;
+    let transactions = (load.committed + load.funded) as f64;
+    chain.rest()?;
+    let fresh = chain.add_observer()?;
+    let mut ratios = Vec::new();
+    for _ in 0..rounds {
+        let v = recoveries_per_second(cores, Duration::from_secs(2));
+        chain.begin_anew(fresh)?;
+        chain.rest()?;
+        ratios.push(transactions / chain.cpu_seconds(fresh) / v);
+    }
+    Ok(ratios)
 }
 
 /// Kills the node that proposes next while clients send, and measures the longest time between two blocks from then on, in

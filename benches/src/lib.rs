@@ -24,7 +24,7 @@ mod steps;
 mod workload;
 
 pub use chain::{ChainRun, LatencyFigures, LoadFigures};
-pub use consortium::{bytes_of_a_proposer, gap_without_a_proposer};
+pub use consortium::{bytes_of_a_proposer, gap_without_a_proposer, replay_of_a_fresh_node};
 pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};

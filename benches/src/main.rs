@@ -12,7 +12,7 @@ use std::{
 use entente_benches::{
     ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
     draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members,
-    measure_steps, median, recoveries_per_second,
+    measure_steps, median, recoveries_per_second, replay_of_a_fresh_node,
 };
 use entente_consensus::Sound;
 use entente_crypto::Suite;
@@ -62,6 +62,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             println!("{:.2?} s", gap_without_a_proposer(&target.join("release/entente"))?);
             return Ok(());
         }
+        Some("replay") => {
+            println!("{:.3?}", replay_of_a_fresh_node(&target.join("release/entente"), &token, ROUNDS)?);
+            return Ok(());
+        }
         Some("consortium") => {
             consortium(&target, &token, thread::available_parallelism()?.get())?.iter().for_each(print_row);
             return Ok(());
@@ -72,7 +76,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         Some(other) => {
-            return Err(format!("`{other}` is none of growth, load, bytes, gap, consortium, simulator, soak").into());
+            return Err(
+                format!("`{other}` is none of growth, load, bytes, gap, replay, consortium, simulator, soak").into()
+            );
         }
         None => {}
     }
@@ -182,6 +188,14 @@ fn consortium(target: &std::path::Path, token: &std::path::Path, cores: usize) -
         "[2] longest gap in commits when the proposer is killed, defaults, s",
         median(&mut gaps),
         "<= 3",
+    ));
+    let mut replays = replay_of_a_fresh_node(&target.join("release/entente"), token, ROUNDS)?;
+    println!("replays of a fresh node: {replays:.3?}");
+    rows.push(Row::new(
+        "[2] a fresh node replays blocks over the network, signatures verified again: transactions per second of one \
+         core used / V",
+        median(&mut replays),
+        ">= 0.60",
     ));
     Ok(rows)
 }

@@ -172,11 +172,11 @@ fn empty_blocks_are_asked_for_by_a_sealer_and_by_nobody_else() {
     assert_eq!((chain.get(key), period(&chain, 1)), (("0".into(), 0), None));
     assert_eq!(chain.set(1, key, "500"), -50_000);
     assert_eq!(chain.set(200, key, "500"), 1);
-    let from = chain.number() + DEPTH;
+    let from = chain.number() + 1;
     assert_eq!(chain.get(key), ("500".into(), from));
     assert_eq!((period(&chain, from - 1), period(&chain, from)), (None, Some(500)));
     assert_eq!(chain.set(200, key, "0"), 1);
-    let from = chain.number() + DEPTH;
+    let from = chain.number() + 1;
     assert_eq!((period(&chain, from - 1), period(&chain, from)), (Some(500), None));
 }
 

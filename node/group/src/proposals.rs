@@ -346,6 +346,10 @@ impl Proposals {
         };
         let proposal = &held.proposal;
         let most = ground.configuration.limits(question.height).map_or(0, |limits| limits.block_transactions as usize);
+        if proposal.transactions.is_empty() && question.height != certified + 1 {
+            // Whether an empty block is asked for is known once all below is certified; no honest member proposes it sooner.
+            return Verdict::Wait;
+        }
         let period = ground.configuration.empty_block_period_ms(question.height).ok().flatten();
         let empty = period.is_some_and(|period| proposal.timestamp_ms >= parent_ms.saturating_add(period));
         let rules = [

@@ -30,7 +30,7 @@ pub enum ConfigurationKey {
 /// From which height on a decision rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RulesFrom {
-    /// From the next block on: what only execution uses.
+    /// From the next block on: what is read when the deciding block has been executed.
     NextBlock,
     /// From as many blocks later as the pipeline is deep: what is read before the deciding block is executed.
     Pipeline,
@@ -142,7 +142,8 @@ impl ConfigurationKey {
                 minimum: 0,
                 maximum: 24 * 60 * 60 * 1_000,
                 condition: "0, or at least 100",
-                rules_from: RulesFrom::Pipeline,
+                // It is looked at where all below is certified, and a quiet chain would never come to a later height.
+                rules_from: RulesFrom::NextBlock,
             },
         }
     }
