@@ -33,7 +33,9 @@ const TRIES: usize = 20;
 /// Where one block is to have all transactions that come within a while: the least time between two proposals of a node,
 /// and that nobody wants another proposer meanwhile.
 const PATIENT: &[(&str, &str)] =
-    &[("interval_ms_min = 10", "interval_ms_min = 8000"), ("view_timeout_ms = 1000", "view_timeout_ms = 30000")];
+    &[("interval_ms_min = 10", "interval_ms_min = 5000"), ("view_timeout_ms = 1000", "view_timeout_ms = 30000")];
+/// How long until any node may propose at once, whoever proposed last.
+const FREE_AGAIN: Duration = Duration::from_millis(5_200);
 /// How long anything may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Transactions of the stream that runs while a node is killed: in a batch, and the time between two.
@@ -164,6 +166,8 @@ enum Made {
 
 async fn block_of_a_megabyte(peers: &[Peer], account: &Account) -> Result<Made, WorkloadError> {
     let first = peers.first().ok_or_else(|| wrong(&"there is no node"))?;
+    together(peers).await?;
+    tokio::time::sleep(FREE_AGAIN).await;
     let height = together(peers).await?;
     let all = signed(&first.group, account, height, BLOCK_BYTES)?;
     // Each node proposes one block, and then none for a while.
