@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use entente_consensus::{
-    Ballot, Certified, ConsensusFault, Engine, Identity, Input, Message, NewView, Output, Pbft, PbftOptions, Persist,
-    Prepared, Recovered, Report, SealerSet, ViewChange, Vote,
+    Ballot, Certified, ConsensusFault, Engine, Identity, Input, Message, MessageError, NewView, Output, Pbft,
+    PbftOptions, Persist, Prepared, Recovered, Report, SealerSet, ViewChange, Vote,
 };
 use entente_crypto::{Domain, SecretKey, Suite};
 use entente_types::{Certificate, CertificateVote, Hash, Header, Member, PublicKey, Version};
@@ -344,6 +344,21 @@ fn more_than_may_be_faulty_are_joined() {
     assert_eq!(seat.hear(Message::ViewChange(view_change(0, 5, vec![]))), [], "one may lie");
     let outputs = seat.hear(Message::ViewChange(view_change(3, 7, vec![])));
     assert_eq!(outputs, [Output::Report(Report::ViewChangeStarted { view: 5 })]);
+}
+
+/// A member three heights behind showed five prepared ones in a pipeline of three: nobody took its VIEW-CHANGE, and with
+/// another one dead the view never began.
+#[test]
+fn who_is_behind_may_show_more_prepared_than_the_pipeline_is_deep() {
+    let mut seat = Seat::new(2);
+    let shown = |count: u64| (1..=count).map(|height| prepared(ballot(0, height, DIGEST))).collect::<Vec<_>>();
+    let depth = PbftOptions::default().depth;
+    let outputs = seat.hear(Message::ViewChange(view_change(0, 2, shown(depth + 9))));
+    let refused = [Output::Report(Report::BadMessage { from: key(0), error: MessageError::Prepared })];
+    assert_eq!(outputs, refused, "no member sees so far");
+    seat.hear_all([view_change(0, 2, shown(depth + 8)), view_change(3, 2, vec![])].map(Message::ViewChange));
+    let outputs = seat.synced();
+    assert!(outputs.contains(&Output::Report(Report::ViewBegan { view: 2 })), "{outputs:?}");
 }
 
 #[test]

@@ -62,3 +62,9 @@ fn a_block_with_some_left_out_is_whole_with_what_it_has() {
         assert_eq!(run(seed).err(), None);
     }
 }
+
+/// A member that was behind showed more prepared heights in its VIEW-CHANGE than the pipeline is deep, and was not heard.
+#[test]
+fn a_member_that_is_behind_is_heard_in_a_view_change() {
+    assert_eq!(run(51_343).err(), None);
+}

@@ -6,7 +6,7 @@ use entente_crypto::Domain;
 use entente_types::{BlockNumber, Hash, PublicKey, Version};
 
 use super::{
-    Conduct, Pbft,
+    Conduct, LOOKAHEAD_HEIGHTS, Pbft,
     slot::{Origin, Standing},
 };
 use crate::{Ballot, Message, MessageError, NewView, Output, Prepared, Report, SealerSet, ViewChange, ViewRecord};
@@ -125,6 +125,12 @@ impl<C: Conduct> Pbft<C> {
         self.say(vec![Message::ViewChange(change)], Vec::new());
     }
 
+    /// The heights that a member may show as prepared. One that is behind sees others prepare above its own pipeline, and
+    /// must forget nothing of it, since it may have voted to commit it.
+    const fn shown_max(&self) -> u64 {
+        self.options.depth + LOOKAHEAD_HEIGHTS
+    }
+
     pub(super) fn verify_view_change(&mut self, change: &ViewChange) -> Result<bool, MessageError> {
         let View { number, active, .. } = self.view;
         let late = change.view < number || (change.view == number && active);
@@ -132,7 +138,7 @@ impl<C: Conduct> Pbft<C> {
         if late || known {
             return Ok(false);
         }
-        if change.prepared.len() as u64 > self.options.depth {
+        if change.prepared.len() as u64 > self.shown_max() {
             return Err(MessageError::Prepared);
         }
         self.identity.verify_view_change(&self.set, change).map(|()| true)
@@ -187,7 +193,7 @@ impl<C: Conduct> Pbft<C> {
         if new.view < self.view.number || (new.view == self.view.number && self.view.active) || new.view == 0 {
             return Ok(false);
         }
-        if new.changes.iter().any(|change| change.prepared.len() as u64 > self.options.depth) {
+        if new.changes.iter().any(|change| change.prepared.len() as u64 > self.shown_max()) {
             return Err(MessageError::Prepared);
         }
         self.identity.verify_new_view(&self.set, new).map(|()| true)
