@@ -68,9 +68,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
         Some("consortium") => {
             let mut rows = Vec::new();
-            let taken = consortium(&target, &token, thread::available_parallelism()?.get(), &mut rows);
+            let done = consortium(&target, &token, thread::available_parallelism()?.get(), &mut rows);
             rows.iter().for_each(print_row);
-            return Ok(taken?);
+            return Ok(done?);
         }
         Some("simulator") => {
             simulator()?.iter().for_each(print_row);
