@@ -276,21 +276,22 @@ impl NetworkConfig {
         if self.introduced.len() > INTRODUCED_MAX {
             return Some(("network.introduced", format!("{} entries", self.introduced.len())));
         }
-        let name = self.introduced.iter().find(|name| key_bytes(name).is_none());
+        let is_key = |name: &String| [Suite::Standard, Suite::Guomi].iter().any(|suite| key(*suite, name).is_some());
+        let name = self.introduced.iter().find(|name| !is_key(name));
         name.map(|name| ("network.introduced", format!("{name:?}")))
     }
 
     /// Those of `introduced` that are keys of this suite.
     pub(crate) fn introduced(&self, suite: Suite) -> BTreeSet<PublicKey> {
-        let keys = self.introduced.iter().filter_map(|name| key_bytes(name));
-        keys.filter_map(|bytes| PublicKey::from_bytes(suite, &bytes).ok()).collect()
+        self.introduced.iter().filter_map(|name| key(suite, name)).collect()
     }
 }
 
-/// The bytes of a node's name: its consensus key in hexadecimal digits.
-fn key_bytes(name: &str) -> Option<[u8; 64]> {
+/// The consensus key of this suite whose hexadecimal digits are a node's name.
+fn key(suite: Suite, name: &str) -> Option<PublicKey> {
     let mut bytes = [0; 64];
-    hex::decode_to_slice(name, &mut bytes).ok().map(|()| bytes)
+    hex::decode_to_slice(name, &mut bytes).ok()?;
+    PublicKey::from_bytes(suite, &bytes).ok()
 }
 
 /// How log lines look.

@@ -67,6 +67,14 @@ fn other_nodes_are_named_by_host_and_port() {
         let told = section(&format!("\npeers = [\"node0:1\", \"{peer}\"]"));
         assert!(told.starts_with(&format!("3: `network.peers` is \"{peer}\"; allowed is a list")), "{told}");
     }
+    // The generator of secp256k1 is a key; these are none of any suite, and a slip of the pen is not passed over.
+    let x = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let y = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+    assert_eq!(section(&format!("introduced = [\"{x}{y}\"]")), "accepted");
+    for name in [format!("{x}{x}"), format!("{x}{}", &y[1..]), format!("0x{x}{y}"), String::new()] {
+        let told = section(&format!("introduced = [\"{x}{y}\", \"{name}\"]"));
+        assert!(told.starts_with(&format!("2: `network.introduced` is \"{name}\"; allowed is a list")), "{told}");
+    }
     let told = section(&format!("peers = [{}]", "\"a:1\",".repeat(1_025)));
     assert!(told.starts_with("2: `network.peers` is 1025 entries; allowed is a list of at most 1024"), "{told}");
 }
