@@ -287,6 +287,34 @@ fn the_pipeline_judges_a_height_above_a_prepared_one_and_no_further_than_its_dep
     assert!(matches!(outputs[..], [Output::Commit { height: 1, .. }, ..]) && outputs.contains(&judge), "{outputs:?}");
 }
 
+/// What is committed above a height that a member holds no certificate of would be missing from its VIEW-CHANGE, which
+/// ends at the first gap: the next view could then begin with something else there.
+#[test]
+fn a_member_commits_from_the_lowest_height_up_and_shows_all_that_it_committed() {
+    let mut seat = Seat::new(0);
+    let (first, second) = (ballot(0, 1, DIGEST), ballot(0, 2, OTHER));
+    let hold = |seat: &mut Seat, height, digest| seat.step(Input::Held { height, digest });
+    // The votes of height 1 are lost on the way; those of height 2 come.
+    seat.hear_all([2, 3, 1].map(|member| prepare(member, second)));
+    hold(&mut seat, 2, OTHER);
+    assert_eq!(said(&seat.synced()), [], "there is a gap below");
+    seat.hear_all([2, 3].map(|member| prepare(member, first)));
+    assert_eq!(said(&seat.synced()), []);
+    seat.hear(prepare(1, first));
+    hold(&mut seat, 1, DIGEST);
+    let both = said(&seat.synced());
+    let commits: Vec<&Message> = both.iter().filter(|message| matches!(message, Message::Commit(_))).collect();
+    assert_eq!(commits, [&commit(0, first), &commit(0, second)], "the lower one first");
+    seat.hear_all([1, 2].map(|member| Message::ViewChange(view_change(member, 3, vec![]))));
+    let shown: Vec<u64> = said(&seat.synced())
+        .iter()
+        .filter_map(|message| if let Message::ViewChange(change) = message { Some(&change.prepared) } else { None })
+        .flatten()
+        .map(|prepared| prepared.ballot.height)
+        .collect();
+    assert_eq!(shown, [1, 2]);
+}
+
 #[test]
 fn a_timeout_starts_a_view_change_and_the_next_one_takes_twice_as_long() {
     let mut seat = Seat::new(2);

@@ -283,10 +283,12 @@ impl<C: Conduct> Pbft<C> {
     }
 
     /// "When prepared becomes true, the replica multicasts a COMMIT": here once the certificate, the proposal and its
-    /// transactions are on disk.
+    /// transactions are on disk, and never above a height that it has not voted to commit in this view. So its VIEW-CHANGE
+    /// shows the certificate of whatever it voted to commit: none lies above a gap.
     pub(super) fn try_commit(&mut self, height: BlockNumber) {
         let view = self.view.number;
         let Some(me) = self.me.filter(|_| self.view.active) else { return };
+        let lowest = height == self.certified + 1 || self.commit_voted(height.saturating_sub(1));
         let Some(slot) = self.slots.get_mut(&height) else { return };
         let Some(ballot) = slot.record.prepared.as_ref().map(|prepared| prepared.ballot) else { return };
         // One that has executed it votes in later views too: others may lack votes for it.
@@ -297,10 +299,19 @@ impl<C: Conduct> Pbft<C> {
         if !slot.held.contains(&ballot.digest) {
             return self.ask_to_hold(height, ballot.digest);
         }
+        if !lowest {
+            return;
+        }
         slot.commit_voted = Some((view, ballot.digest));
         slot.changed = true;
         let vote = self.identity.vote(me, Domain::PBFT_COMMIT, ballot);
         self.say(vec![Message::Commit(vote)], Self::bodies(height, ballot.digest));
+    }
+
+    /// Whether this member voted in this view to commit a height.
+    fn commit_voted(&self, height: BlockNumber) -> bool {
+        let voted = self.slots.get(&height).and_then(|slot| slot.commit_voted);
+        voted.is_some_and(|(view, _)| view == self.view.number)
     }
 
     /// What must be on disk with a vote: a prepared certificate that outlives a loss of power everywhere is proposed

@@ -78,7 +78,8 @@ impl View {
 /// What a view begins with: the paper's `min-s`, and the digests for the heights above it, its `O`.
 ///
 /// "The primary creates a new pre-prepare message for view v + 1 for each sequence number between min-s and max-s", with
-/// the digest prepared in the highest view. There is no gap, since a height is prepared only above a prepared one.
+/// the digest prepared in the highest view. No height that may be committed lies above a gap, since each member votes to
+/// commit from the lowest height up.
 fn beginning(set: &SealerSet, changes: &[ViewChange]) -> (BlockNumber, Vec<(BlockNumber, Hash)>) {
     let heights = changes.iter().filter_map(|change| change.certified.as_ref()).map(|certified| certified.height);
     let base = heights.max().unwrap_or_else(|| set.since.saturating_sub(1));
