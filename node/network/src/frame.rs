@@ -11,7 +11,7 @@ use parity_scale_codec::{Decode, DecodeAll as _, Encode};
 
 use crate::{
     Class,
-    limits::{COMPRESSED_FROM_BYTES, FRAME_TIMEOUT, GROUPS_MAX, READ_BYTES, message_bytes_max},
+    limits::{COMPRESSED_FROM_BYTES, EXPANSION_MAX, FRAME_TIMEOUT, GROUPS_MAX, READ_BYTES, message_bytes_max},
 };
 
 const HEAD_BYTES: usize = 7;
@@ -109,6 +109,7 @@ pub(crate) fn message(class: Class, group: u16, payload: &[u8]) -> Option<Arc<[u
     if payload.len() >= COMPRESSED_FROM_BYTES
         && let Ok(compressed) = zstd::bulk::compress(payload, LEVEL)
         && compressed.len() + 4 < payload.len()
+        && payload.len() <= compressed.len() * EXPANSION_MAX
     {
         let length = u32::try_from(payload.len()).ok()?.to_le_bytes();
         return Some(frame(kind::COMPRESSED, group, &[&length, &compressed]));
@@ -184,7 +185,8 @@ pub(crate) async fn read_message<P>(
     let mut announced = [0; 4];
     let rest = length.checked_sub(announced.len()).ok_or(FrameError::Form)?;
     stream.read_exact(&mut announced).await?;
-    let (plain, most) = (u32::from_le_bytes(announced) as usize, message_bytes_max(class));
+    let most = message_bytes_max(class).min(rest.saturating_mul(EXPANSION_MAX));
+    let plain = u32::from_le_bytes(announced) as usize;
     if plain > most {
         return Err(FrameError::Size { found: plain, most });
     }
@@ -291,15 +293,22 @@ mod tests {
                 assert!(matches!(found, Head::Message { group: 5, .. }) && read == Some(payload));
             }
         }
+        let digits: String = (0..200_000).map(|number: u32| number.to_string()).collect();
+        let compressed = message(Class::Sync, 5, digits.as_bytes()).expect("it fits");
+        assert!(compressed.len() < digits.len() / 2, "{} of {} bytes", compressed.len(), digits.len());
+        let read = read_bytes(Class::Sync, &compressed).expect("a frame").expect("not the end").1;
+        assert_eq!(read.as_deref(), Some(digits.as_bytes()));
         let zeros = message(Class::Sync, 5, &vec![0; 1 << 20]).expect("it fits");
-        assert!(zeros.len() < 1 << 12, "{} bytes", zeros.len());
+        assert_eq!(zeros.len(), HEAD_BYTES + (1 << 20), "what would shrink too much goes as it is");
         assert_eq!(message(Class::Consensus, 5, &vec![0; message_bytes_max(Class::Consensus) + 1]), None);
     }
 
     #[test]
     fn where_there_is_no_room_a_message_is_left_out_and_the_next_is_read() {
-        for size in [10, 1 << 20] {
-            let first = message(Class::Sync, 5, &vec![1; size]).expect("it fits");
+        let digits: String = (0..200_000).map(|number: u32| number.to_string()).collect();
+        for payload in [vec![1; 10], vec![1; 1 << 20], digits.into_bytes()] {
+            let size = payload.len();
+            let first = message(Class::Sync, 5, &payload).expect("it fits");
             let bytes = [&first[..], &ping()].concat();
             let stream = &mut &bytes[..];
             let Ok(Some(Head::Message { length, compressed, .. })) = block_on(head(Class::Sync, stream)) else {
@@ -331,7 +340,14 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![0; 40 << 20], 1).expect("compressed");
         let claim = |length: u32| frame(kind::COMPRESSED, 0, &[&length.to_le_bytes(), &bomb]);
         assert!(matches!(read_bytes(Class::Sync, &claim(40 << 20)), Err(FrameError::Size { .. })));
-        assert!(matches!(read_bytes(Class::Sync, &claim(1 << 20)), Err(FrameError::Form)));
+        assert!(matches!(read_bytes(Class::Sync, &claim((bomb.len() * EXPANSION_MAX) as u32)), Err(FrameError::Form)));
+        // Forty bytes that have sixteen million made room for: found by the fuzz target.
+        let most = (bomb.len() * EXPANSION_MAX) as u32;
+        let refused = read_bytes(Class::Sync, &claim(most + 1));
+        assert!(
+            matches!(refused, Err(FrameError::Size { most, .. }) if most == bomb.len() * EXPANSION_MAX),
+            "{refused:?}"
+        );
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub(crate) const STREAMS_TOO_MANY_MAX: u32 = 32;
 pub(crate) const READ_BYTES: usize = 64 << 10;
 /// From how many bytes on a message is compressed.
 pub(crate) const COMPRESSED_FROM_BYTES: usize = 1 << 10;
+/// How many times as long as it travels a message may be at most: what a peer sends must cost it something. What would be
+/// compressed better is sent as it is.
+pub(crate) const EXPANSION_MAX: usize = 64;
 /// The frames of a link itself that may wait to leave.
 pub(crate) const OWN_FRAMES_MAX: usize = 256;
 /// Groups of a node at most.
