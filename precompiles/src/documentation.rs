@@ -39,8 +39,8 @@ const ACCESS: &str = "
 
 Everybody may set a limit, as in FISCO BCOS while no permission is granted: permissions (0x1005) and governance (0x1008)
 are not there yet. Whoever can send a transaction can therefore lower the limits of the whole group; everybody can raise
-them again. `protocol_version` cannot be taken back, so only the account of a sealer's key may raise it, and only by a
-transaction or call of its own. Each change is told by the event `ConfigurationSet`.
+them again. `protocol_version` cannot be taken back, and what `empty_block_period_ms` asks for is written by every node: only
+the account of a sealer's key may set these two, and only by a transaction or call of its own. Each change is told by the event `ConfigurationSet`.
 ";
 
 const MEMBERS_TEXT: &str = "

@@ -140,7 +140,7 @@ fn look(folder: &Path, deep: bool, findings: &mut Vec<Finding>) {
         Err(failure) => findings.push(fault("process", failure.line())),
         Ok(None) => {
             findings.push(ok("process", "the node does not run"));
-            ledger(folder, &config, deep, findings);
+            ledger(folder, &config, &genesis, deep, findings);
         }
         Ok(Some(process)) => {
             findings.push(ok("process", format!("the node runs as process {}", process.pid)));
@@ -158,6 +158,9 @@ fn look(folder: &Path, deep: bool, findings: &mut Vec<Finding>) {
 
 /// Whether other nodes can be reached, and will let this one in.
 fn network(folder: &Path, config: &NodeConfig, genesis: &Genesis) -> Finding {
+    if config.network.address().is_none() && genesis.sealers.len() <= 1 {
+        return ok("network", "it listens for no other node, and needs none");
+    }
     if config.network.address().is_none() {
         let found =
             format!("{} has {} sealers, and this node listens for none", genesis.group_id, genesis.sealers.len());
@@ -265,13 +268,16 @@ fn open_files(config: &NodeConfig) -> Finding {
     }
 }
 
-fn ledger(folder: &Path, config: &NodeConfig, deep: bool, findings: &mut Vec<Finding>) {
+fn ledger(folder: &Path, config: &NodeConfig, genesis: &Genesis, deep: bool, findings: &mut Vec<Finding>) {
     if config.storage.engine == StorageEngine::Memory {
         let remedy = "set storage.engine = \"rocksdb\" in config.toml for a node that shall keep it";
         return findings.push(warning("ledger", "it is in memory, and gone when the node stops", remedy));
     }
-    if !folder.join("data").is_dir() {
-        return findings.push(ok("ledger", "there is none yet; the first start makes it"));
+    if !folder.join("data").join(genesis.group_id.as_str()).is_dir() {
+        return findings.push(ok(
+            "ledger",
+            "there is none; the next start makes it, and fetches the chain where there are other nodes",
+        ));
     }
     let opened = match verify::open(folder) {
         Ok(opened) => opened,
@@ -294,7 +300,7 @@ fn ledger(folder: &Path, config: &NodeConfig, deep: bool, findings: &mut Vec<Fin
         Err(failure) => fault("every block and row", failure.line()),
         Ok(verified) => match verified.fault {
             Some(message) => {
-                fault("every block and row", format!("{message}; put the folder aside and fetch the chain from peers"))
+                fault("every block and row", format!("{message}; fetch the chain from peers: entente node fetch"))
             }
             None => ok(
                 "every block and row",

@@ -7,8 +7,12 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use entente_driver::{LogConfig, LogFormat, Node, NodeConfig};
+use entente_driver::{
+    LogConfig, LogFormat, Node, NodeConfig, SetAside, StorageEngine, read_genesis, read_secret_key, set_data_aside,
+};
 use entente_rpc::{Server, serve};
+use entente_types::ConsensusKind;
+use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +33,22 @@ pub(crate) enum NodeCommand {
     /// Run one node in the foreground, until SIGTERM or an interrupt ends it.
     #[command(after_help = "Example:\n  entente node run --dir chain/node0")]
     Run(RunArguments),
+    /// Set a node's data aside, so that it fetches the chain from its peers when it is started.
+    #[command(
+        after_help = "Example:\n  entente node fetch --dir chain/node0\n  entente node fetch --dir chain/node0 --remove"
+    )]
+    Fetch(FetchArguments),
+}
+
+/// Which node, and what becomes of what it has.
+#[derive(Debug, Args)]
+pub(crate) struct FetchArguments {
+    /// The node's folder. The node must not run.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Remove the data, where there is no room for it beside what will be fetched.
+    #[arg(long)]
+    remove: bool,
 }
 
 /// Which node.
@@ -45,8 +65,10 @@ pub(crate) struct RunArguments {
 impl NodeCommand {
     /// Does it.
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
-        let Self::Run(arguments) = self;
-        run(&arguments, output)
+        match self {
+            Self::Run(arguments) => run(&arguments, output),
+            Self::Fetch(arguments) => fetch(&arguments, output),
+        }
     }
 }
 
@@ -77,6 +99,60 @@ fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     }
     tracing::info!("node_stopped");
     served
+}
+
+/// What `node fetch` did.
+#[derive(Serialize)]
+struct FetchLine {
+    group: String,
+    /// Where the data lies now; nothing where there is none any more.
+    aside: Option<PathBuf>,
+    node_id: String,
+    /// Whether the group began with this node as a sealer: it may be one still.
+    sealer: bool,
+}
+
+fn fetch(arguments: &FetchArguments, output: Output) -> Result<(), Failure> {
+    let folder = arguments.dir.as_path();
+    let config = NodeConfig::read(folder)?;
+    let genesis = read_genesis(folder)?;
+    let group = genesis.group_id.clone();
+    let refuse = |why: &str| Err(Failure::new(format!("{}: {why}", folder.display())));
+    if genesis.consensus == ConsensusKind::Solo {
+        return refuse(
+            "one node orders a solo chain alone: there is no other to fetch it from; restore a copy of `data`",
+        );
+    }
+    if config.storage.engine == StorageEngine::Memory {
+        return refuse("a node that keeps its data in memory fetches the chain at every start");
+    }
+    let key = read_secret_key(&folder.join("keys").join("consensus.key"), genesis.suite)?.public_key();
+    let _mark = RunningMark::take(folder)?;
+    let aside = match set_data_aside(folder, &group, arguments.remove) {
+        Ok(SetAside::At(path)) => Some(path),
+        Ok(SetAside::Removed | SetAside::None) => None,
+        Err(error) => return Err(Failure::new(format!("{error}; check the folder's owner and free space"))),
+    };
+    let line = FetchLine {
+        group: group.to_string(),
+        aside,
+        node_id: hex::encode(key.as_bytes()),
+        sealer: genesis.sealers.iter().any(|sealer| sealer.key == key),
+    };
+    output.show(&line, || {
+        let FetchLine { group, aside, node_id, .. } = &line;
+        let what = match aside {
+            Some(path) => format!("the data of {group} lies in {} now", path.display()),
+            None => format!("there is no data of {group} any more"),
+        };
+        format!(
+            "{what}\nstart the node, and it fetches the chain: entente node run --dir {}\n\
+             a sealer votes again once it was made an observer, and then, above the block that entente_status gives as \
+             silent_through, a sealer again:\n\
+             entente member add {node_id} --observer --account SEALER\nentente member add {node_id} --sealer --account SEALER",
+            folder.display()
+        )
+    })
 }
 
 /// One line that says where the node listens.

@@ -155,6 +155,57 @@ fn a_consortium_bears_what_happens_to_it() {
     }
 }
 
+/// A store is damaged, and its node fetches the chain again: silent first, since it does not know what it promised, and a
+/// sealer like any other once it was decided on anew.
+#[test]
+fn a_node_whose_data_is_damaged_fetches_it_and_seals_again() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain"][..], &ports].concat());
+    let _stops = StopsChain(&home);
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "all find one another", peers(&[3; 4]));
+    transfer(&home, &nodes, &[0, 1, 2, 3], "200");
+    let running = home.failure(&["node", "fetch", "--dir", "chain/node3"]);
+    assert!(running.contains("the node runs already"), "{running}");
+    let pid = nodes[3]["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    sleep(Duration::from_millis(300));
+    let current = home.path("chain/node3/data/group1/CURRENT");
+    std::fs::write(&current, "nothing\n").expect("damaged");
+    let refused = home.run(&["node", "run", "--dir", "chain/node3"]);
+    let refused = common::text(&refused.stderr);
+    assert!(refused.contains("fetch the chain from peers: entente node fetch"), "{refused}");
+
+    let fetched = home.json(&["node", "fetch", "--dir", "chain/node3"]);
+    let id = fetched["node_id"].as_str().expect("an identifier");
+    assert_eq!(fetched["sealer"], true);
+    let aside = std::path::PathBuf::from(fetched["aside"].as_str().expect("a path"));
+    assert_eq!(std::fs::read_to_string(home.path("").join(aside).join("CURRENT")).expect("it is kept"), "nothing\n");
+    home.json(&["chain", "up", "chain"]);
+    transfer(&home, &nodes, &[0, 1, 2], "200");
+    let nodes = until(&home, "it has the chain", agree(&[0, 1, 2, 3]));
+    assert_eq!(nodes[3]["role"], "silent");
+    let log = std::fs::read_to_string(home.path("chain/node3/node.log")).expect("a log");
+    assert!(log.contains("data_lost") && log.contains("SilentThrough"), "{log}");
+
+    home.json(&["account", "import", "sealer0", "--file", "chain/node0/keys/consensus.key"]);
+    let url = rpc(&nodes, &[0]).remove(0);
+    for role in ["--observer", "--sealer"] {
+        home.json(&["member", "add", id, role, "--account", "sealer0", "--rpc", &url]);
+        transfer(&home, &nodes, &[0, 1, 2], "100");
+    }
+    let nodes = until(&home, "it seals", |nodes| agree(&[0, 1, 2, 3])(nodes) && nodes[3]["role"] == "sealer");
+    // Three of the four, of which it is one, are enough.
+    let pid = nodes[1]["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    transfer(&home, &nodes, &[0, 2, 3], "200");
+    until(&home, "three agree", agree(&[0, 2, 3]));
+    home.json(&["chain", "down", "chain"]);
+    let verified = home.json(&["verify", "--dir", "chain/node3", "--replay"]);
+    assert_eq!((&verified["ok"], &verified["replay"]["ok"]), (&true.into(), &true.into()), "{verified}");
+}
+
 /// Two begin, a third one joins and stays alone; the fourth one knows of nobody but the two.
 #[test]
 fn a_node_joins_when_all_members_of_the_beginning_are_gone() {

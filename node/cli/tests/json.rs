@@ -50,6 +50,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("contract build", "the_object_of_a_build_is_one (here): it is built from this checkout"),
     ("chain add", "a_consortium_bears_what_happens_to_it (consortium.rs): a solo chain has one node"),
     ("demo", "make demo: it runs from the root of a checkout only; its failure is checked here"),
+    (
+        "node fetch",
+        "a_node_whose_data_is_damaged_fetches_it_and_seals_again (consortium.rs): a solo chain has no peers",
+    ),
     ("node run", "the_foreground_node_ends_cleanly_by_a_signal (contracts.rs): it does not end by itself"),
 ];
 
@@ -161,6 +165,7 @@ fn a_failure_is_one_object_too_and_one_line() {
         &["contract", "deploy", "nowhere.wasm", "--account", "nobody"],
         &["load", "--workload", "kv"],
         &["node", "run", "--dir", "nowhere"],
+        &["node", "fetch", "--dir", "nowhere"],
         &["verify", "--dir", "nowhere"],
         &["demo"],
     ];

@@ -68,6 +68,11 @@ fn members_are_listed_changed_and_refused_in_plain_words() {
         assert_eq!(home.run(arguments).status.code(), Some(2), "{arguments:?}");
     }
     home.json(&["chain", "down", "chain"]);
+    let alone = home.failure(&["node", "fetch", "--dir", "chain/node0"]);
+    assert!(
+        alone.contains("one node orders a solo chain alone") && home.path("chain/node0/data/group1").is_dir(),
+        "{alone}"
+    );
     let verified = home.json(&["verify", "--dir", "chain/node0", "--replay"]);
     assert_eq!((&verified["ok"], &verified["replay"]["ok"]), (&json!(true), &json!(true)));
 }

@@ -34,7 +34,7 @@ use entente_types::{BlockNumber, Certificate, Hash, PublicKey, Suite};
 
 pub use message::{Ballot, Certified, Checkpoint, Message, MessageError, NewView, Prepared, ViewChange, Vote};
 pub use pbft::{Conduct, Pbft, PbftOptions, Sound, planted};
-pub use record::{HeightRecord, Recovered, ViewRecord};
+pub use record::{HeightRecord, LossRecord, Recovered, ViewRecord};
 pub use sealers::SealerSet;
 pub use solo::Solo;
 
@@ -124,6 +124,11 @@ pub enum Input {
         from: PublicKey,
         /// What.
         message: Message,
+    },
+    /// This node, which lost what it promised, promised nothing above this height.
+    PromisedThrough {
+        /// The height.
+        height: BlockNumber,
     },
     /// A block came from a peer whole: the proposal with this digest is held, and comes to this header.
     Fetched {
@@ -224,6 +229,8 @@ pub struct Persist {
     pub ticket: u64,
     /// Where this node is, if it changed.
     pub view: Option<ViewRecord>,
+    /// Where that changed: through which height it may have promised what it does not know of.
+    pub loss: Option<LossRecord>,
     /// What it promised at heights, where that changed.
     pub heights: Vec<(BlockNumber, HeightRecord)>,
     /// Proposals that must be on disk with all their transactions.
@@ -273,6 +280,16 @@ pub enum Report {
         /// The height.
         height: BlockNumber,
     },
+    /// This node lost what it promised, and does not vote until other sealers are decided on above this height.
+    SilentThrough {
+        /// The height.
+        height: BlockNumber,
+    },
+    /// This node had lost what it promised, and votes again.
+    VotesAgain {
+        /// From this height on.
+        height: BlockNumber,
+    },
 }
 
 /// Why a node must not go on.
@@ -281,7 +298,8 @@ pub enum ConsensusFault {
     /// A quorum came to another header.
     #[error(
         "block {height} comes to header {found} on this node, but a quorum of the sealers certified {certified}: this \
-         node computes otherwise; stop it, compare releases and roots with the other members, and fetch the chain anew"
+         node computes otherwise; stop it, compare releases and roots with the other members, and fetch the chain \
+         anew: entente node fetch"
     )]
     Diverged {
         /// The height.
@@ -294,7 +312,8 @@ pub enum ConsensusFault {
     /// This node signed another header for this height before.
     #[error(
         "block {height} comes to header {found}, but this node signed {signed} for it before it was restarted: it signs \
-         one header for a height, ever; compare releases, and fetch the chain anew from peers"
+         one header for a height, ever; compare releases, and fetch the chain anew: entente node \
+         fetch"
     )]
     Signed {
         /// The height.
@@ -321,6 +340,8 @@ pub struct Position {
     pub timeout_ms: u64,
     /// Who proposes the next height, where that is known.
     pub proposer: Option<PublicKey>,
+    /// That this node lost what it promised: as a member it does not vote.
+    pub loss: Option<LossRecord>,
 }
 
 /// A consensus engine. A step never blocks and never fails: what cannot be is ignored.

@@ -33,11 +33,32 @@ pub struct HeightRecord {
     pub signed: Option<Hash>,
 }
 
+/// That a node lost what it promised, with its disk or by somebody's hand.
+///
+/// It says nothing in an epoch in which it may have promised something, but follows by blocks: it could vote against its
+/// own votes. It speaks again in an epoch that began above all that it promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct LossRecord {
+    /// The format's version.
+    pub version: Version<1>,
+    /// It promised nothing above this height; nothing while that is not known.
+    pub through: Option<BlockNumber>,
+}
+
+impl LossRecord {
+    /// Whether a node that lost its promises may speak in the epoch that began at this height.
+    pub fn speaks_in(&self, epoch: BlockNumber) -> bool {
+        self.through.is_some_and(|through| through < epoch)
+    }
+}
+
 /// What was found on disk at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovered {
     /// Where the node was.
     pub view: Option<ViewRecord>,
+    /// That what it promised before is lost.
+    pub loss: Option<LossRecord>,
     /// What it promised.
     pub heights: Vec<(BlockNumber, HeightRecord)>,
 }

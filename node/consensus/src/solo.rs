@@ -133,7 +133,7 @@ impl Engine for Solo {
 
     fn position(&self) -> Position {
         let proposer = Some(self.identity.key.public_key());
-        Position { certified: self.certified, epoch: 1, view: 0, active: true, timeout_ms: 0, proposer }
+        Position { certified: self.certified, epoch: 1, view: 0, active: true, timeout_ms: 0, proposer, loss: None }
     }
 }
 

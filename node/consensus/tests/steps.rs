@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use entente_consensus::{
-    Ballot, Certified, ConsensusFault, Engine, Identity, Input, Message, MessageError, NewView, Output, Pbft,
-    PbftOptions, Persist, Prepared, Recovered, Report, SealerSet, ViewChange, Vote,
+    Ballot, Certified, ConsensusFault, Engine, Identity, Input, LossRecord, Message, MessageError, NewView, Output,
+    Pbft, PbftOptions, Persist, Prepared, Recovered, Report, SealerSet, ViewChange, Vote,
 };
 use entente_crypto::{Domain, SecretKey, Suite};
 use entente_types::{Certificate, CertificateVote, Hash, Header, Member, PublicKey, Version};
@@ -451,7 +451,7 @@ fn what_was_voted_before_a_restart_binds() {
     seat.hear(pre_prepare(1, ballot(0, 1, DIGEST)));
     seat.judged(1, DIGEST);
     let heights = seat.asked.remove(0).heights;
-    let recovered = Recovered { view: None, heights };
+    let recovered = Recovered { heights, ..Recovered::default() };
     let mut again = Seat::of(2, set(), recovered);
     let twice = Output::Report(Report::Equivocation { member: key(1), height: 1 });
     let outputs = again.hear(pre_prepare(1, ballot(0, 1, OTHER)));
@@ -461,6 +461,40 @@ fn what_was_voted_before_a_restart_binds() {
     again.now = PbftOptions::default().view_timeout_ms / 2;
     let outputs = again.step(Input::Tick);
     assert!(said(&outputs).contains(&prepare(2, ballot(0, 1, DIGEST))), "it says again what it said: {outputs:?}");
+}
+
+/// Its votes and wishes of before are in the hands of others: it says nothing in the epochs in which it may have said
+/// something, and speaks in the first one that began above.
+#[test]
+fn who_lost_what_it_promised_is_silent_until_a_new_epoch_above_all_of_it() {
+    let lost = Recovered { loss: Some(LossRecord { version: Version, through: None }), ..Recovered::default() };
+    let mut seat = Seat::of(3, set(), lost.clone());
+    assert_eq!(seat.engine.position().loss, lost.loss);
+    let silent = |seat: &mut Seat, height: u64, sealers| {
+        // Whole blocks are all that it goes by.
+        let header = Hash([height as u8; 32]);
+        let outputs = seat.step(Input::Fetched { digest: DIGEST, certified: certified(height, header) });
+        assert_eq!(outputs, [Output::Execute { height, digest: DIGEST }]);
+        let outputs = seat.executed(height, header, sealers);
+        assert!(outputs.iter().any(|output| matches!(output, Output::Commit { .. })), "{outputs:?}");
+        said(&outputs)
+    };
+    let ballot = ballot(0, 1, DIGEST);
+    assert_eq!(seat.hear_all([pre_prepare(1, ballot), prepare(1, ballot), prepare(2, ballot)]), []);
+    seat.now = 100 * PbftOptions::default().view_timeout_ms;
+    assert_eq!(seat.step(Input::Tick), [], "it wants no view");
+    let told = seat.step(Input::PromisedThrough { height: 2 });
+    assert_eq!(told, [Output::Report(Report::SilentThrough { height: 2 })]);
+    assert_eq!(seat.step(Input::PromisedThrough { height: 9 }), [], "once");
+    let through_2 = LossRecord { version: Version, through: Some(2) };
+    assert_eq!(seat.asked.last().map(|persist| persist.loss), Some(Some(through_2)));
+    assert_eq!(silent(&mut seat, 1, set_since(2, &[1, 1, 1, 2])), []);
+    assert_eq!(seat.engine.position().loss, Some(through_2), "an epoch that begins at 2 is none above 2");
+    let mut again = Seat::of(3, set_since(3, &[1; 4]), Recovered { loss: Some(through_2), ..lost.clone() });
+    assert_eq!(again.engine.position().loss, None, "one that begins at 3 is");
+    assert_eq!(again.step(Input::PromisedThrough { height: 9 }), [], "it knows enough");
+    let unknown = Seat::of(3, set_since(3, &[1; 4]), lost);
+    assert!(unknown.engine.position().loss.is_some(), "as long as nothing is known it says nothing at all");
 }
 
 #[test]
@@ -476,7 +510,7 @@ fn one_header_is_signed_for_a_height_ever() {
     seat.asked.clear();
     seat.executed(1, HEADER, set());
     let heights = seat.asked.remove(0).heights;
-    let recovered = Recovered { view: None, heights };
+    let recovered = Recovered { heights, ..Recovered::default() };
     let mut again = Seat::of(2, set(), recovered);
     committed(&mut again);
     let outputs = again.executed(1, OTHER, set());

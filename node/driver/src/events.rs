@@ -56,7 +56,7 @@ const NOTHING: &str = "Nothing.";
 const CODE_FOLDER: &str = "Check the owner and the free space of `data/code.cache`. Nothing is lost: the contract is \
                            compiled anew.";
 const VERIFY: &str =
-    "Stop the node and run `entente verify`; restore the store from another copy where it finds a fault.";
+    "Stop the node and run `entente verify`; where it finds a fault, fetch the chain from peers: `entente node fetch`.";
 
 /// Every event, those that matter most first.
 pub const EVENTS: &[EventDescription] = &[
@@ -138,8 +138,9 @@ pub const EVENTS: &[EventDescription] = &[
         "consensus_report",
         "group, report",
         "Consensus has something to tell: a view was left or began, a member said two things, a message or proposal is one \
-         that no honest member sends, or a certificate is overdue.",
-        "Where it comes again and again, look at the member that it names, and at the connections to it.",
+         that no honest member sends, a certificate is overdue, or this node lost what it promised and does not vote.",
+        "Where it comes again and again, look at the member that it names, and at the connections to it. A certificate that is \
+         overdue: compare the members' state roots, with `entente chain status` or `entente_status`.",
     ),
     event(
         EventLevel::Warn,
@@ -151,7 +152,7 @@ pub const EVENTS: &[EventDescription] = &[
     event(
         EventLevel::Warn,
         "slow_subscriber_dropped",
-        "missed",
+        "why",
         "A subscriber did not read fast enough; it was told so, and its subscription has ended.",
         "Tell who runs it; it may subscribe again.",
     ),
@@ -168,6 +169,17 @@ pub const EVENTS: &[EventDescription] = &[
         "",
         "Some connections had not ended when the node stopped; they were cut.",
         NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
+        "data_lost",
+        "group, note",
+        "The node was in the group before, as the note beside its keys says, and its data is gone. It fetches the chain \
+         from its peers. If it is a sealer, it does not vote until other sealers were decided on, since it does not know \
+         what it promised.",
+        "Wait until the node has the group's blocks. For a sealer, make it an observer with `entente \
+         member add NODE_ID --observer` and, once the group is above the block that `entente_status` of the node gives \
+         as `silent_through`, a sealer again with `--sealer`. Where all nodes begin anew on purpose, remove the note of each.",
     ),
     event(
         EventLevel::Warn,

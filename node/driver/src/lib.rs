@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod begun;
 mod calls;
 mod checks;
 mod code_folder;
@@ -34,6 +35,7 @@ mod node;
 mod run;
 
 pub use admission::{ADMISSION_FILE, read_access_lists, write_access_lists};
+pub use begun::{SetAside, set_data_aside};
 pub use calls::CallError;
 pub use checks::ChecksHeld;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
-use entente_group::{Group, GroupError, OpenGroupError, Signing, open_with};
+use entente_group::{Group, GroupError, OpenGroupError, Signing, note_loss, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_network::NetworkError;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     CodeFolder, ConfigError, GroupHandle, NodeConfig, NodeHandle, StorageConfig, StorageEngine,
+    begun::Begun,
     calls::CallPool,
     checks::CheckPool,
     handle::{BLOCKS_BEHIND_MAX, Places, Shared},
@@ -100,6 +101,11 @@ pub fn open_engine(
             if store.repaired() {
                 tracing::warn!(%group, path = %path.display(), "store_log_cut");
             }
+            // Whoever begins a ledger here, the node must not vote as if it had promised nothing.
+            let begun = Begun::of(folder, group);
+            if begun.is_noted() && note_loss(&store)? {
+                tracing::warn!(%group, note = %begun.path().display(), "data_lost");
+            }
             Ok(Arc::new(store))
         }
     }
@@ -179,6 +185,12 @@ impl Node {
         let code_options = CodeOptions { vault, ..Default::default() };
         let (ledger, executor) = open_with(engine, &genesis, storage.ledger(), PROTOCOL_VERSIONS, &code_options)
             .map_err(|error| StartError::Open { group: id.clone(), error: Box::new(error) })?;
+        // No data outlives a node that keeps it in memory, and alone it contradicts nobody.
+        if storage.engine == StorageEngine::RocksDb && genesis.consensus != ConsensusKind::Solo {
+            let begun = Begun::of(folder, &id);
+            let what = || begun.path().display().to_string();
+            begun.note().map_err(|error| StartError::System { what: what(), error })?;
+        }
         let options = config.group();
         let node_key = key.public_key();
         let group = Group::new(&ledger, &executor, Signing::new(key), options)

@@ -14,8 +14,10 @@ use crate::{
     Group, GroupError, GroupOptions,
     catching_up::CatchingUp,
     chain::{Base, Chain},
+    loss::Promises,
     proposals::Proposals,
     remembered,
+    retelling::Retelling,
 };
 
 /// How signatures are made and read in a group. Nodes use their key and the suite.
@@ -123,10 +125,12 @@ impl Group {
             proposals,
             remembered: found.keys,
             catching_up: CatchingUp::new(options.sync, tip.number),
+            retelling: Retelling::default(),
             candidate: None,
             consensus_wake_at: None,
             status_at: 0,
             told_waiting: false,
+            promises: Promises::of(found.recovered.loss),
             block_at: None,
             told_due: 0,
             woken_for: None,

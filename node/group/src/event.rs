@@ -143,7 +143,7 @@ pub enum Halt {
         error: AppendError,
     },
     /// What consensus promises could not be written.
-    #[error("what consensus promises could not be written: {0}; see to the disk and start the node again")]
+    #[error("what consensus promises could not be written: {0}")]
     Persist(StorageError),
     /// Consensus went on with what is not here.
     #[error(

@@ -14,8 +14,10 @@ use crate::{
     begin::sealer_set,
     catching_up::CatchingUp,
     chain::{Begun, Chain, Ran},
+    loss::Promises,
     proposals::{Ground, Proposals, Question},
     remembered::{self, Keys, StoredProposal},
+    retelling::Retelling,
 };
 
 /// The bytes of transactions that go into one proposal.
@@ -38,12 +40,15 @@ pub struct Group {
     pub(crate) proposals: Proposals,
     pub(crate) remembered: Keys,
     pub(crate) catching_up: CatchingUp,
+    pub(crate) retelling: Retelling,
     /// The proposal that came with the message being looked at.
     pub(crate) candidate: Option<Arc<Proposal>>,
     pub(crate) consensus_wake_at: Option<u64>,
     /// When the others are told again how far this node is.
     pub(crate) status_at: u64,
     pub(crate) told_waiting: bool,
+    /// Whether it knows what it promised, or how far that went.
+    pub(crate) promises: Promises,
     /// When the last block was certified here, or this node began.
     pub(crate) block_at: Option<u64>,
     /// The height at which consensus was told last that a block is due.
@@ -115,7 +120,7 @@ impl Group {
 
     /// Asks to be woken when the first of all that waits is due.
     fn wake(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let others = [self.proposals.wake_at(), self.catching_up.wake_at(now.monotonic_ms)];
+        let others = [self.proposals.wake_at(), self.catching_up.wake_at(now.monotonic_ms), self.retelling.wake_at()];
         let status_at = Some(self.status_at).filter(|_| !self.alone);
         let due_at = self.due_at().filter(|_| self.told_due != self.next_height());
         let next = others.into_iter().chain([self.consensus_wake_at, status_at, due_at]).flatten().min();
@@ -133,13 +138,14 @@ impl Group {
         checked: Vec<Result<Checked, AdmissionError>>,
         effects: &mut Vec<Effect>,
     ) {
-        let mut admitted = Vec::new();
+        let (mut admitted, mut hashes) = (Vec::new(), Vec::new());
         let mut results = Vec::with_capacity(checked.len());
         for checked in checked {
             let transaction = checked.as_ref().ok().map(|checked| Arc::clone(checked.transaction()));
             let result = checked.and_then(|checked| self.pool.admit(checked));
             if let Ok(hash) = &result {
                 self.proposals.admitted(hash);
+                hashes.push(*hash);
             }
             admitted.extend(transaction.filter(|_| result.is_ok()));
             results.push(result);
@@ -147,6 +153,7 @@ impl Group {
         effects.push(Effect::Answer { ticket, results });
         if !self.alone && !admitted.is_empty() {
             self.filled();
+            self.retelling.told(now.monotonic_ms, hashes.into_iter());
             effects.push(Effect::Broadcast(Message::Transactions(admitted)));
         }
         self.drive(now, None, effects);
@@ -188,6 +195,7 @@ impl Group {
         let mut inputs: VecDeque<Input> = input.into_iter().collect();
         inputs.extend(self.news_of_waiting());
         inputs.extend(self.news_of_due(now));
+        inputs.extend(self.news_of_promises());
         while !self.halted {
             let Some(input) = inputs.pop_front() else {
                 inputs.extend(self.settle(now));
@@ -204,6 +212,7 @@ impl Group {
         if !self.halted {
             self.fetch_proposals(now, effects);
             self.catching_up.poll(now.monotonic_ms, effects);
+            self.tell_again(now, effects);
             self.tell_status(now, effects);
         }
     }
@@ -281,6 +290,9 @@ impl Group {
         self.remembered.forget_through(&mut batch, persist.forget_through);
         if let Some(view) = &persist.view {
             remembered::put_view(&mut batch, view);
+        }
+        if let Some(loss) = &persist.loss {
+            remembered::put_loss(&mut batch, loss);
         }
         for (height, record) in &persist.heights {
             self.remembered.height(&mut batch, *height, record);

@@ -5,20 +5,22 @@
 //! | `0` | [`ViewRecord`] |
 //! | `1`, height | [`HeightRecord`] |
 //! | `2`, height, digest | the proposal with its transactions |
+//! | `3` | [`LossRecord`] |
 //!
 //! Heights are big-endian. What is at or below the ledger's tip is removed with the next write.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use entente_consensus::{HeightRecord, Recovered, ViewRecord};
+use entente_consensus::{HeightRecord, LossRecord, Recovered, ViewRecord};
 use entente_ledger::Ledger;
-use entente_storage::{Batch, Column, Durability, StorageError};
+use entente_storage::{Batch, Column, Durability, Engine, StorageError};
 use entente_types::{BlockNumber, Hash, Proposal, Transaction, Version};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 
 const VIEW: u8 = 0;
 const HEIGHT: u8 = 1;
 const PROPOSAL: u8 = 2;
+const LOSS: u8 = 3;
 /// How many keys one read brings.
 const PAGE: usize = 256;
 
@@ -38,8 +40,8 @@ pub enum RememberedError {
     Storage(#[from] StorageError),
     /// A record does not decode.
     #[error(
-        "what consensus remembers is damaged at key {key}: this node cannot know what it promised; put its folder aside \
-         and fetch the chain from peers"
+        "what consensus remembers is damaged at key {key}: this node cannot know what it promised; fetch the chain from \
+         its peers with: entente node fetch"
     )]
     Damaged {
         /// The key, in hexadecimal digits.
@@ -108,6 +110,26 @@ pub(crate) fn put_view(batch: &mut Batch, record: &ViewRecord) {
     batch.put(Column::Consensus, &[VIEW], &record.encode());
 }
 
+pub(crate) fn put_loss(batch: &mut Batch, record: &LossRecord) {
+    batch.put(Column::Consensus, &[LOSS], &record.encode());
+}
+
+/// Where a store holds no ledger yet, notes in it that what this node promised is lost. To be called where a group's
+/// ledger is about to be begun in the store of a node that has been in it before; the node then follows the group's
+/// blocks and does not vote until that is safe. Whether it was noted.
+///
+/// # Errors
+/// The store fails.
+pub fn note_loss(engine: &dyn Engine) -> Result<bool, StorageError> {
+    if Ledger::is_begun(engine)? {
+        return Ok(false);
+    }
+    let mut batch = Batch::new();
+    put_loss(&mut batch, &LossRecord { version: Version, through: None });
+    engine.write(batch, Durability::Synced)?;
+    Ok(true)
+}
+
 /// What an engine of this ledger's group has to take up again.
 ///
 /// # Errors
@@ -138,6 +160,10 @@ fn take_up(found: &mut Found, key: &[u8], mut value: &[u8]) -> Option<()> {
     let (kind, rest) = key.split_first()?;
     if *kind == VIEW {
         found.recovered.view = Some(ViewRecord::decode_all(&mut value).ok()?);
+        return Some(());
+    }
+    if *kind == LOSS {
+        found.recovered.loss = Some(LossRecord::decode_all(&mut value).ok()?);
         return Some(());
     }
     let height = BlockNumber::from_be_bytes(*rest.first_chunk::<8>()?);

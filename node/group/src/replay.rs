@@ -71,7 +71,7 @@ pub enum ReplayError {
         fault: NodeFault,
     },
     /// The ledger names a tip that is not there.
-    #[error("the header of the tip, block {0}, is missing; put the folder aside and fetch the chain from peers")]
+    #[error("the header of the tip, block {0}, is missing; fetch the chain from peers: entente node fetch")]
     NoTip(BlockNumber),
     /// It could not be written.
     #[error(transparent)]

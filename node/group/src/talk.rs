@@ -94,6 +94,14 @@ impl Group {
         }
     }
 
+    /// Tells the others again what this node's own clients sent and waits for long.
+    pub(crate) fn tell_again(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let due = self.retelling.due(now.monotonic_ms, &self.pool);
+        if !due.is_empty() {
+            effects.push(Effect::Broadcast(Message::Transactions(due)));
+        }
+    }
+
     /// Tells the others how far this node is: after each block, and from time to time, since messages are lost.
     pub(crate) fn tell_status(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.alone && self.status_at <= now.monotonic_ms {

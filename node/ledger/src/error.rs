@@ -12,8 +12,8 @@ pub enum ReadError {
     Storage(#[from] StorageError),
     /// A value is not what was written.
     #[error(
-        "the ledger is damaged in column {column} at key {key}: {message}; put the folder aside and fetch the chain \
-         from peers",
+        "the ledger is damaged in column {column} at key {key}: {message}; fetch the chain from peers: \
+         entente node fetch",
         column = column.name()
     )]
     Damaged {
@@ -86,8 +86,8 @@ pub enum OpenError {
     },
     /// What is stored about the tip contradicts itself.
     #[error(
-        "the ledger is damaged at its tip, block {number}: its {what} is {found}, its header says {expected}; put the \
-         folder aside and fetch the chain from peers"
+        "the ledger is damaged at its tip, block {number}: its {what} is {found}, its header says {expected}; \
+         fetch the chain from peers: entente node fetch"
     )]
     Tip {
         /// The tip's height.

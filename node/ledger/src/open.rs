@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entente_crypto::{Hash, LtHash};
 use entente_state::KEY_BYTES_MAX;
-use entente_storage::{Batch, Column, Durability, Engine, Snapshot};
+use entente_storage::{Batch, Column, Durability, Engine, Snapshot, StorageError};
 use entente_types::{BlockNumber, Genesis, Header, Receipt, SealerHistory, sealers_hash};
 use parity_scale_codec::Decode;
 
@@ -61,6 +61,14 @@ impl Ledger {
         engine.write(batch, Durability::Synced).map_err(ReadError::from)?;
         let published = Published { tip, history_floor: 0, commitment, snapshot: engine.snapshot() };
         Ok(Self::new(engine, genesis, options, published))
+    }
+
+    /// Whether a store holds a ledger, of whatever group.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn is_begun(engine: &dyn Engine) -> Result<bool, StorageError> {
+        Ok(engine.get(Column::Meta, META_FORMAT)?.is_some())
     }
 
     /// Opens the ledger of this group. What it reads does not grow with the number of blocks.

@@ -20,7 +20,7 @@ writes it again.
 A node answers JSON-RPC 2.0 over HTTP (`POST /`) and WebSocket on one port, `rpc.listen` in `config.toml`.
 `POST /g/GROUP`, and a WebSocket there, speak for one group. Parameters are a list; unknown and malformed ones are
 refused with error -32602, which names them. Web pages of other places may ask only if `rpc.cors_origins` names them.
-`GET /health` answers 200 while every group of the node follows its chain, 503 otherwise;
+`GET /health` answers 200 while no group of the node has halted, 503 otherwise;
 `GET /metrics` answers in Prometheus' text format. Methods without a prefix are FISCO BCOS 2's, with its shapes:
 numbers in answers are hexadecimal strings, the first parameter is the group. Subscriptions need WebSocket.
 

@@ -37,6 +37,10 @@ struct StatusView<'a> {
     transaction_count: u64,
     pool: PoolView,
     role: &'static str,
+    /// Where the node lost what it promised: the height above which other sealers must have been decided on before it
+    /// votes, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_through: Option<BlockNumber>,
     healthy: bool,
     halted: Option<&'a str>,
     node: &'a str,
@@ -74,10 +78,12 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
             bytes_max: status.pool_limits.bytes,
         },
         role: match (group.is_sealer(), group.is_observer()) {
+            (true, _) if status.position.loss.is_some() => "silent",
             (true, _) => "sealer",
             (false, true) => "observer",
             (false, false) => "free",
         },
+        silent_through: status.position.loss.and_then(|loss| loss.through),
         healthy: status.halted.is_none(),
         halted: status.halted.as_deref(),
         node: context.name(),

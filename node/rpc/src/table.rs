@@ -39,7 +39,8 @@ pub(crate) static METHODS: &[Method] = &[
         result: "{group, chain_id, ethereum_chain_id, genesis_hash, suite, height, hash, state_root, \
                  transaction_count, pool: {transactions, bytes, transactions_max, bytes_max}, role, healthy, \
                  halted, node, node_version, peers, view, view_active, next_proposer, consensus, limits, compilations}",
-        documentation: "How the node and the group are.",
+        documentation: "How the node and the group are. The role `silent` is that of a sealer that lost its data and does \
+                        not vote; `silent_through` is then the height above which it must be made a sealer anew.",
         example: "[\"group1\"]",
         handler: Handler::Direct(reading::status),
     },

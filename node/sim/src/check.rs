@@ -147,6 +147,11 @@ impl Checker {
         Ok(true)
     }
 
+    /// A node lost its disk: it may come back with less than it told of.
+    pub(crate) fn forgets(&mut self, node: usize) {
+        self.told.remove(&node);
+    }
+
     /// A node is back, with this at its tip.
     pub(crate) fn restarted(&self, node: usize, tip: BlockNumber, hash: Hash) -> Result<(), Violation> {
         let told = self.told.get(&node).copied().unwrap_or(0);

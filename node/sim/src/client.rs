@@ -168,6 +168,23 @@ impl Clients {
         transaction
     }
 
+    /// Makes a sealer an observer, or an observer a sealer again: signed with another's sealing key.
+    pub(crate) fn renew_member(
+        &mut self,
+        now_ms: u64,
+        height: BlockNumber,
+        member: usize,
+        seals: bool,
+        numbers: &mut Numbers,
+    ) -> Arc<Transaction> {
+        let signature = if seals { "addSealer(string)" } else { "addObserver(string)" };
+        let input = call(signature, &[&hex::encode(public_key(member).as_bytes())]);
+        let key = (member + 1 + numbers.place(3)) % 4;
+        let transaction = self.sign_with(key, height, Some(native(0x1003)), input);
+        self.await_news(now_ms, &transaction);
+        transaction
+    }
+
     /// Waits to be told of a transaction.
     fn await_news(&mut self, now_ms: u64, transaction: &Arc<Transaction>) {
         let hash = transaction.hash(Suite::Standard);

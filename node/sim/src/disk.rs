@@ -20,6 +20,11 @@ impl SimulatedDisk {
     pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
     }
+
+    /// Whether they do.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
 }
 
 impl Reader for SimulatedDisk {
@@ -38,7 +43,7 @@ impl Engine for SimulatedDisk {
     }
 
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StorageError> {
-        if self.full.load(Ordering::Relaxed) {
+        if self.is_full() {
             return Err(StorageError::Write { path: "simulated".into(), message: "no space left on device".into() });
         }
         self.memory.write(batch, durability)

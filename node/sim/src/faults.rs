@@ -3,6 +3,7 @@
 use entente_consensus::Conduct;
 
 use crate::{
+    Death,
     check::Violation,
     world::{Happening, World},
 };
@@ -14,7 +15,7 @@ pub(crate) enum Fault {
     Crash { machine: usize, for_ms: u64 },
     /// It comes back.
     Restart { machine: usize },
-    /// A node is lost for good, and all others lose their power.
+    /// A node's disk is lost, with or without the node, and all others lose their power.
     Death { machine: usize },
     /// Nothing gets from one of the first to one of the second, and perhaps back.
     Partition { from: Vec<usize>, to: Vec<usize>, both_ways: bool, for_ms: u64 },
@@ -59,7 +60,7 @@ impl<C: Conduct> World<C> {
             let at = self.numbers.between(500, calm_at);
             self.at(at * 1000, Happening::Fault(fault));
         }
-        if self.setup.dies {
+        if self.setup.death.is_some() {
             let honest: Vec<usize> = (0..machines).filter(|place| self.machines[*place].honest()).collect();
             let machine = honest[self.numbers.place(honest.len())];
             let at = self.numbers.between(2_000, calm_at);
@@ -78,7 +79,7 @@ impl<C: Conduct> World<C> {
 
     fn restart(&mut self, machine: usize) -> Result<(), Violation> {
         let one = &self.machines[machine];
-        if one.group.is_none() && !one.dead { self.start(machine) } else { Ok(()) }
+        if one.group.is_none() && !one.dead && one.can_start() { self.start(machine) } else { Ok(()) }
     }
 
     pub(crate) fn go_wrong(&mut self, fault: Fault) -> Result<(), Violation> {
@@ -90,13 +91,19 @@ impl<C: Conduct> World<C> {
             }
             Fault::Restart { machine } => return self.restart(machine),
             Fault::Death { machine } => {
-                self.statistics.deaths += 1;
                 for other in 0..self.machines.len() {
                     self.crash(other);
                     let for_ms = self.numbers.between(100, 1_500);
                     self.at(for_ms * 1000, later(Fault::Restart { machine: other }));
                 }
-                self.machines[machine].dead = true;
+                self.statistics.deaths += 1;
+                if self.setup.death == Some(Death::Disk) {
+                    self.machines[machine].lose_disk()?;
+                    self.checker.forgets(machine);
+                    self.emptied = Some(machine);
+                } else {
+                    self.machines[machine].dead = true;
+                }
             }
             Fault::Partition { from, to, both_ways, for_ms } if !self.calm => {
                 for left in &from {

@@ -34,7 +34,7 @@ use entente_types::BlockNumber;
 pub use check::Violation;
 pub use keys::Keys;
 pub use numbers::Numbers;
-pub use setup::{Behaviour, Setup};
+pub use setup::{Behaviour, Death, Setup};
 pub use statistics::Statistics;
 pub use sweep::{Sweep, sweep};
 use world::World;

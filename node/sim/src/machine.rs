@@ -5,12 +5,12 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_consensus::{Conduct, Engine as Consensus, Pbft};
 use entente_executor::{CodeOptions, Executor};
 use entente_group::{
-    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, open_with,
+    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, note_loss, open_with,
     pbft_options, recovered, sealer_sets,
 };
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_ledger::{HistoryRetention, Ledger, LedgerOptions};
-use entente_types::Genesis;
+use entente_types::{Genesis, PublicKey};
 
 use crate::{Behaviour, Keys, byzantine::Mischief, check::Violation, disk::SimulatedDisk};
 
@@ -110,6 +110,27 @@ impl Machine {
             .map_err(|error| wrong(&error))?;
         self.group = Some(group);
         Ok(())
+    }
+
+    /// Whether there is a ledger on its disk, or room for a new one.
+    pub(crate) fn can_start(&self) -> bool {
+        !self.disk.is_full() || Ledger::is_begun(&self.disk).unwrap_or(false)
+    }
+
+    /// Whether it is a sealer by its own state, and does not vote.
+    pub(crate) fn is_silent(&self, key: &PublicKey) -> bool {
+        let sealers = self.executor.sealers(self.ledger.state().as_ref());
+        let seals = sealers.is_ok_and(|sealers| sealers.last().sealers.iter().any(|member| member.key == *key));
+        seals && self.group.as_ref().is_some_and(|group| group.position().loss.is_some())
+    }
+
+    /// Its disk is lost; the new one has nothing but the note that the node was in the group before.
+    pub(crate) fn lose_disk(&mut self) -> Result<(), Violation> {
+        self.disk = SimulatedDisk::default();
+        match note_loss(&self.disk) {
+            Ok(true) => Ok(()),
+            other => Err(Violation(format!("a loss is not noted: {other:?}"))),
+        }
     }
 
     /// The power is gone. What the disk was at work on may have happened.

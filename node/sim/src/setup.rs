@@ -47,6 +47,15 @@ impl Behaviour {
     ];
 }
 
+/// What is lost for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// The node.
+    Node,
+    /// Its disk: it comes back with an empty one, and is made an observer and a sealer again.
+    Disk,
+}
+
 /// A simulation's shape.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -64,8 +73,8 @@ pub struct Setup {
     pub thorough: bool,
     /// The behaviour of each Byzantine node, by its place.
     pub byzantine: Vec<(usize, Behaviour)>,
-    /// Whether a node that told of blocks is lost for good while all others lose their power.
-    pub dies: bool,
+    /// What is lost of a node that told of blocks, while all others lose their power.
+    pub death: Option<Death>,
     /// How many messages in a thousand are lost, and come twice.
     pub loss_per_mille: u64,
     /// See above.
@@ -138,7 +147,7 @@ impl Setup {
             depth: numbers.between(1, 3) as u32,
             thorough: numbers.per_mille(10),
             byzantine,
-            dies,
+            death: dies.then_some(if seed % 2 == 1 { Death::Disk } else { Death::Node }),
             loss_per_mille: [0, 10, 80][rough as usize],
             duplicate_per_mille: [0, 10, 50][rough as usize],
             delay_ms_max: [5, 30, 120][rough as usize],
@@ -163,7 +172,7 @@ impl Setup {
             depth: numbers.between(1, 3) as u32,
             thorough: false,
             byzantine: liar.map(|liar| (numbers.place(4), liar)).into_iter().collect(),
-            dies: false,
+            death: None,
             loss_per_mille: 20,
             duplicate_per_mille: 20,
             delay_ms_max: 60,
@@ -186,7 +195,7 @@ impl Setup {
             spares: 0,
             thorough: false,
             byzantine: vec![(numbers.place(4), liar)],
-            dies: false,
+            death: None,
             loss_per_mille: 250,
             delay_ms_max: 60,
             faults: (0, 3),
@@ -201,7 +210,7 @@ impl Setup {
             weights: vec![1; 4],
             spares: 0,
             byzantine: Vec::new(),
-            dies: true,
+            death: Some(Death::Node),
             faults: (0, 3),
             slow: true,
             // The one that dies may have written what is still on its way to the disks of all others.

@@ -49,8 +49,12 @@ statistics! {
     views_begun,
     /// Nodes that lost their power with writes that were not synced, and came back.
     amnesiac_restarts,
-    /// Nodes that were lost for good.
+    /// Disks that were lost, most of them with their nodes.
     deaths,
+    /// Nodes that came back with an empty disk and did not vote.
+    silences,
+    /// Times that such a node, made a sealer again, voted.
+    silences_ended,
     /// Two proposals for one height and view.
     equivocations,
     /// Headers signed that nothing comes to.
@@ -98,6 +102,7 @@ impl Statistics {
             ("membership_changes", self.membership_changes),
             ("empty_blocks", self.empty_blocks),
             ("full_disks", self.full_disks),
+            ("silences_ended", self.silences_ended),
             ("partitions_healed", self.partitions_healed),
             ("blocks_fetched_with_some_left_out", self.blocks_fetched_with_some_left_out),
             ("briefs_confused", self.briefs_confused),

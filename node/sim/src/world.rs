@@ -51,6 +51,8 @@ pub(crate) struct World<C: Conduct> {
     pub(crate) clients: Clients,
     /// From which machine to which nothing gets through.
     pub(crate) blocked: Vec<(usize, usize)>,
+    /// The node that came back with an empty disk.
+    pub(crate) emptied: Option<usize>,
     pub(crate) calm: bool,
     /// Whether clients send no more.
     pub(crate) quiet: bool,
@@ -99,6 +101,7 @@ impl<C: Conduct> World<C> {
             statistics: Statistics { seeds: 1, weighted, twins: twins as u64, ..Statistics::default() },
             checker,
             blocked: Vec::new(),
+            emptied: None,
             calm: false,
             quiet: false,
             log: std::env::var_os("ENTENTE_SIM_LOG").is_some(),
@@ -224,6 +227,8 @@ impl<C: Conduct> World<C> {
                 match report {
                     Report::ViewChangeStarted { .. } => self.statistics.view_changes += 1,
                     Report::ViewBegan { .. } => self.statistics.views_begun += 1,
+                    Report::SilentThrough { .. } => self.statistics.silences += 1,
+                    Report::VotesAgain { .. } => self.statistics.silences_ended += 1,
                     _ => {}
                 }
             }
@@ -432,6 +437,12 @@ impl<C: Conduct> World<C> {
         let mut batch = self.clients.batch(now_ms, height, &self.setup, &mut self.numbers);
         if (self.setup.spares > 0 || self.setup.weighted()) && self.numbers.per_mille(60) {
             batch.push(self.clients.change_members(now_ms, height, &self.setup, &mut self.numbers));
+        }
+        if let Some(emptied) = self.emptied.filter(|_| self.numbers.per_mille(100)) {
+            // What its operator does once it has the chain.
+            let key = self.machines[emptied].key;
+            let silent = self.machines[emptied].is_silent(&public_key(key));
+            batch.push(self.clients.renew_member(now_ms, height, key, !silent, &mut self.numbers));
         }
         let one = &self.machines[machine];
         let (life, Some(group)) = (one.life, one.group.as_ref()) else { return Ok(()) };

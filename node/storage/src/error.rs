@@ -22,7 +22,7 @@ pub enum StorageError {
         columns: String,
     },
     /// What lies on disk is not what was written.
-    #[error("the store {path} is damaged in {place}: {message}; put the folder aside and fetch the chain from peers")]
+    #[error("the store {path} is damaged in {place}: {message}; fetch the chain from peers: entente node fetch")]
     Corruption {
         /// The store's folder.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum StorageError {
     /// Something that was synced is not there.
     #[error(
         "the store {path} ends with write {found}, but write {synced} was synced: a file of it was removed, cut short or \
-         replaced by an older one; bring the file back, or put the folder aside and fetch the chain from peers"
+         replaced by an older one; bring the file back, or fetch the chain from peers: entente node fetch"
     )]
     Missing {
         /// The store's folder.

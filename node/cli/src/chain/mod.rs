@@ -87,15 +87,26 @@ pub(crate) fn name(folder: &Path) -> String {
 fn up(chain: &Path, output: Output) -> Result<(), Failure> {
     let mut nodes = Vec::new();
     let mut text = String::new();
+    let mut failed = None;
     for folder in node_folders(chain)? {
         let waiting = Progress::waiting(&format!("starting {}", name(&folder)));
         let started = processes::start(&folder);
         drop(waiting);
-        let started = started?;
+        let started = match started {
+            Ok(started) => started,
+            // The others are needed all the more.
+            Err(failure) => {
+                failed.get_or_insert(failure);
+                continue;
+            }
+        };
         let (name, rpc) = (name(&folder), format!("http://{}", started.address));
         let how = if started.was_running { "runs already" } else { "is up" };
         writeln!(text, "{name} {how} at {rpc} (process {})", started.pid)?;
         nodes.push(serde_json::json!({ "name": name, "rpc": rpc, "pid": started.pid }));
+    }
+    if let Some(failure) = failed {
+        return Err(failure);
     }
     output.show(&serde_json::json!({ "nodes": nodes }), || text)
 }

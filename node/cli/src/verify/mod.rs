@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &VerifyArguments, output: Output) -> Result<(), Fai
         None => Ok(()),
         Some(fault) => {
             let place = arguments.dir.display();
-            Err(Failure::new(format!("{place}: {fault}; put the folder aside and fetch the chain from peers")))
+            Err(Failure::new(format!("{place}: {fault}; fetch the chain from peers: entente node fetch")))
         }
     }
 }

@@ -124,7 +124,7 @@ impl<C: Conduct> Pbft<C> {
         if set.since == self.set.since {
             return;
         }
-        self.me = set.place(&self.identity.key.public_key());
+        self.take_place(&set);
         self.view = View::first(&set);
         self.sets.retain(|since, _| *since >= set.since);
         self.set = set;

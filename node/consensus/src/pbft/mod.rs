@@ -26,6 +26,7 @@
 mod checkpoint;
 mod conduct;
 mod liveness;
+mod loss;
 mod ordering;
 mod slot;
 mod view_change;
@@ -44,8 +45,8 @@ use slot::Slot;
 use view_change::View;
 
 use crate::{
-    Certified, Engine, Identity, Input, Instant, Message, Output, Persist, Position, Recovered, Report, SealerSet,
-    ViewRecord,
+    Certified, Engine, Identity, Input, Instant, LossRecord, Message, Output, Persist, Position, Recovered, Report,
+    SealerSet, ViewRecord,
 };
 
 /// For how many heights of a view those who missed its beginning do not propose.
@@ -83,8 +84,10 @@ pub struct Pbft<C: Conduct = Sound> {
     sets: BTreeMap<BlockNumber, Arc<SealerSet>>,
     /// The set of the next height, whose epoch this is.
     set: Arc<SealerSet>,
-    /// This node's place in it.
+    /// This node's place in it; none while it is silent.
     me: Option<u16>,
+    /// That it lost what it promised.
+    loss: Option<LossRecord>,
     view: View,
     /// The last height that is certified and came to its header here: the paper's low water mark `h`.
     certified: BlockNumber,
@@ -101,6 +104,8 @@ pub struct Pbft<C: Conduct = Sound> {
     now: Instant,
     next_ticket: u64,
     view_changed: bool,
+    /// What of that is to be on disk with whatever is said next.
+    loss_to_keep: Option<LossRecord>,
     /// What leaves when the disk has what it relies on.
     unsaid: VecDeque<(u64, Vec<Message>)>,
     outputs: Vec<Output>,
@@ -120,7 +125,8 @@ impl<C: Conduct> Pbft<C> {
     ) -> Self {
         let set = sets.first().cloned().unwrap_or_else(|| Arc::new(SealerSet { since: 0, members: Vec::new() }));
         let since = set.since;
-        let me = set.place(&identity.key.public_key());
+        let loss = recovered.loss.filter(|loss| !loss.speaks_in(set.since));
+        let me = loss::place(loss, &set, &identity);
         let height = tip.height;
         let known_through = height.saturating_add(options.depth);
         let mut engine = Self {
@@ -130,6 +136,7 @@ impl<C: Conduct> Pbft<C> {
             view: View::first(&set),
             set,
             me,
+            loss,
             certified: height,
             tip: Some(tip).filter(|tip| tip.height >= since),
             known_through,
@@ -141,6 +148,7 @@ impl<C: Conduct> Pbft<C> {
             now: 0,
             next_ticket: 0,
             view_changed: false,
+            loss_to_keep: None,
             unsaid: VecDeque::new(),
             outputs: Vec::new(),
             halted: false,
@@ -211,10 +219,11 @@ impl<C: Conduct> Pbft<C> {
             }
         }
         let view = std::mem::take(&mut self.view_changed).then(|| self.view.record(self.set.since));
+        let loss = self.loss_to_keep.take();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let forget_through = self.written;
-        self.outputs.push(Output::Persist(Persist { ticket, view, heights, proposals, forget_through }));
+        self.outputs.push(Output::Persist(Persist { ticket, view, loss, heights, proposals, forget_through }));
         if C::SENDS_BEFORE_IT_IS_DURABLE {
             self.leave(messages);
         } else {
@@ -339,6 +348,7 @@ impl<C: Conduct> Engine for Pbft<C> {
             Input::Persisted { ticket } => self.persisted(ticket),
             Input::Written { height } => self.written = self.written.max(height),
             Input::Message { from, message } => self.hear(from, message),
+            Input::PromisedThrough { height } => self.promised_through(height),
             Input::Fetched { digest, certified } => self.fetched(digest, certified),
         }
         self.advance();
@@ -355,6 +365,7 @@ impl<C: Conduct> Engine for Pbft<C> {
             active: self.view.active,
             timeout_ms: self.timeout_ms(),
             proposer: self.view.active.then(|| self.set.key(self.proposer(next))).flatten(),
+            loss: self.loss,
         }
     }
 }

@@ -1,0 +1,59 @@
+//! What this node's own clients sent, told to the others again where it waits for long.
+//!
+//! Transactions are told once, when they come. A link that was cut, or a queue that was full, loses that; and where this
+//! node does not propose for a while, nobody else would ever propose them.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use entente_pool::Pool;
+use entente_types::{Hash, Transaction};
+
+/// How long a transaction may wait before it is told again, in milliseconds: longer than a view that brings nothing.
+const WAIT_MS: u64 = 4_000;
+/// How often that is done at most, in milliseconds, and for how many at once: where many wait because there are many, it
+/// costs the others little to hear of some again.
+const INTERVAL_MS: u64 = 500;
+const AT_ONCE: usize = 128;
+
+/// The transactions of own clients, by when they were told last.
+#[derive(Debug, Default)]
+pub(crate) struct Retelling {
+    told: VecDeque<(Hash, u64)>,
+    next_at: u64,
+}
+
+impl Retelling {
+    /// These were told to the others now.
+    pub(crate) fn told(&mut self, now_ms: u64, hashes: impl Iterator<Item = Hash>) {
+        self.told.extend(hashes.map(|hash| (hash, now_ms)));
+    }
+
+    /// What is to be told again now: the oldest that still wait.
+    pub(crate) fn due(&mut self, now_ms: u64, pool: &Pool) -> Vec<Arc<Transaction>> {
+        let mut due = Vec::new();
+        if now_ms < self.next_at {
+            return due;
+        }
+        while due.len() < AT_ONCE {
+            let Some((hash, told_at)) = self.told.front().copied() else { break };
+            let waits = pool.find(&hash);
+            if waits.is_some() && told_at.saturating_add(WAIT_MS) > now_ms {
+                break;
+            }
+            self.told.pop_front();
+            if let Some(waiting) = waits {
+                self.told.push_back((hash, now_ms));
+                due.push(waiting.transaction);
+            }
+        }
+        if !due.is_empty() {
+            self.next_at = now_ms.saturating_add(INTERVAL_MS);
+        }
+        due
+    }
+
+    /// When [`Retelling::due`] may have something.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        self.told.front().map(|(_, told_at)| told_at.saturating_add(WAIT_MS).max(self.next_at))
+    }
+}

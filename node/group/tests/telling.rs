@@ -1,0 +1,67 @@
+//! What a node tells the others of its clients' transactions.
+
+use std::sync::Arc;
+
+use entente_group::{Effect, Event, Group, GroupOptions, Message, Now, Signing, open};
+use entente_ledger::LedgerOptions;
+use entente_pool::check;
+use entente_storage::Memory;
+use entente_testing::{genesis, keys, unsigned};
+use entente_types::Transaction;
+use parity_scale_codec::Encode as _;
+
+/// One of four, whose proposals are not due: it proposes at heights 3, 7 and so on.
+struct Node {
+    group: Group,
+    now_ms: u64,
+}
+
+impl Node {
+    fn step(&mut self, event: Event) -> Vec<Arc<Transaction>> {
+        let now = Now { monotonic_ms: self.now_ms, unix_ms: 1_700_000_010_000 + self.now_ms };
+        let effects = self.group.step(now, event);
+        let told = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Broadcast(Message::Transactions(transactions)) => Some(transactions),
+            _ => None,
+        });
+        told.flatten().collect()
+    }
+
+    /// What it tells until then, woken as often as it may want to be.
+    fn tells_until(&mut self, at_ms: u64) -> Vec<(u64, Arc<Transaction>)> {
+        let mut told = Vec::new();
+        while self.now_ms < at_ms {
+            self.now_ms += 50;
+            let now_ms = self.now_ms;
+            told.extend(self.step(Event::Tick).into_iter().map(|transaction| (now_ms, transaction)));
+        }
+        told
+    }
+}
+
+/// A link that was cut when a client sent loses what was told over it, and this node may not propose for long: without
+/// being told again nobody would ever propose the transaction (found by `make chaos`).
+#[test]
+fn what_a_client_sent_and_waits_for_long_is_told_again() {
+    let keys = keys(4);
+    let genesis = genesis(&keys);
+    let (ledger, executor) =
+        open(Arc::new(Memory::new()), &genesis, LedgerOptions::default()).expect("the ledger opens");
+    let signing = Signing::new(keys[2].clone());
+    let group = Group::new(&ledger, &executor, signing, GroupOptions::default()).expect("the group begins");
+    let mut node = Node { group, now_ms: 0 };
+    node.step(Event::Tick);
+    let sign = |nonce| Arc::new(unsigned(&genesis, &keys[0], nonce).sign(&genesis.hash(), &keys[0]));
+    let sent: Vec<Arc<Transaction>> = (0..300).map(sign).collect();
+    let sized = sent.iter().map(|one| (Arc::clone(one), one.encoded_size())).collect();
+    let checked = check(node.group.pool().rules(), 0, sized);
+    assert_eq!(node.step(Event::Admit { ticket: 1, checked }), sent, "at once");
+    assert_eq!(node.tells_until(3_950), [], "they may be in a block soon");
+    let again = node.tells_until(6_000);
+    let transactions: Vec<Arc<Transaction>> = again.iter().map(|(_, transaction)| Arc::clone(transaction)).collect();
+    assert_eq!(transactions, sent, "the oldest first");
+    let at = |place: usize| again[place].0;
+    assert_eq!((at(0), at(127), at(128), at(299)), (4_000, 4_000, 4_500, 5_000), "a part at a time");
+    assert_eq!(node.tells_until(7_950), [], "not all the time");
+    assert_eq!(node.tells_until(8_000).len(), 128);
+}
