@@ -13,7 +13,7 @@ ENTENTE := $(CARGO_TARGET_DIR)/release/entente
 MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
-.PHONY: setup build contracts demo test bench soak serve sim fuzz clean-link
+.PHONY: setup build contracts demo test bench soak chaos serve sim fuzz clean-link
 
 setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
@@ -63,6 +63,10 @@ bench: contracts
 MINUTES ?= 60
 soak: contracts
 	$(CARGO_TARGET_DIR)/release/entente-bench soak $(MINUTES)
+
+# Four real nodes under faults of every kind for MINUTES, by the plan of SEED: drawn into target/chaos/timeline.svg.
+chaos: contracts
+	$(CARGO_TARGET_DIR)/release/entente-chaos $(MINUTES) $(SEED)
 
 # The long form of the tests named `fuzzed`: SECONDS for each target, or for the TARGET alone.
 SECONDS ?= 60

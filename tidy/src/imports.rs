@@ -101,10 +101,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Tests may import it; no room may.
     ("testing", &["crypto", "types", "state"]),
     ("disk", &[]),
+    ("chaos", &["crypto", "types", "sim", "client"]),
 ];
 
 /// The rooms that may name tokio: all others are without a clock and threads of their own.
-const TOKIO: &[&str] = &["driver", "network", "rpc", "keys", "client", "cli", "benches"];
+const TOKIO: &[&str] = &["driver", "network", "rpc", "keys", "client", "cli", "benches", "chaos"];
 
 /// A package of the workspace and what it imports outside its tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
