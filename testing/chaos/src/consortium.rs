@@ -21,8 +21,6 @@ const START_WAIT: Duration = Duration::from_mins(2);
 /// How long it may take to end when it is asked to.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
-/// The disk of the last node, where this process may make one.
-pub(crate) const SMALL_DISK_BYTES: u64 = 2 << 30;
 
 /// A node that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +57,8 @@ pub(crate) struct Consortium {
     pub(crate) links: Links,
     /// Where each node listens for others.
     listens: BTreeMap<usize, SocketAddr>,
-    /// Whether the last node has a disk of its own.
-    pub(crate) small_disk: bool,
+    /// The bytes of the last node's own disk; nothing where this process may make none.
+    pub(crate) small_disk: Option<u64>,
 }
 
 fn wrong(what: impl std::fmt::Display) -> ChaosError {
@@ -69,7 +67,7 @@ fn wrong(what: impl std::fmt::Display) -> ChaosError {
 
 impl Consortium {
     /// Makes the folders, and starts nobody.
-    pub(crate) async fn new(program: &Path, seed: u64) -> Result<Self, ChaosError> {
+    pub(crate) async fn new(program: &Path, seed: u64, disk_bytes: u64) -> Result<Self, ChaosError> {
         let home = tempfile::tempdir().map_err(wrong)?;
         let mut consortium = Self {
             program: program.into(),
@@ -78,7 +76,7 @@ impl Consortium {
             addresses: Addresses::default(),
             links: Links::new(seed),
             listens: BTreeMap::new(),
-            small_disk: false,
+            small_disk: None,
         };
         let nodes = NODES.to_string();
         let ports = ["--rpc-port", "0", "--p2p-port", "0"];
@@ -87,7 +85,7 @@ impl Consortium {
             let key = consortium.folder(node).join("keys/consensus.key").display().to_string();
             consortium.entente(&["account", "import", &format!("sealer{node}"), "--file", &key])?;
         }
-        consortium.small_disk = consortium.mount(NODES - 1);
+        consortium.small_disk = Some(disk_bytes).filter(|bytes| consortium.mount(NODES - 1, *bytes));
         consortium.buffer_little(NODES - 1)?;
         for node in 0..NODES {
             let address = consortium.listen_address(node)?;
@@ -123,9 +121,9 @@ impl Consortium {
     }
 
     /// Gives a node a disk of its own that is easily filled. Not everybody may.
-    fn mount(&self, node: usize) -> bool {
+    fn mount(&self, node: usize, bytes: u64) -> bool {
         let data = self.folder(node).join("data");
-        let size = format!("size={SMALL_DISK_BYTES}");
+        let size = format!("size={bytes}");
         fs::create_dir_all(&data).is_ok()
             && Command::new("mount")
                 .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
@@ -282,7 +280,8 @@ impl Consortium {
         let ballast = self.folder(NODES - 1).join("data/ballast");
         let mut file = File::create(&ballast).map_err(wrong)?;
         // As much as there is room for.
-        let _ = std::io::copy(&mut std::io::Read::take(std::io::repeat(7), SMALL_DISK_BYTES), &mut file);
+        let bytes = self.small_disk.unwrap_or(0);
+        let _ = std::io::copy(&mut std::io::Read::take(std::io::repeat(7), bytes), &mut file);
         Ok(ballast)
     }
 
@@ -306,7 +305,7 @@ impl Drop for Consortium {
             self.signal(node, Signal::CONT);
             self.kill(node);
         }
-        if self.small_disk {
+        if self.small_disk.is_some() {
             let _ = Command::new("umount").arg(self.folder(NODES - 1).join("data")).status();
         }
     }

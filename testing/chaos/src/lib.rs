@@ -90,7 +90,7 @@ pub(crate) struct Run {
 pub async fn run(options: &Options, mut show: impl FnMut(&str)) -> Result<Report, ChaosError> {
     let module = std::fs::read(&options.token)
         .map_err(|error| ChaosError(format!("{}: {error}; run `make contracts`", options.token.display())))?;
-    let mut consortium = Consortium::new(&options.program, options.seed).await?;
+    let mut consortium = Consortium::new(&options.program, options.seed, options.pace.disk_bytes).await?;
     for node in 0..NODES {
         consortium.start_well(node).await?;
     }
@@ -104,7 +104,7 @@ pub async fn run(options: &Options, mut show: impl FnMut(&str)) -> Result<Report
         tokio::spawn(Arc::clone(&watch).look(node));
     }
     let mut report = Report::new(options.seed);
-    if !consortium.small_disk {
+    if consortium.small_disk.is_none() {
         report.left_out.push("a full disk: this user may mount none".into());
     }
     let ids = identifiers(&consortium).await?;
@@ -139,7 +139,7 @@ async fn identifiers(consortium: &Consortium) -> Result<Vec<String>, ChaosError>
 impl Run {
     /// One fault: clients send before and after it, and then all is looked at.
     async fn meet(&mut self, fault: Fault, show: &mut impl FnMut(&str)) -> Result<(), ChaosError> {
-        if fault == Fault::FullDisk && !self.consortium.small_disk {
+        if fault == Fault::FullDisk && self.consortium.small_disk.is_none() {
             return Ok(());
         }
         tokio::time::sleep(self.pace.between).await;

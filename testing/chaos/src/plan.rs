@@ -96,6 +96,8 @@ pub struct Pace {
     pub between: Duration,
     /// How often a node is killed again and again.
     pub kills: u64,
+    /// The bytes of the disk that is filled; it lies in memory.
+    pub disk_bytes: u64,
 }
 
 impl Pace {
@@ -105,6 +107,7 @@ impl Pace {
         pause: Duration::from_secs(4),
         between: Duration::from_secs(1),
         kills: 2,
+        disk_bytes: 512 << 20,
     };
     /// For operators who want to know.
     pub const LONG: Self = Self {
@@ -112,6 +115,7 @@ impl Pace {
         pause: Duration::from_secs(20),
         between: Duration::from_secs(4),
         kills: 5,
+        disk_bytes: 2 << 30,
     };
 }
 
