@@ -321,4 +321,10 @@ fn a_node_of_many_that_has_no_network_or_no_certificate_says_so() {
     }
     let line = home.failure(&run);
     assert!(line.contains("not issued under this consortium's authority"), "{line}");
+    // One that does not start keeps no other from starting.
+    let _stops = StopsChain(&home);
+    let line = home.failure(&["chain", "up", "chain"]);
+    assert!(line.contains("node0 did not start") && line.contains("authority"), "{line}");
+    let nodes = until(&home, "the others run", |nodes| nodes[1..].iter().all(|node| node["peers"] == 2));
+    assert!(nodes[0]["pid"].is_null(), "{}", nodes[0]);
 }
