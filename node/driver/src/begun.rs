@@ -40,7 +40,9 @@ impl Begun {
         let mut file = File::create(&partial)?;
         file.write_all(WORDS.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&partial, &self.0)
+        fs::rename(&partial, &self.0)?;
+        // The name outlives a loss of power as well as the words.
+        self.0.parent().map_or(Ok(()), |keys| File::open(keys)?.sync_all())
     }
 }
 

@@ -153,7 +153,7 @@ impl Group {
         effects.push(Effect::Answer { ticket, results });
         if !self.alone && !admitted.is_empty() {
             self.filled();
-            self.retelling.told(now.monotonic_ms, hashes.into_iter());
+            self.retelling.told(now.monotonic_ms, hashes.into_iter(), &self.pool);
             effects.push(Effect::Broadcast(Message::Transactions(admitted)));
         }
         self.drive(now, None, effects);

@@ -23,9 +23,13 @@ pub(crate) struct Retelling {
 }
 
 impl Retelling {
-    /// These were told to the others now.
-    pub(crate) fn told(&mut self, now_ms: u64, hashes: impl Iterator<Item = Hash>) {
+    /// These, which are in the pool, were told to the others now. Those that are in it no more are forgotten before twice as
+    /// many are remembered as it may hold.
+    pub(crate) fn told(&mut self, now_ms: u64, hashes: impl Iterator<Item = Hash>, pool: &Pool) {
         self.told.extend(hashes.map(|hash| (hash, now_ms)));
+        if self.told.len() > pool.limits().transactions.saturating_mul(2) {
+            self.told.retain(|(hash, _)| pool.checked(hash).is_some());
+        }
     }
 
     /// What is to be told again now: the oldest that still wait.
