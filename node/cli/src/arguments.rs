@@ -14,6 +14,7 @@ use crate::{
     demo::{self, DemoArguments},
     doctor::{self, DoctorArguments},
     export::{self, ExportArguments},
+    group::GroupCommand,
     import::{self, ImportArguments},
     load::{self, LoadArguments},
     member::MemberCommand,
@@ -58,6 +59,9 @@ enum Command {
     /// Say who seals a group's blocks and who observes, and change it.
     #[command(subcommand, after_help = "Example:\n  entente member list")]
     Member(MemberCommand),
+    /// What is done with a group as a whole.
+    #[command(subcommand, after_help = "Example:\n  entente group recover --dir chain/node0 --begin recovery.json")]
+    Group(GroupCommand),
     /// The certificates by which nodes know one another.
     #[command(subcommand, after_help = "Example:\n  entente cert show chain/node0")]
     Cert(CertCommand),
@@ -122,6 +126,7 @@ impl Arguments {
             Command::Contract(command) => command.run(output),
             Command::Proof(command) => command.run(output),
             Command::Member(command) => command.run(output),
+            Command::Group(command) => command.run(output),
             Command::Cert(command) => command.run(output),
             Command::Load(arguments) => load::run(arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),

@@ -26,6 +26,7 @@ pub mod contract;
 mod demo;
 mod doctor;
 mod export;
+mod group;
 mod import;
 mod load;
 mod member;

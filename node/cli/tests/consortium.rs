@@ -206,6 +206,62 @@ fn a_node_whose_data_is_damaged_fetches_it_and_seals_again() {
     assert_eq!((&verified["ok"], &verified["replay"]["ok"]), (&true.into(), &true.into()), "{verified}");
 }
 
+/// All members sign that they go on above their last block: what was signed before means nothing any more, and whoever
+/// does not have the document takes no part.
+#[test]
+fn a_group_goes_on_by_a_document_that_all_members_signed() {
+    let home = Home::new();
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain"][..], &ports].concat());
+    let _stops = StopsChain(&home);
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "all find one another", peers(&[3; 4]));
+    transfer(&home, &nodes, &[0, 1, 2, 3], "100");
+    let nodes = until(&home, "all agree", agree(&[0, 1, 2, 3]));
+    let height = nodes[0]["height"].clone();
+    let step = |node: usize, step: &str| {
+        let dir = format!("chain/node{node}");
+        home.run(&["group", "recover", "--dir", &dir, step, "recovery.json", "--json"])
+    };
+    let done = |node: usize, step_: &str| {
+        let output = step(node, step_);
+        assert!(output.status.success(), "{}", common::text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).expect("one object")
+    };
+    let refused = |node: usize, step_: &str| common::text(&step(node, step_).stderr);
+    assert!(refused(0, "--begin").contains("the node runs already"));
+    home.json(&["chain", "down", "chain"]);
+
+    let begun = done(0, "--begin");
+    assert_eq!((&begun["height"], &begun["signed"], &begun["members"]), (&height, &1.into(), &4.into()));
+    assert!(refused(1, "--begin").contains("there is such a file"));
+    (1..3).for_each(|node| drop(done(node, "--sign")));
+    let line = refused(0, "--apply");
+    assert!(line.contains("all 4 members must sign it"), "{line}");
+    assert_eq!(done(3, "--sign")["signed"], 4);
+    (0..3).for_each(|node| assert_eq!(done(node, "--apply")["applied"], true));
+
+    // Three have it and go on; the fourth one's votes mean nothing to them, and theirs nothing to it.
+    home.json(&["chain", "up", "chain"]);
+    let nodes = until(&home, "three find one another", |nodes| nodes[..3].iter().all(|node| node["healthy"] == true));
+    transfer(&home, &nodes, &[0, 1, 2], "100");
+    let nodes = until(&home, "three agree", agree(&[0, 1, 2]));
+    assert_eq!(nodes[3]["height"], height);
+    home.json(&["chain", "down", "chain"]);
+    assert_eq!(done(3, "--apply")["applied"], true);
+    let line = refused(3, "--apply");
+    assert!(line.contains("recovered above block"), "once: {line}");
+    let line = refused(0, "--apply");
+    assert!(line.contains("this node has a certified block above"), "{line}");
+    home.json(&["chain", "up", "chain"]);
+    until(&home, "all agree again", agree(&[0, 1, 2, 3]));
+    home.json(&["chain", "down", "chain"]);
+    for node in ["chain/node0", "chain/node3"] {
+        let verified = home.json(&["verify", "--dir", node, "--replay"]);
+        assert_eq!((&verified["ok"], &verified["replay"]["ok"]), (&true.into(), &true.into()), "{node}: {verified}");
+    }
+}
+
 /// Two begin, a third one joins and stays alone; the fourth one knows of nobody but the two.
 #[test]
 fn a_node_joins_when_all_members_of_the_beginning_are_gone() {

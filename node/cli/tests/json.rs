@@ -51,6 +51,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("chain add", "a_consortium_bears_what_happens_to_it (consortium.rs): a solo chain has one node"),
     ("demo", "make demo: it runs from the root of a checkout only; its failure is checked here"),
     (
+        "group recover",
+        "a_group_goes_on_by_a_document_that_all_members_signed (consortium.rs): a solo chain has one member",
+    ),
+    (
         "node fetch",
         "a_node_whose_data_is_damaged_fetches_it_and_seals_again (consortium.rs): a solo chain has no peers",
     ),
@@ -161,6 +165,7 @@ fn a_failure_is_one_object_too_and_one_line() {
         &["cert", "renew", "nowhere"],
         &["cert", "revoke", "nowhere", "--at", "chain"],
         &["contract", "new", "Bakery"],
+        &["group", "recover", "--dir", "nowhere", "--sign", "recovery.json"],
         &["contract", "build", "nowhere"],
         &["contract", "deploy", "nowhere.wasm", "--account", "nobody"],
         &["load", "--workload", "kv"],

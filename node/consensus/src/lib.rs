@@ -8,11 +8,13 @@
 //! use std::sync::Arc;
 //!
 //! use entente_consensus::{Engine, Identity, Input, Output, Solo};
+//! use entente_types::Lineage;
 //! # use entente_crypto::{SecretKey, Suite};
 //! # let key = SecretKey::from_bytes(Suite::Standard, &[7; 32])?;
 //! # let genesis = entente_types::Hash([1; 32]);
 //!
-//! let identity = Identity { suite: Suite::Standard, genesis, key: Arc::new(key), scheme: Arc::new(Suite::Standard) };
+//! let lineage = Arc::new(Lineage::new(genesis));
+//! let identity = Identity { suite: Suite::Standard, lineage, key: Arc::new(key), scheme: Arc::new(Suite::Standard) };
 //! let mut solo = Solo::new(identity, 0, 10);
 //! let outputs = solo.step(1_000, Input::TransactionsWait);
 //! assert_eq!(outputs, [Output::Propose { height: 1, parent: None, view: 0 }]);
@@ -30,7 +32,7 @@ mod solo;
 use std::sync::Arc;
 
 use entente_crypto::{SignatureScheme, SigningKey};
-use entente_types::{BlockNumber, Certificate, Hash, PublicKey, Suite};
+use entente_types::{BlockNumber, Certificate, Hash, Lineage, PublicKey, Suite};
 
 pub use message::{Ballot, Certified, Checkpoint, Message, MessageError, NewView, Prepared, ViewChange, Vote};
 pub use pbft::{Conduct, Pbft, PbftOptions, Sound, planted};
@@ -46,8 +48,8 @@ pub type Instant = u64;
 pub struct Identity {
     /// The group's suite, which hashes.
     pub suite: Suite,
-    /// The group: every signature covers it.
-    pub genesis: Hash,
+    /// The group, as signatures about each height cover it.
+    pub lineage: Arc<Lineage>,
     /// This node's consensus key.
     pub key: Arc<dyn SigningKey>,
     /// Finds signers.

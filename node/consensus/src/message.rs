@@ -200,15 +200,20 @@ impl Identity {
         if signer.is_some() && signer == set.key(member) { Ok(()) } else { Err(MessageError::Signature(member)) }
     }
 
+    /// What is signed about a header.
+    fn header_digest(&self, height: BlockNumber, header: &Hash) -> Hash {
+        Header::signing_digest(self.suite, self.lineage.at(height), height, header)
+    }
+
     fn change_digest(&self, change: &ViewChange) -> Hash {
         let ViewChange { epoch, view, certified, prepared, member, signature: _ } = change;
-        let said = (&self.genesis, epoch, view, certified, prepared, member);
+        let said = (self.lineage.last(), epoch, view, certified, prepared, member);
         self.suite.hash_of(Domain::PBFT_VIEW_CHANGE, &said)
     }
 
     fn new_view_digest(&self, new: &NewView) -> Hash {
         let NewView { epoch, view, changes, member, signature: _ } = new;
-        self.suite.hash_of(Domain::PBFT_NEW_VIEW, &(&self.genesis, epoch, view, changes, member))
+        self.suite.hash_of(Domain::PBFT_NEW_VIEW, &(self.lineage.last(), epoch, view, changes, member))
     }
 
     /// What stands in the place of a signature until one is made.
@@ -221,13 +226,13 @@ impl Identity {
 
     /// Signs a ballot as a message of this kind.
     pub fn vote(&self, member: u16, kind: Domain, ballot: Ballot) -> Vote {
-        let signature = self.key.sign(&ballot.signing_digest(self.suite, &self.genesis, kind));
+        let signature = self.key.sign(&ballot.signing_digest(self.suite, self.lineage.at(ballot.height), kind));
         Vote { ballot, member, signature }
     }
 
     /// Signs a header.
     pub fn checkpoint(&self, member: u16, epoch: BlockNumber, height: BlockNumber, header: Hash) -> Checkpoint {
-        let signature = self.key.sign(&Header::signing_digest(self.suite, &self.genesis, height, &header));
+        let signature = self.key.sign(&self.header_digest(height, &header));
         Checkpoint { epoch, height, header, member, signature }
     }
 
@@ -248,7 +253,7 @@ impl Identity {
     /// # Errors
     /// It is not.
     pub fn verify_vote(&self, set: &SealerSet, kind: Domain, vote: &Vote) -> Result<(), MessageError> {
-        let digest = vote.ballot.signing_digest(self.suite, &self.genesis, kind);
+        let digest = vote.ballot.signing_digest(self.suite, self.lineage.at(vote.ballot.height), kind);
         self.check(set, vote.member, &digest, &vote.signature)
     }
 
@@ -257,7 +262,7 @@ impl Identity {
     /// # Errors
     /// It is not.
     pub fn verify_checkpoint(&self, set: &SealerSet, checkpoint: &Checkpoint) -> Result<(), MessageError> {
-        let digest = Header::signing_digest(self.suite, &self.genesis, checkpoint.height, &checkpoint.header);
+        let digest = self.header_digest(checkpoint.height, &checkpoint.header);
         self.check(set, checkpoint.member, &digest, &checkpoint.signature)
     }
 
@@ -266,7 +271,7 @@ impl Identity {
     /// # Errors
     /// It did not.
     pub fn verify_certified(&self, set: &SealerSet, certified: &Certified) -> Result<(), CertificateError> {
-        let digest = Header::signing_digest(self.suite, &self.genesis, certified.height, &certified.header);
+        let digest = self.header_digest(certified.height, &certified.header);
         certified.certificate.verify_with(self.scheme.as_ref(), &digest, &set.members)
     }
 
@@ -294,7 +299,7 @@ impl Identity {
             if *height < set.since {
                 return Err(MessageError::Prepared);
             }
-            let digest = Header::signing_digest(self.suite, &self.genesis, *height, header);
+            let digest = self.header_digest(*height, header);
             claims.certificate(set, digest, certificate)?;
             below = *height;
         }
@@ -306,7 +311,7 @@ impl Identity {
             }
             claims.certificate(
                 set,
-                ballot.signing_digest(self.suite, &self.genesis, Domain::PBFT_PREPARE),
+                ballot.signing_digest(self.suite, self.lineage.at(ballot.height), Domain::PBFT_PREPARE),
                 certificate,
             )?;
             below = ballot.height;

@@ -142,7 +142,7 @@ mod tests {
     use std::sync::Arc;
 
     use entente_crypto::{SecretKey, Suite};
-    use entente_types::{Hash, Header, Member};
+    use entente_types::{Hash, Header, Lineage, Member};
     use proptest::prelude::*;
 
     use super::*;
@@ -151,7 +151,12 @@ mod tests {
     fn solo(interval_ms_min: u64) -> Solo {
         let key = SecretKey::from_bytes(Suite::Standard, &[7; 32]).unwrap();
         let scheme = Arc::new(Suite::Standard);
-        let identity = Identity { suite: Suite::Standard, genesis: Hash([9; 32]), key: Arc::new(key), scheme };
+        let identity = Identity {
+            suite: Suite::Standard,
+            lineage: Arc::new(Lineage::new(Hash([9; 32]))),
+            key: Arc::new(key),
+            scheme,
+        };
         Solo::new(identity, 0, interval_ms_min)
     }
 
@@ -175,7 +180,7 @@ mod tests {
         let [Output::Commit { height: 1, certificate }, Output::Propose { height: 2, .. }] = &outputs[..] else {
             panic!("{outputs:?}");
         };
-        let signed = Header::signing_digest(Suite::Standard, &solo.identity.genesis, 1, &header);
+        let signed = Header::signing_digest(Suite::Standard, solo.identity.lineage.at(1), 1, &header);
         let sealer = Member { key: solo.identity.key.public_key(), weight: 1 };
         assert_eq!(certificate.verify_with(&Suite::Standard, &signed, &[sealer]), Ok(()));
         solo.step(0, Input::Proposed { height: 2, digest, transactions: 1 });

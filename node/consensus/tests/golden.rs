@@ -6,7 +6,7 @@ use entente_consensus::{
     Certified, HeightRecord, Identity, Message, MessageError, NewView, Prepared, SealerSet, ViewChange, ViewRecord,
 };
 use entente_crypto::{Domain, SecretKey, Suite};
-use entente_types::{Certificate, CertificateVote, Hash, Header, Member, Version};
+use entente_types::{Certificate, CertificateVote, Hash, Header, Lineage, Member, Version};
 use parity_scale_codec::{Decode, Encode};
 
 const MEMBERS: u8 = 4;
@@ -14,7 +14,7 @@ const MEMBERS: u8 = 4;
 fn identity(member: u8) -> Identity {
     let key = SecretKey::from_bytes(Suite::Standard, &[member + 1; 32]).expect("a key");
     let scheme = Arc::new(Suite::Standard);
-    Identity { suite: Suite::Standard, genesis: Hash([7; 32]), key: Arc::new(key), scheme }
+    Identity { suite: Suite::Standard, lineage: Arc::new(Lineage::new(Hash([7; 32]))), key: Arc::new(key), scheme }
 }
 
 fn set() -> SealerSet {

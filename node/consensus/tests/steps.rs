@@ -7,7 +7,7 @@ use entente_consensus::{
     Pbft, PbftOptions, Persist, Prepared, Recovered, Report, SealerSet, ViewChange, Vote,
 };
 use entente_crypto::{Domain, SecretKey, Suite};
-use entente_types::{Certificate, CertificateVote, Hash, Header, Member, PublicKey, Version};
+use entente_types::{Certificate, CertificateVote, Hash, Header, Lineage, Member, PublicKey, Version};
 
 const GENESIS: Hash = Hash([7; 32]);
 const DIGEST: Hash = Hash([0xd1; 32]);
@@ -16,7 +16,12 @@ const HEADER: Hash = Hash([0xe1; 32]);
 
 fn identity(member: u16) -> Identity {
     let key = SecretKey::from_bytes(Suite::Standard, &[member as u8 + 1; 32]).expect("a key");
-    Identity { suite: Suite::Standard, genesis: GENESIS, key: Arc::new(key), scheme: Arc::new(Suite::Standard) }
+    Identity {
+        suite: Suite::Standard,
+        lineage: Arc::new(Lineage::new(GENESIS)),
+        key: Arc::new(key),
+        scheme: Arc::new(Suite::Standard),
+    }
 }
 
 fn key(member: u16) -> PublicKey {

@@ -176,7 +176,7 @@ pub fn certified_tip(ledger: &Ledger) -> Result<Certified, GroupError> {
 pub fn identity(ledger: &Ledger, signing: &Signing) -> Identity {
     Identity {
         suite: ledger.genesis().suite,
-        genesis: ledger.genesis_hash(),
+        lineage: Arc::clone(ledger.lineage()),
         key: Arc::clone(&signing.key),
         scheme: Arc::clone(&signing.scheme),
     }

@@ -6,7 +6,7 @@ use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, Se
 use entente_host::NodeFault;
 use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
 use entente_pool::{AdmissionError, PoolRules, ReplayIndex, ReplayKey, check};
-use entente_types::{Block, BlockNumber, CertificateError, Hash, Header};
+use entente_types::{Block, BlockNumber, CertificateError, Hash, Header, Lineage};
 
 /// Why a block is not taken in. The ledger is as it was, but after [`ReplayError::Append`], which says itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,9 +95,18 @@ pub struct Replay<'a> {
     parent: Header,
     /// The sealer sets as the parent's state has them.
     sealers: Sealers,
+    /// What certificates cover.
+    lineage: Arc<Lineage>,
 }
 
 impl<'a> Replay<'a> {
+    /// The same for blocks of a group that was recovered as another ledger says.
+    #[must_use]
+    pub fn with_lineage(mut self, lineage: Arc<Lineage>) -> Self {
+        self.lineage = lineage;
+        self
+    }
+
     /// Begins above the ledger's tip.
     ///
     /// # Errors
@@ -123,7 +132,8 @@ impl<'a> Replay<'a> {
         let tip = ledger.tip();
         let parent = ledger.header(tip.number)?.ok_or(ReplayError::NoTip(tip.number))?;
         let sealers = executor.sealers(ledger.state().as_ref())?;
-        Ok(Self { ledger, executor, rules, used, parent, sealers })
+        let lineage = Arc::clone(ledger.lineage());
+        Ok(Self { ledger, executor, rules, used, parent, sealers, lineage })
     }
 
     /// The last block that was taken in.
@@ -174,7 +184,7 @@ impl<'a> Replay<'a> {
         let sealers = self.sealers.at(number);
         let certificate = &block.certificate;
         certificate
-            .verify(suite, &self.rules.genesis, number, &header.hash(suite), &sealers)
+            .verify(suite, self.lineage.at(number), number, &header.hash(suite), &sealers)
             .map_err(|error| ReplayError::Certificate { number, error })
     }
 

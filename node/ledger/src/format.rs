@@ -7,6 +7,7 @@
 //! | meta | `tip` | [`StoredTip`] |
 //! | meta | `commitment` | the lanes |
 //! | meta | `history` | the oldest height whose state can be read |
+//! | meta | `recoveries` | the recoveries of the group with their signatures, where there were any |
 //! | blocks | number | [`StoredBlock`] |
 //! | transactions, receipts | number, chunk as u32 | each document's encoding as bytes, [`DOCUMENTS_PER_VALUE`] of them |
 //! | lookup | `t`, transaction hash | number, index as u32 |
@@ -38,6 +39,7 @@ pub(crate) const META_GENESIS: &[u8] = b"genesis";
 pub(crate) const META_TIP: &[u8] = b"tip";
 pub(crate) const META_COMMITMENT: &[u8] = b"commitment";
 pub(crate) const META_HISTORY: &[u8] = b"history";
+pub(crate) const META_RECOVERIES: &[u8] = b"recoveries";
 
 /// Which kind of hash a key of the lookup column begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use entente_crypto::{Hash, LtHash, Suite};
 use entente_storage::{Engine, Snapshot};
-use entente_types::{BlockNumber, Genesis};
+use entente_types::{BlockNumber, Genesis, Lineage};
 
 use crate::{LedgerOptions, Tip, cache::RowCache};
 
@@ -15,7 +15,7 @@ use crate::{LedgerOptions, Tip, cache::RowCache};
 pub struct Ledger {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) genesis: Genesis,
-    pub(crate) genesis_hash: Hash,
+    pub(crate) lineage: Arc<Lineage>,
     pub(crate) options: LedgerOptions,
     pub(crate) cache: Arc<RowCache>,
     published: RwLock<Arc<Published>>,
@@ -39,13 +39,18 @@ pub(crate) struct Writer {
 }
 
 impl Ledger {
-    pub(crate) fn new(engine: Arc<dyn Engine>, genesis: Genesis, options: LedgerOptions, published: Published) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        genesis: Genesis,
+        lineage: Lineage,
+        options: LedgerOptions,
+        published: Published,
+    ) -> Self {
         let cache = Arc::new(RowCache::new(options.row_cache_bytes, published.tip.number));
-        let genesis_hash = genesis.hash();
         Self {
             engine,
             genesis,
-            genesis_hash,
+            lineage: Arc::new(lineage),
             options,
             cache,
             published: RwLock::new(Arc::new(published)),
@@ -77,7 +82,12 @@ impl Ledger {
 
     /// The group's identity.
     pub fn genesis_hash(&self) -> Hash {
-        self.genesis_hash
+        *self.lineage.genesis()
+    }
+
+    /// What the signatures of the group's nodes cover, height by height.
+    pub fn lineage(&self) -> &Arc<Lineage> {
+        &self.lineage
     }
 
     /// The last block, in short.

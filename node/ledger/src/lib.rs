@@ -60,6 +60,7 @@ mod ledger;
 mod open;
 mod read;
 mod record;
+mod recovery;
 mod replay;
 mod state;
 mod verify;

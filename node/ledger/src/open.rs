@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use entente_crypto::{Hash, LtHash};
+use entente_crypto::{Hash, LtHash, Suite};
 use entente_state::KEY_BYTES_MAX;
 use entente_storage::{Batch, Column, Durability, Engine, Snapshot, StorageError};
-use entente_types::{BlockNumber, Genesis, Header, Receipt, SealerHistory, sealers_hash};
+use entente_types::{BlockNumber, Genesis, Header, Lineage, Receipt, SealerHistory, SignedRecovery, sealers_hash};
 use parity_scale_codec::Decode;
 
 use crate::{
     CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError, Tip,
     append::{BlockParts, put_block, put_tip},
     format::{
-        META_COMMITMENT, META_FORMAT, META_GENESIS, META_HISTORY, META_TIP, STORE_FORMAT, Stored, StoredTip, decode,
-        put_row,
+        META_COMMITMENT, META_FORMAT, META_GENESIS, META_HISTORY, META_RECOVERIES, META_TIP, STORE_FORMAT, Stored,
+        StoredTip, decode, put_row,
     },
     ledger::Published,
     read::{read_block, read_receipts},
@@ -60,7 +60,8 @@ impl Ledger {
         put_tip(&mut batch, tip, 0, &commitment);
         engine.write(batch, Durability::Synced).map_err(ReadError::from)?;
         let published = Published { tip, history_floor: 0, commitment, snapshot: engine.snapshot() };
-        Ok(Self::new(engine, genesis, options, published))
+        let lineage = Lineage::new(genesis.hash());
+        Ok(Self::new(engine, genesis, lineage, options, published))
     }
 
     /// Whether a store holds a ledger, of whatever group.
@@ -94,7 +95,8 @@ impl Ledger {
             .map_err(|error| ReadError::damaged(Column::Meta, META_COMMITMENT, error.to_string()))?;
         let history_floor = read_meta::<Stored<BlockNumber>>(&*snapshot, META_HISTORY)?.value;
         check_tip(&*snapshot, &genesis, tip, &commitment)?;
-        Ok(Self::new(engine, genesis, options, Published { tip, history_floor, commitment, snapshot }))
+        let lineage = read_lineage(&*snapshot, found, genesis.suite)?;
+        Ok(Self::new(engine, genesis, lineage, options, Published { tip, history_floor, commitment, snapshot }))
     }
 }
 
@@ -108,6 +110,22 @@ fn read_meta<T: Decode>(snapshot: &dyn Snapshot, key: &[u8]) -> Result<T, ReadEr
         ReadError::damaged(Column::Meta, key, format!("`{}` is missing", String::from_utf8_lossy(key)))
     })?;
     decode(Column::Meta, key, &bytes)
+}
+
+/// The recoveries that were taken in, whose signatures were verified then.
+pub(crate) fn read_recoveries(snapshot: &dyn Snapshot) -> Result<Vec<SignedRecovery>, ReadError> {
+    let Some(bytes) = snapshot.get(Column::Meta, META_RECOVERIES)? else { return Ok(Vec::new()) };
+    Ok(decode::<Stored<Vec<SignedRecovery>>>(Column::Meta, META_RECOVERIES, &bytes)?.value)
+}
+
+fn read_lineage(snapshot: &dyn Snapshot, genesis: Hash, suite: Suite) -> Result<Lineage, ReadError> {
+    let mut lineage = Lineage::new(genesis);
+    for signed in read_recoveries(snapshot)? {
+        lineage
+            .recover(suite, &signed.recovery)
+            .map_err(|error| ReadError::damaged(Column::Meta, META_RECOVERIES, error.to_string()))?;
+    }
+    Ok(lineage)
 }
 
 fn check_format(snapshot: &dyn Snapshot) -> Result<(), OpenError> {

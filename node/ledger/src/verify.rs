@@ -187,7 +187,7 @@ impl Ledger {
         if number > 0 {
             block
                 .certificate
-                .verify(suite, &self.genesis_hash, number, &hash, &sets.at(number)?.sealers)
+                .verify(suite, self.lineage.at(number), number, &hash, &sets.at(number)?.sealers)
                 .map_err(|error| fault(error.to_string()))?;
         }
         for (named, hash) in [(Named::Block, &hash), (Named::EthereumBlock, &header.ethereum_hash)] {
@@ -208,9 +208,9 @@ impl Ledger {
         let suite = self.suite();
         let header = &block.header;
         let (parent, proposal) = match previous {
-            None => (Hash::ZERO, self.genesis_hash),
+            None => (Hash::ZERO, self.genesis_hash()),
             Some(previous) => {
-                let proposal = block.proposal(suite, self.genesis_hash, previous.proposal);
+                let proposal = block.proposal(suite, self.genesis_hash(), previous.proposal);
                 (previous.hash(suite), proposal.digest(suite))
             }
         };

@@ -161,7 +161,7 @@ impl Mischief {
 
     fn forge(&self, message: Message, numbers: &mut Numbers, statistics: &mut Statistics) -> Vec<Message> {
         let Message::Consensus(said) = message else { return vec![message] };
-        let (suite, genesis) = (self.identity.suite, self.identity.genesis);
+        let (suite, genesis) = (self.identity.suite, *self.identity.lineage.genesis());
         let forged = match said.clone() {
             ConsensusMessage::ViewChange(change) => {
                 let height = change.certified.as_ref().map_or(change.epoch, |certified| certified.height + 1);

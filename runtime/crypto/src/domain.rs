@@ -39,6 +39,10 @@ domains! {
     PBFT_VIEW_CHANGE = "pbft-view-change";
     /// The beginning of a view.
     PBFT_NEW_VIEW = "pbft-new-view";
+    /// The document by which a group goes on whose members came to different headers.
+    RECOVERY = "recovery";
+    /// What each member signs about it.
+    RECOVERY_SIGNATURE = "recovery-signature";
     /// The sealer set that rules a height.
     SEALERS = "sealers";
     /// One receipt.

@@ -42,6 +42,7 @@ pub mod limits;
 mod members;
 mod proof;
 mod receipt;
+mod recovery;
 mod transaction;
 
 pub use block::{
@@ -70,6 +71,7 @@ pub use proof::{
     TransactionClaim,
 };
 pub use receipt::{Log, Receipt, ReceiptError, Status};
+pub use recovery::{Lineage, Recovery, RecoveryError, SignedRecovery};
 pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
 
 /// The height of a block.

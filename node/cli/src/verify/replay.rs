@@ -51,7 +51,7 @@ fn run(opened: &Opened, progress: &Progress) -> Result<Replay, Failure> {
         found.fault = Some("block 0, made again from the genesis document, has another header".to_owned());
         return Ok(found);
     }
-    let mut replaying = entente_group::Replay::new(&fresh, &executor)?;
+    let mut replaying = entente_group::Replay::new(&fresh, &executor)?.with_lineage(Arc::clone(stored.lineage()));
     for number in 1..=tip {
         let block = stored.block(number)?.ok_or_else(|| missing(number))?;
         let record = match replaying.take(block) {
