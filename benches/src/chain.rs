@@ -201,6 +201,11 @@ impl ChainRun {
         cpu_seconds(self.nodes.get(place).and_then(|node| node.pid))
     }
 
+    /// Its nodes' processes.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().filter_map(|node| node.pid)
+    }
+
     /// Its nodes.
     pub(crate) fn nodes(&self) -> &[RunningNode] {
         &self.nodes

@@ -21,6 +21,7 @@ mod picture;
 mod report;
 mod soak;
 mod steps;
+mod threads;
 mod workload;
 
 pub use chain::{ChainRun, LatencyFigures, LoadFigures};
@@ -34,4 +35,5 @@ pub use picture::{draw, draw_growth, draw_soak};
 pub use report::{Report, Row};
 pub use soak::{Soak, SoakSample};
 pub use steps::{Steps, measure_steps};
+pub use threads::{Share, shares_table, shares_under_load};
 pub use workload::{Workload, WorkloadError};

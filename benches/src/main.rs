@@ -12,7 +12,7 @@ use std::{
 use entente_benches::{
     ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
     draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members,
-    measure_steps, median, recoveries_per_second, replay_of_a_fresh_node,
+    measure_steps, median, recoveries_per_second, replay_of_a_fresh_node, shares_table, shares_under_load,
 };
 use entente_consensus::Sound;
 use entente_crypto::Suite;
@@ -72,15 +72,17 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             rows.iter().for_each(print_row);
             return Ok(done?);
         }
+        Some("shares") => return Ok(shares(&target, &token, thread::available_parallelism()?.get())?),
         Some("simulator") => {
             simulator()?.iter().for_each(print_row);
             return Ok(());
         }
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         Some(other) => {
-            return Err(
-                format!("`{other}` is none of growth, load, bytes, gap, replay, consortium, simulator, soak").into()
-            );
+            return Err(format!(
+                "`{other}` is none of growth, load, bytes, gap, replay, consortium, shares, simulator, soak"
+            )
+            .into());
         }
         None => {}
     }
@@ -164,6 +166,7 @@ fn consortium(
 ) -> Result<(), WorkloadError> {
     let loads = load_rounds(target, token, cores, NODES)?;
     rows.push(Row::new("[2] four nodes on two cores, committed / L(4)", loads.ratio, ">= 0.50"));
+    shares(target, token, cores)?;
     let chain = ChainRun::start(&target.join("release/entente"), NODES)?;
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     for _ in 0..LOAD_ROUNDS {
@@ -203,6 +206,17 @@ fn consortium(
         median(&mut replays),
         ">= 0.60",
     ));
+    Ok(())
+}
+
+/// What keeps four nodes from their limit, as a table that sums.
+fn shares(target: &std::path::Path, token: &std::path::Path, cores: usize) -> Result<(), WorkloadError> {
+    let chain = ChainRun::start(&target.join("release/entente"), NODES)?;
+    chain.rest()?;
+    let v = recoveries_per_second(cores, Duration::from_secs(2));
+    let (shares, figures) = shares_under_load(&chain, token, cores, v, (LOAD_SECONDS, ACCOUNTS))?;
+    println!("four nodes under load: {:.0} transfers/s, V {v:.0}/s; where the cores' time goes", figures.tps);
+    print!("{}", shares_table(&shares));
     Ok(())
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(cores)
         .thread_stack_size(THREAD_STACK_BYTES)
-        .thread_name("entente")
+        // A node serves JSON-RPC on them, and nothing else.
+        .thread_name("rpc")
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the threads of this process: {error}")))
