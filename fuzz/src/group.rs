@@ -6,9 +6,12 @@ use std::sync::{Arc, LazyLock};
 
 use entente_consensus::{Ballot, Message as ConsensusMessage, Vote};
 use entente_group::{Brief, Incoming, Message};
+use entente_ledger::{Body, HeaderStep, SnapshotHead, SnapshotPart, StateChunk};
 use entente_pool::PoolRules;
 use entente_testing::{genesis, keys, unsigned};
-use entente_types::{Genesis, Hash, Proposal, Suite, Transaction, Version};
+use entente_types::{
+    Block, Certificate, CertifiedHeader, Genesis, Hash, Header, Proposal, Suite, Transaction, Version,
+};
 use parity_scale_codec::{DecodeAll as _, Encode as _};
 
 static GENESIS: LazyLock<Genesis> = LazyLock::new(|| genesis(&keys(4)));
@@ -52,6 +55,50 @@ fn transactions() -> Vec<Arc<Transaction>> {
     (0..2).map(|nonce| Arc::new(unsigned(&GENESIS, key, nonce).sign(&GENESIS.hash(), key))).collect()
 }
 
+fn header() -> Header {
+    GENESIS.header(Hash([5; 32]), Hash([6; 32]))
+}
+
+/// What is said about headers and snapshots.
+fn of_snapshots() -> Vec<Message> {
+    let head = SnapshotHead {
+        version: Version,
+        height: 9,
+        header: Hash([7; 32]),
+        total_transactions: 3,
+        chunks: 1,
+        parts: vec![Hash([8; 32])],
+    };
+    let part = Some(Arc::new(SnapshotPart { version: Version, lanes: vec![1; 2048] }));
+    let mut chunk = StateChunk::new();
+    chunk.push(&[0, 1, 2], &[3, 4]);
+    let block = Block {
+        version: Version,
+        header: header(),
+        certificate: Certificate::default(),
+        view: 0,
+        access: None,
+        left_out: Vec::new(),
+        transactions: transactions().iter().map(|one| (**one).clone()).collect(),
+    };
+    let step = CertifiedHeader { header: header(), certificate: Certificate::default() };
+    let (height, number) = (9, 0);
+    vec![
+        Message::GetHeaders { from: 1, count: 256 },
+        Message::Headers(vec![HeaderStep { block: step, sealers: Some(GENESIS.sealers.clone()) }]),
+        Message::GetSnapshots,
+        Message::Snapshots(vec![9]),
+        Message::GetSnapshot { height },
+        Message::Snapshot(Arc::new(head)),
+        Message::GetPart { height, part: 0 },
+        Message::Part { height, number, part },
+        Message::GetChunk { height, chunk: 0 },
+        Message::Chunk { height, number, chunk: Some(Arc::new(chunk)) },
+        Message::GetBodies { from: 1, count: 16 },
+        Message::Bodies(vec![Arc::new(Body { block, receipts: Vec::new() })]),
+    ]
+}
+
 /// One of each kind.
 pub fn seeds() -> Vec<Vec<u8>> {
     let digest = proposal().digest(Suite::Standard);
@@ -74,6 +121,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Message::Blocks(Vec::new()),
     ]
     .iter()
+    .chain(&of_snapshots())
     .map(Message::encode)
     .collect()
 }

@@ -96,6 +96,13 @@ fn write(opened: &Opened, file: &Path, first: BlockNumber, last: BlockNumber) ->
     let head = ExportHead { version: Version, genesis: opened.genesis.clone(), first, last };
     let mut writer = ExportWriter::new(target, &head)?;
     let mut transactions = 0;
+    let oldest = opened.ledger.oldest_block();
+    if first.max(1) < oldest {
+        return Err(Failure::new(format!(
+            "this node began from a snapshot: of blocks below {oldest} it has the headers alone; export from there on, or at \
+             a node that has them"
+        )));
+    }
     for number in first..=last {
         let block = opened.ledger.block(number)?;
         let block = block.ok_or_else(|| Failure::new(format!("block {number} is missing")))?;

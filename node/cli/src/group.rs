@@ -2,22 +2,26 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
 use entente_driver::{NodeConfig, StorageEngine, open_engine, read_genesis, read_secret_key};
 use entente_executor::Executor;
-use entente_group::{open, recover, recovering_members, recovery_of, same_tip};
+use entente_group::{can_recover, open, recover, recovering_members, recovery_of};
 use entente_ledger::Ledger;
 use entente_storage::SharedResources;
 use entente_types::{Certificate, CertificateVote, Member, PublicKey, SignedRecovery, Suite, Version};
 use serde::Serialize;
 
 use crate::{
-    output::{Failure, Output},
+    output::{Failure, Output, read_bounded},
     running::RunningMark,
 };
+
+/// The bytes of a document with the signatures of as many members as there may be.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
 /// What can be done with a group.
 #[derive(Debug, Subcommand)]
@@ -120,13 +124,14 @@ impl Stopped {
             )));
         }
         let recovery = recovery_of(&self.ledger);
+        can_recover(&self.ledger, &recovery)?;
         let signatures = Certificate { version: Version, votes: Vec::new() };
         self.add_own(SignedRecovery { recovery, signatures }, file, output)
     }
 
     fn sign(&self, file: &Path, output: Output) -> Result<(), Failure> {
         let signed = read(file)?;
-        same_tip(&self.ledger, &signed.recovery)?;
+        can_recover(&self.ledger, &signed.recovery)?;
         self.add_own(signed, file, output)
     }
 
@@ -143,8 +148,9 @@ impl Stopped {
         votes.retain(|vote| vote.member != member);
         votes.push(CertificateVote { member, signature: key.sign(&signed.recovery.signing_digest(self.suite())) });
         votes.sort_by_key(|vote| vote.member);
-        let text = serde_json::to_string_pretty(&signed)?;
-        fs::write(file, text + "\n").map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        // Before anybody can see the signature.
+        self.ledger.note_signed_recovery(&signed.recovery)?;
+        write(file, &signed)?;
         self.show(&signed, file, false, output)
     }
 
@@ -181,8 +187,19 @@ impl Stopped {
     }
 }
 
+/// Writes a document whole: what others signed before is not lost with the power.
+fn write(file: &Path, signed: &SignedRecovery) -> Result<(), Failure> {
+    let at = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let text = serde_json::to_string_pretty(signed)? + "\n";
+    let mut target = fs::File::create(&partial).map_err(at)?;
+    target.write_all(text.as_bytes()).and_then(|()| target.sync_all()).map_err(at)?;
+    fs::rename(&partial, file).map_err(at)
+}
+
 fn read(file: &Path) -> Result<SignedRecovery, Failure> {
-    let at = |error: String| Failure::new(format!("{}: {error}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| at(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| at(format!("it is no recovery document: {error}")))
+    let bytes = read_bounded(file, DOCUMENT_BYTES_MAX)?;
+    let wrong = |error| Failure::new(format!("{}: it is no recovery document: {error}", file.display()));
+    serde_json::from_slice(&bytes).map_err(wrong)
 }

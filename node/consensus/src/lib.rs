@@ -314,8 +314,8 @@ pub enum ConsensusFault {
     /// This node signed another header for this height before.
     #[error(
         "block {height} comes to header {found}, but this node signed {signed} for it before it was restarted: it signs \
-         one header for a height, ever; compare releases, and fetch the chain anew: entente node \
-         fetch"
+         one header for a height, ever; compare releases; where this node alone stops, fetch the chain anew: entente node \
+         fetch; where several do, the members go on by a document: entente group recover"
     )]
     Signed {
         /// The height.

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use entente_group::GroupOptions;
+use entente_group::{GroupOptions, SyncOptions};
 use entente_ledger::{HistoryRetention, LedgerOptions};
 use entente_pool::PoolLimits;
 use entente_types::{PublicKey, Suite};
@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub pool: PoolConfig,
     /// How this node takes part in consensus.
     pub consensus: ConsensusConfig,
+    /// How this node catches up.
+    pub sync: SyncConfig,
     /// The other nodes.
     pub network: NetworkConfig,
     /// What the node says of itself.
@@ -180,7 +182,8 @@ impl StorageConfig {
     pub fn ledger(&self) -> LedgerOptions {
         let history =
             if self.archive { HistoryRetention::Archive } else { HistoryRetention::Blocks(self.history_blocks) };
-        LedgerOptions { history, row_cache_bytes: usize::try_from(self.row_cache_bytes).unwrap_or(usize::MAX) }
+        let row_cache_bytes = usize::try_from(self.row_cache_bytes).unwrap_or(usize::MAX);
+        LedgerOptions { history, row_cache_bytes, ..LedgerOptions::default() }
     }
 }
 
@@ -227,6 +230,20 @@ impl Default for ConsensusConfig {
     fn default() -> Self {
         let GroupOptions { interval_ms_min, view_timeout_ms, .. } = GroupOptions::default();
         Self { interval_ms_min, view_timeout_ms }
+    }
+}
+
+/// `[sync]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncConfig {
+    /// How many blocks behind the node takes a snapshot; 0 for never.
+    pub snapshot_lead_blocks: u64,
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self { snapshot_lead_blocks: SyncOptions::default().snapshot_lead_blocks }
     }
 }
 
@@ -324,6 +341,8 @@ impl NodeConfig {
     /// The group's part of it.
     pub fn group(&self) -> GroupOptions {
         let narrow = |value| usize::try_from(value).unwrap_or(usize::MAX);
+        // Where every height's state must be there, every block is executed.
+        let snapshot_lead_blocks = if self.storage.archive { 0 } else { self.sync.snapshot_lead_blocks };
         GroupOptions {
             pool: PoolLimits {
                 transactions: narrow(self.pool.transactions_max),
@@ -332,7 +351,7 @@ impl NodeConfig {
             },
             interval_ms_min: self.consensus.interval_ms_min,
             view_timeout_ms: self.consensus.view_timeout_ms,
-            ..GroupOptions::default()
+            sync: SyncOptions { snapshot_lead_blocks, ..SyncOptions::default() },
         }
     }
 }

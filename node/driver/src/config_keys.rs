@@ -106,6 +106,18 @@ pub(crate) const CONFIGURATION: &[Section] = &[
         ],
     },
     Section {
+        name: "sync",
+        meaning: "How this node catches up with the others.",
+        keys: &[Key {
+            name: "snapshot_lead_blocks",
+            meaning: "From how many blocks behind on the node takes a snapshot of the state from the others, where they have \
+                      one, in place of executing every block. Of the blocks below it it has the headers, and the last 1,000 \
+                      whole. 0: never; with storage.archive it never does.",
+            unit: "blocks",
+            values: number(0, u64::MAX >> 1),
+        }],
+    },
+    Section {
         name: "network",
         meaning: "The other nodes. Who is let in stands in admission.toml, the node's own certificate in the folder certs.",
         keys: NETWORK,

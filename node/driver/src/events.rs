@@ -135,6 +135,36 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Warn,
+        "snapshot_gone",
+        "group, height",
+        "Nobody gives the snapshot of this height any more, or it was not what its header says; another is looked for. What \
+         came of it is kept.",
+        "Nothing, unless it comes again and again: then the others' bandwidth is too small for their state.",
+    ),
+    event(
+        EventLevel::Warn,
+        "snapshot_not_installed",
+        "group, height, error",
+        "A snapshot was not put in, and nothing was changed: the node came as far by itself, or something of it is missing. It \
+         goes on without it.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Warn,
+        "snapshot_wrong",
+        "group, peer, what",
+        "A peer gave something for a snapshot that is not what its header says; it is not asked for this snapshot again.",
+        "Have that peer's operator run `entente verify` on its data.",
+    ),
+    event(
+        EventLevel::Warn,
+        "blocks_not_told",
+        "group, from, to",
+        "The node took a snapshot in place of these blocks: subscribers are not told of them.",
+        "Read them at a node that has them.",
+    ),
+    event(
+        EventLevel::Warn,
         "consensus_report",
         "group, report",
         "Consensus has something to tell: a view was left or began, a member said two things, a message or proposal is one \
@@ -260,6 +290,28 @@ pub const EVENTS: &[EventDescription] = &[
         "peer_not_let_in_any_more",
         "peer, error",
         "A node that was connected is kept out by the lists as they are now, and was let go.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "snapshot_wanted",
+        "group, height, best",
+        "The node is far behind (`sync.snapshot_lead_blocks`), or does not come on: it fetches headers, and a snapshot.",
+        NOTHING,
+    ),
+    event(
+        EventLevel::Info,
+        "snapshot_fetched",
+        "group, height, chunks, missing",
+        "A snapshot is being fetched; so many of its chunks are missing. Told every ten seconds.",
+        NOTHING,
+    ),
+    event(EventLevel::Info, "snapshot_whole", "group, height", "All of a snapshot is here.", NOTHING),
+    event(
+        EventLevel::Info,
+        "snapshot_installed",
+        "group, height, elapsed_us",
+        "A snapshot has taken the place of what the ledger held; of older blocks the node has the headers.",
         NOTHING,
     ),
     event(

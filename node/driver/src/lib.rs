@@ -41,7 +41,7 @@ pub use checks::ChecksHeld;
 pub use code_folder::{CODE_FILE_BYTES_MAX, CodeFolder};
 pub use config::{
     ConsensusConfig, LogConfig, LogFormat, NetworkConfig, NodeConfig, NodeSection, PoolConfig, RpcConfig,
-    StorageConfig, StorageEngine,
+    StorageConfig, StorageEngine, SyncConfig,
 };
 pub use config_file::{ConfigError, read_genesis, read_genesis_file, read_secret_key, write_secret_key};
 pub use config_keys::REQUEST_TRANSACTIONS_MAX;

@@ -10,7 +10,11 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -42,6 +46,8 @@ use crate::{
 const NETWORK_THREADS: usize = 2;
 /// How long what they are about may take once the node stops.
 const STOP_WAIT: Duration = Duration::from_millis(500);
+/// The bytes of snapshots that a group gives to others in a second: a gigabyte takes a minute.
+const SNAPSHOT_BYTES_PER_SECOND: u64 = 16 << 20;
 /// The large answers to one peer that may wait: blocks, and transactions of proposals. Who asks for more asks again.
 const ANSWERS_WAITING_MAX: u32 = 4;
 
@@ -188,6 +194,19 @@ pub(crate) struct Introduction {
     pub(crate) own: PublicKey,
     /// Those that its operator names.
     pub(crate) introduced: BTreeSet<PublicKey>,
+    /// Those that are sealers by certified headers, while the node catches up.
+    vouched: Mutex<Vec<PublicKey>>,
+}
+
+impl Introduction {
+    pub(crate) const fn new(own: PublicKey, introduced: BTreeSet<PublicKey>) -> Self {
+        Self { own, introduced, vouched: Mutex::new(Vec::new()) }
+    }
+
+    /// From now on these are taken for members beside those that the blocks name.
+    pub(crate) fn vouch(&self, members: Vec<PublicKey>) {
+        *self.vouched.lock().unwrap_or_else(PoisonError::into_inner) = members;
+    }
 }
 
 /// The consensus keys of the nodes that may hear of a group: its sealers, those that will be, and its observers. A node
@@ -208,6 +227,7 @@ pub(crate) fn members(
     for height in next..=next.saturating_add(u64::from(ledger.genesis().pipeline_depth)) {
         keys.extend(sealers.at(height).iter().map(|member| member.key));
     }
+    keys.extend(introduction.vouched.lock().unwrap_or_else(PoisonError::into_inner).iter());
     if !keys.contains(&introduction.own) {
         keys.extend(&introduction.introduced);
     }
@@ -218,8 +238,14 @@ pub(crate) fn members(
 pub(crate) const fn class(message: &GroupMessage) -> Class {
     match message {
         GroupMessage::Transactions(_) => Class::Transactions,
-        GroupMessage::Status { .. } | GroupMessage::GetBlocks { .. } | GroupMessage::Blocks(_) => Class::Sync,
-        _ => Class::Consensus,
+        GroupMessage::Consensus(_)
+        | GroupMessage::PrePrepare { .. }
+        | GroupMessage::Brief { .. }
+        | GroupMessage::GetProposal { .. }
+        | GroupMessage::Proposal(_)
+        | GroupMessage::GetProposed { .. }
+        | GroupMessage::Proposed { .. } => Class::Consensus,
+        _ => Class::Sync,
     }
 }
 
@@ -229,8 +255,8 @@ enum Said {
     ToAll(GroupMessage),
     /// One for a peer.
     To(Turn, GroupMessage),
-    /// Blocks that a peer asked for.
-    Blocks(Turn, ServeTask),
+    /// Blocks, or whatever else a peer asked for.
+    Asked(Turn, ServeTask),
 }
 
 /// How many answers to each peer wait, where any does.
@@ -271,19 +297,50 @@ impl Drop for Turn {
 pub(crate) struct Speaker {
     line: GroupLine,
     said: mpsc::Sender<Said>,
+    /// To the thread for parts of snapshots, which may take long.
+    of_snapshots: mpsc::Sender<Said>,
     waiting: Waiting,
+    waiting_for_snapshots: Waiting,
+    /// What still waits then is said to nobody.
+    ended: Arc<AtomicBool>,
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Speaker {
-    /// Starts its thread, which ends with it.
-    pub(crate) fn start(handle: &GroupHandle, line: &GroupLine) -> io::Result<(Self, JoinHandle<()>)> {
+    /// Starts its threads, which end with it.
+    pub(crate) fn start(handle: &GroupHandle, line: &GroupLine) -> io::Result<(Self, [JoinHandle<()>; 2])> {
         let (said, to_say) = mpsc::channel();
-        let speaker = Self { line: line.clone(), said, waiting: Waiting::default() };
-        let (handle, line) = (handle.clone(), line.clone());
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-speak", handle.id()))
-            .spawn(move || to_say.into_iter().for_each(|said| speak(&handle, &line, said)))?;
-        Ok((speaker, thread))
+        let (of_snapshots, snapshots_to_say) = mpsc::channel();
+        let speaker = Self {
+            line: line.clone(),
+            said,
+            of_snapshots,
+            waiting: Waiting::default(),
+            waiting_for_snapshots: Waiting::default(),
+            ended: Arc::default(),
+        };
+        let ended = Arc::clone(&speaker.ended);
+        let spawn = |what: &str, to_say: mpsc::Receiver<Said>, bytes_per_second: u64| {
+            let (handle, line) = (handle.clone(), line.clone());
+            let ended = Arc::clone(&ended);
+            std::thread::Builder::new().name(format!("{}-{what}", handle.id())).spawn(move || {
+                for said in to_say {
+                    if ended.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let bytes = speak(&handle, &line, said);
+                    // What is served of snapshots leaves room for blocks, whatever the network could carry.
+                    pause(bytes, bytes_per_second);
+                }
+            })
+        };
+        let threads = [spawn("speak", to_say, 0)?, spawn("serve", snapshots_to_say, SNAPSHOT_BYTES_PER_SECOND)?];
+        Ok((speaker, threads))
     }
 
     /// Sends a message to one node of the group, or to all.
@@ -292,7 +349,10 @@ impl Speaker {
         let large =
             matches!(message, GroupMessage::Transactions(_) | GroupMessage::Proposed { .. } | GroupMessage::Blocks(_));
         let said = match to {
-            _ if !large => return send(&self.line, to.as_ref(), &message),
+            _ if !large => {
+                send(&self.line, to.as_ref(), &message);
+                return;
+            }
             None => Some(Said::ToAll(message)),
             Some(peer) => Turn::take(&self.waiting, peer).map(|turn| Said::To(turn, message)),
         };
@@ -301,29 +361,46 @@ impl Speaker {
         }
     }
 
-    /// Reads blocks for a peer and sends them. Whoever asks for much at once is answered in part, and asks again.
+    /// Reads for a peer what it asked for and sends it. Whoever asks for much at once is answered in part, and asks again.
     pub(crate) fn serve(&self, task: ServeTask) {
-        if let Some(turn) = Turn::take(&self.waiting, task.to()) {
-            let _ = self.said.send(Said::Blocks(turn, task));
+        let (waiting, said) = if task.is_of_snapshot() {
+            (&self.waiting_for_snapshots, &self.of_snapshots)
+        } else {
+            (&self.waiting, &self.said)
+        };
+        if let Some(turn) = Turn::take(waiting, task.to()) {
+            let _ = said.send(Said::Asked(turn, task));
         }
     }
 }
 
-fn send(line: &GroupLine, to: Option<&PublicKey>, message: &GroupMessage) {
+/// Sends a message; gives its bytes.
+fn send(line: &GroupLine, to: Option<&PublicKey>, message: &GroupMessage) -> usize {
     let bytes = message.encode();
     match to {
         Some(to) => drop(line.send(to, class(message), &bytes)),
         None => drop(line.broadcast(class(message), &bytes)),
     }
+    bytes.len()
 }
 
-fn speak(handle: &GroupHandle, line: &GroupLine, said: Said) {
+/// Waits for as long as so many bytes take at this rate; with 0 not at all.
+fn pause(bytes: usize, bytes_per_second: u64) {
+    if let Some(micros) = (bytes as u64).saturating_mul(1_000_000).checked_div(bytes_per_second) {
+        std::thread::sleep(Duration::from_micros(micros));
+    }
+}
+
+fn speak(handle: &GroupHandle, line: &GroupLine, said: Said) -> usize {
     match said {
         Said::ToAll(message) => send(line, None, &message),
         Said::To(turn, message) => send(line, Some(&turn.peer), &message),
-        Said::Blocks(turn, task) => match task.run(handle.ledger()) {
-            Ok(blocks) => send(line, Some(&turn.peer), &blocks),
-            Err(error) => tracing::error!(group = %handle.id(), %error, "blocks_not_served"),
+        Said::Asked(turn, task) => match task.run(handle.ledger()) {
+            Ok(answer) => send(line, Some(&turn.peer), &answer),
+            Err(error) => {
+                tracing::error!(group = %handle.id(), %error, "blocks_not_served");
+                0
+            }
         },
     }
 }
@@ -368,7 +445,10 @@ async fn looked_at(handle: &GroupHandle, message: GroupMessage) -> Option<Result
     let shared = Arc::clone(&handle.shared);
     match message {
         // In turn with what clients send.
-        GroupMessage::Transactions(_) | GroupMessage::Blocks(_) => {
+        GroupMessage::Transactions(_)
+        | GroupMessage::Blocks(_)
+        | GroupMessage::Bodies(_)
+        | GroupMessage::Chunk { .. } => {
             handle.shared.checks.spawn(move || drop(answer.send(look(&shared, message))));
         }
         // A block waits for these: on the threads that execute, which wait for it too.

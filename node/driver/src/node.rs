@@ -8,7 +8,7 @@ use std::{
 };
 
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
-use entente_group::{Group, GroupError, OpenGroupError, Signing, note_loss, open_with};
+use entente_group::{Group, GroupError, GroupOptions, OpenGroupError, Signing, note_loss, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_network::NetworkError;
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, StorageError};
@@ -24,7 +24,7 @@ use crate::{
     measures::GroupCounters,
     network::{Introduction, NodeNetwork},
     read_genesis, read_secret_key,
-    run::{Running, channel, shown},
+    run::{Rebuild, Running, channel, shown},
 };
 
 /// How often is looked whether the stores are closed.
@@ -156,6 +156,11 @@ pub struct Node {
     code: Option<Arc<CodeFolder>>,
 }
 
+/// How a group begins anew on the ledger that it has.
+fn rebuild(handle: GroupHandle, signing: Signing, options: GroupOptions) -> Rebuild {
+    Box::new(move || Group::new(&handle.shared.ledger, &handle.shared.executor, signing.clone(), options))
+}
+
 impl Node {
     /// Starts the node of this folder.
     pub fn start(folder: &Path, config: &NodeConfig) -> Result<Self, StartError> {
@@ -174,6 +179,8 @@ impl Node {
         let storage = &config.storage;
         let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
         let threads = |what: &str, error| StartError::System { what: what.into(), error: io::Error::other(error) };
+        // Named, so that an operator sees what takes the time; if somebody else began them, they are as good.
+        let _ = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("rayon-{index}")).build_global();
         let calls = CallPool::new(config.rpc.calls_max).map_err(|error| threads("threads for calls", error))?;
         let calls = Arc::new(calls);
         let checks = CheckPool::new().map_err(|error| threads("threads for signatures", error))?;
@@ -193,10 +200,11 @@ impl Node {
         }
         let options = config.group();
         let node_key = key.public_key();
-        let group = Group::new(&ledger, &executor, Signing::new(key), options)
+        let signing = Signing::new(key);
+        let group = Group::new(&ledger, &executor, signing.clone(), options)
             .map_err(|error| StartError::Group { group: id.clone(), error: Box::new(error) })?;
         let introduced = config.network.introduced(genesis.suite);
-        let introduction = Introduction { own: node_key, introduced };
+        let introduction = Introduction::new(node_key, introduced);
         let joined = network.as_ref().map(|network| network.join(&ledger, &executor, &introduction)).transpose()?;
         let (line, inboxes) = joined.unzip();
         let (messages, receiver) = channel();
@@ -217,7 +225,8 @@ impl Node {
         let group_handle = GroupHandle { shared: Arc::new(shared) };
         let tip = group_handle.ledger().tip();
         tracing::info!(group = %id, height = tip.number, hash = %tip.header_hash, "group_started");
-        let running = Running::start(group, group_handle.clone(), receiver)
+        let rebuild = rebuild(group_handle.clone(), signing, options);
+        let running = Running::start(group, rebuild, group_handle.clone(), receiver)
             .map_err(|error| StartError::System { what: format!("threads of {id}"), error })?;
         if let (Some(network), Some(line), Some(inboxes)) = (&network, &line, inboxes) {
             network.listen(&group_handle, line, inboxes);

@@ -11,7 +11,10 @@ use std::{
 };
 
 use entente_executor::EXECUTION_STACK_BYTES;
-use entente_group::{Effect, Event, ExecuteTask, Group, Incoming, Now, PersistTask, WriteTask};
+use entente_group::{
+    Effect, Event, ExecuteTask, Group, GroupError, Halt, Incoming, InstallTask, Joining, Now, PersistTask, StageTask,
+    WriteTask,
+};
 use entente_network::Place;
 use entente_pool::{AdmissionError, Checked, PooledTransaction};
 use entente_types::{BlockNumber, Hash, PublicKey};
@@ -56,7 +59,12 @@ pub(crate) enum Message {
 enum Writing {
     Block(WriteTask),
     Promise(PersistTask),
+    Stage(StageTask),
+    Install(InstallTask),
 }
+
+/// Begins a group on its ledger: once the ledger holds a snapshot in place of what it held.
+pub(crate) type Rebuild = Box<dyn Fn() -> Result<Group, GroupError> + Send>;
 
 /// The running threads of a group.
 pub(crate) struct Running {
@@ -66,7 +74,12 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts the threads of a group.
-    pub(crate) fn start(group: Group, handle: GroupHandle, messages: mpsc::Receiver<Message>) -> io::Result<Self> {
+    pub(crate) fn start(
+        group: Group,
+        rebuild: Rebuild,
+        handle: GroupHandle,
+        messages: mpsc::Receiver<Message>,
+    ) -> io::Result<Self> {
         let (execute, to_execute) = mpsc::channel::<ExecuteTask>();
         let (write, to_write) = mpsc::channel::<Writing>();
         let name = handle.id().to_string();
@@ -77,6 +90,7 @@ impl Running {
         let stepping = Loop {
             speaker,
             group,
+            rebuild,
             handle: handle.clone(),
             execute,
             write,
@@ -95,11 +109,16 @@ impl Running {
                 to_write.into_iter().for_each(|task| match task {
                     Writing::Block(task) => run_write(&writing, task),
                     Writing::Promise(task) => run_persist(&writing, task),
+                    Writing::Stage(task) => {
+                        let height = writing.shared.ledger.tip().number;
+                        work(&writing, height, || Event::Staged { result: task.run(&writing.shared.ledger) });
+                    }
+                    Writing::Install(task) => run_install(&writing, &task),
                 });
             })?,
             Builder::new().name(format!("{name}-step")).spawn(move || stepping.run(&messages))?,
         ];
-        threads.extend(speaking);
+        threads.extend(speaking.into_iter().flatten());
         Ok(Self { handle, threads })
     }
 
@@ -185,11 +204,27 @@ fn run_persist(handle: &GroupHandle, task: PersistTask) {
     work(handle, height, || Event::Persisted { ticket, result: task.run(&handle.shared.ledger) });
 }
 
+/// Puts a snapshot in the place of what the ledger holds.
+fn run_install(handle: &GroupHandle, task: &InstallTask) {
+    let started = Instant::now();
+    let height = task.height();
+    work(handle, height, || {
+        let result = task.run(&handle.shared.ledger);
+        if result.is_ok() {
+            let elapsed_us = started.elapsed().as_micros() as u64;
+            tracing::info!(group = %handle.id(), height, elapsed_us, "snapshot_installed");
+            open_to_members(handle);
+        }
+        Event::Installed { height, result }
+    });
+}
+
 /// The thread that steps a group.
 struct Loop {
     /// Where there are others.
     speaker: Option<Speaker>,
     group: Group,
+    rebuild: Rebuild,
     handle: GroupHandle,
     execute: mpsc::Sender<ExecuteTask>,
     write: mpsc::Sender<Writing>,
@@ -227,13 +262,36 @@ impl Loop {
     }
 
     fn step(&mut self, event: Event) {
+        let ends = event.ends_group();
+        if let Event::Installed { height, result: Err(error) } = &event {
+            tracing::warn!(group = %self.handle.id(), height, %error, "snapshot_not_installed");
+        }
         let effects = self.group.step(self.now(), event);
         effects.into_iter().for_each(|effect| self.carry_out(effect));
+        if ends {
+            self.begin_anew();
+        }
         let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.look(&self.group);
         if shown.halted.is_some() {
             // Whoever waits is told that there will be no answer.
             self.answers.clear();
+        }
+    }
+
+    /// The ledger holds a snapshot: the group goes on above it. What waited in the pool its clients' other nodes know too.
+    fn begin_anew(&mut self) {
+        match (self.rebuild)() {
+            Ok(group) => {
+                self.handle.shared.introduction.vouch(Vec::new());
+                open_to_members(&self.handle);
+                self.group = group;
+                self.wake_at = Some(0);
+            }
+            Err(error) => {
+                let why = Halt::Snapshot(error.to_string());
+                self.carry_out(Effect::Halt(why));
+            }
         }
     }
 
@@ -286,6 +344,17 @@ impl Loop {
             Effect::Persist(task) => {
                 let _ = self.write.send(Writing::Promise(task));
             }
+            Effect::Stage(task) => {
+                let _ = self.write.send(Writing::Stage(task));
+            }
+            Effect::Install(task) => {
+                let _ = self.write.send(Writing::Install(task));
+            }
+            Effect::Introduce(members) => {
+                self.handle.shared.introduction.vouch(members);
+                open_to_members(&self.handle);
+            }
+            Effect::Joining(joining) => self.tell_joining(joining),
             Effect::Broadcast(message) => self.say(None, message),
             Effect::Send { to, message } => self.say(Some(to), message),
             Effect::Serve(task) => {
@@ -307,6 +376,21 @@ impl Loop {
                 let mut shown = self.handle.shared.shown.lock().unwrap_or_else(PoisonError::into_inner);
                 *shown = Shown { halted: Some(why.to_string()), ..shown.clone() };
             }
+        }
+    }
+}
+
+impl Loop {
+    fn tell_joining(&self, joining: Joining) {
+        let group = self.handle.id();
+        match joining {
+            Joining::Begins { height, best } => tracing::info!(%group, height, best, "snapshot_wanted"),
+            Joining::Fetches { height, chunks, missing } => {
+                tracing::info!(%group, height, chunks, missing, "snapshot_fetched");
+            }
+            Joining::Gone { height } => tracing::warn!(%group, height, "snapshot_gone"),
+            Joining::Whole { height } => tracing::info!(%group, height, "snapshot_whole"),
+            Joining::Wrong { peer, what } => tracing::warn!(%group, ?peer, what, "snapshot_wrong"),
         }
     }
 }

@@ -163,6 +163,10 @@ const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
         "[node]\nname = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
         "2: `node.name` is \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...; allowed is a text of 1 to 64 characters",
     ),
+    (
+        "[sync]\nsnapshot_lead_blocks = -1\n",
+        "2: `sync.snapshot_lead_blocks` is -1; allowed is 0 to 9223372036854775807",
+    ),
     ("[consensus]\ninterval_ms_min = 3600001\n", "2: `consensus.interval_ms_min` is 3600001; allowed is 0 to 3600000"),
     ("[log]\nformat = \"xml\"\n", "2: `log.format` is \"xml\"; allowed is \"text\" or \"json\""),
     (
@@ -178,11 +182,11 @@ const BAD_CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         "\n[pol]\n",
-        "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`",
+        "2: unknown field `pol`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `sync`, `network`, `log`",
     ),
     (
         "transactions_max = 5\n",
-        "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `network`, `log`",
+        "1: unknown field `transactions_max`, expected one of `node`, `rpc`, `storage`, `pool`, `consensus`, `sync`, `network`, `log`",
     ),
     ("[pool]\nbytes_max = 1048576\nbytes_max = 1048577\n", "3: duplicate key"),
     ("[pool]\n[pool]\n", "2: duplicate key"),

@@ -14,6 +14,8 @@ use crate::{
     Group, GroupError, GroupOptions,
     catching_up::CatchingUp,
     chain::{Base, Chain},
+    headers::{HEADERS_REMEMBERED, HeaderChain, HeaderRules},
+    joining::Join,
     loss::Promises,
     proposals::Proposals,
     remembered,
@@ -83,6 +85,7 @@ impl Group {
     ) -> Result<Self, GroupError> {
         let genesis = ledger.genesis();
         let tip = ledger.tip();
+        refuse_if_recovering(ledger)?;
         let rules = executor.rules(ledger.state().as_ref(), tip.number.saturating_add(1))?;
         let pool_rules = PoolRules {
             suite: genesis.suite,
@@ -107,6 +110,9 @@ impl Group {
         }
         let own = signing.key.public_key();
         let configuration = Configuration::read(ledger.state().as_ref())?;
+        let sealers = executor.sealers(ledger.state().as_ref())?;
+        let headers = HeaderChain::new(header_rules(ledger, &pool), &header, sealers.at(tip.number.saturating_add(1)));
+        let join = Join::new(ledger.staged(HEADERS_REMEMBERED as u64)?);
         Ok(Self {
             suite: genesis.suite,
             genesis: ledger.genesis_hash(),
@@ -117,14 +123,13 @@ impl Group {
             alone: genesis.consensus == ConsensusKind::Solo,
             consensus,
             pool,
-            chain: Chain::new(
-                Base { header, commitment: ledger.commitment() },
-                configuration,
-                executor.sealers(ledger.state().as_ref())?,
-            ),
+            chain: Chain::new(Base { header, commitment: ledger.commitment() }, configuration, sealers),
             proposals,
             remembered: found.keys,
             catching_up: CatchingUp::new(options.sync, tip.number),
+            sync: options.sync,
+            headers,
+            join,
             retelling: Retelling::default(),
             candidate: None,
             consensus_wake_at: None,
@@ -137,6 +142,19 @@ impl Group {
             halted: false,
         })
     }
+}
+
+/// Who signed a recovery signs nothing else above its block.
+fn refuse_if_recovering(ledger: &Ledger) -> Result<(), GroupError> {
+    match ledger.signed_recovery()? {
+        Some(signed) => Err(GroupError::Recovering { height: signed.height }),
+        None => Ok(()),
+    }
+}
+
+fn header_rules(ledger: &Ledger, pool: &Pool) -> HeaderRules {
+    let scheme = Arc::clone(&pool.rules().scheme);
+    HeaderRules { suite: ledger.genesis().suite, scheme, lineage: Arc::clone(ledger.lineage()) }
 }
 
 /// The set that rules a height, as consensus has it. Genesis's set begins to seal at height 1.

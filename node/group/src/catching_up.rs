@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use entente_consensus::Certified;
 use entente_pool::Pool;
 use entente_sync::{Sync, SyncOptions};
-use entente_types::{Block, BlockNumber, PublicKey, Suite, Transaction};
+use entente_types::{Block, BlockNumber, Hash, Header, PublicKey, Suite, Transaction};
 
-use crate::{Effect, Looked, Message};
+use crate::{Effect, Looked, Message, headers::HeaderChain};
 
 /// A block that came, and the peer it is from.
 pub(crate) struct Fetched {
@@ -49,6 +49,19 @@ impl CatchingUp {
         self.sync.peers()
     }
 
+    pub(crate) fn headers_are_known(&mut self, through: BlockNumber) {
+        self.sync.headers_are_known(through);
+    }
+
+    /// Whether headers come before blocks.
+    pub(crate) fn is_far(&self) -> bool {
+        self.sync.is_far()
+    }
+
+    pub(crate) fn wants_snapshot(&mut self, now: u64, best: BlockNumber) -> bool {
+        self.sync.wants_snapshot(now, best)
+    }
+
     pub(crate) fn peer_is_at(&mut self, peer: PublicKey, height: BlockNumber) {
         self.sync.peer_is_at(peer, height);
     }
@@ -60,20 +73,36 @@ impl CatchingUp {
         self.blocks.values_mut().for_each(|fetched| fetched.fed = false);
     }
 
-    /// Blocks came from a peer. `looked` has the transactions of all of them.
-    pub(crate) fn take_in(&mut self, now: u64, peer: PublicKey, blocks: Vec<Arc<Block>>, looked: Vec<Looked>) {
+    /// Blocks came from a peer. `looked` has the transactions of all of them. One that is not that of its header, where the
+    /// header is known, is dropped at once.
+    pub(crate) fn take_in(
+        &mut self,
+        now: u64,
+        (peer, suite): (PublicKey, Suite),
+        blocks: Vec<Arc<Block>>,
+        looked: Vec<Looked>,
+        headers: &HeaderChain,
+    ) {
         let mut looked = looked.into_iter();
         let mut numbers = Vec::new();
+        let mut wrong = Vec::new();
         for block in blocks {
             let number = block.header.number;
             let looked: Vec<Looked> = looked.by_ref().take(block.transactions.len()).collect();
             numbers.push(number);
-            if self.sync.wants(&peer, number) {
+            let known = headers.get(number).is_none_or(|header| *header == block.header);
+            let hashes: Vec<Hash> = looked.iter().map(|one| one.hash).collect();
+            if !known || Header::transaction_root(suite, &hashes) != block.header.transaction_root {
+                wrong.push(number);
+            } else if self.sync.wants(&peer, number) {
                 let transactions = looked.iter().map(|one| Arc::clone(&one.transaction)).collect();
                 self.blocks.insert(number, Fetched { block, transactions, looked, peer, fed: false });
             }
         }
         self.sync.answered(now, peer, &numbers);
+        for number in wrong {
+            self.sync.was_bad(now, peer, number);
+        }
     }
 
     /// The block at this height, once for each tip. One with a transaction that no honest sealer lets into a block is

@@ -3,13 +3,13 @@
 use entente_consensus::{ConsensusFault, Report};
 use entente_executor::ExecutedBlock;
 use entente_host::NodeFault;
-use entente_ledger::AppendError;
+use entente_ledger::{AppendError, InstallError, ReadError};
 use entente_pool::{AdmissionError, Checked, PoolLimits};
 use entente_storage::StorageError;
 use entente_sync::SyncOptions;
 use entente_types::{BlockNumber, Hash, PublicKey};
 
-use crate::{ExecuteTask, Incoming, Message, PersistTask, ServeTask, WriteTask};
+use crate::{ExecuteTask, Incoming, InstallTask, Message, PersistTask, ServeTask, StageTask, WriteTask};
 
 /// What time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,19 @@ pub enum Event {
         /// What went wrong.
         result: Result<(), AppendError>,
     },
+    /// What arrived of a snapshot was kept, or not.
+    Staged {
+        /// What went wrong.
+        result: Result<(), ReadError>,
+    },
+    /// A snapshot has taken the place of what the ledger held, or not. If it has, or changed nothing, this group is over:
+    /// whoever runs it begins one anew on the ledger ([`Event::ends_group`]).
+    Installed {
+        /// Its height.
+        height: BlockNumber,
+        /// What went wrong.
+        result: Result<(), InstallError>,
+    },
     /// A task ended in a panic, which is a defect of this release. What it was doing did not happen.
     Panicked {
         /// The height that it was at work on.
@@ -87,6 +100,16 @@ pub enum Event {
         /// What the panic says.
         message: String,
     },
+}
+
+impl Event {
+    /// Whether the group that takes this in is over, and another begins on its ledger.
+    pub fn ends_group(&self) -> bool {
+        match self {
+            Self::Installed { result, .. } => result.as_ref().err().is_none_or(InstallError::changed_nothing),
+            _ => false,
+        }
+    }
 }
 
 /// What is to be done. Effects are carried out in their order.
@@ -108,6 +131,14 @@ pub enum Effect {
     },
     /// Run this on a thread that reads, and send what it comes to.
     Serve(ServeTask),
+    /// Run this on the thread that writes, in the order of these effects.
+    Stage(StageTask),
+    /// Run this on the thread that writes, in the order of these effects. Nothing follows but what begins anew.
+    Install(InstallTask),
+    /// How catching up by a snapshot goes.
+    Joining(Joining),
+    /// These are sealers by headers that are certified, though not by the blocks that are here: the group is theirs too.
+    Introduce(Vec<PublicKey>),
     /// Something that an operator wants to know of.
     Report(Report),
     /// Answer a request of [`Event::Admit`].
@@ -121,6 +152,44 @@ pub enum Effect {
     WakeAt(u64),
     /// The group stops: it can go on only after someone has looked.
     Halt(Halt),
+}
+
+/// How catching up by a snapshot goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joining {
+    /// The node is very far behind: it fetches headers, and a snapshot where its peers have one.
+    Begins {
+        /// Its tip.
+        height: BlockNumber,
+        /// The greatest height that a peer says it has.
+        best: BlockNumber,
+    },
+    /// A snapshot is fetched.
+    Fetches {
+        /// Its height.
+        height: BlockNumber,
+        /// How many chunks it has.
+        chunks: u32,
+        /// How many of them are not here.
+        missing: u64,
+    },
+    /// Nobody gives it any more: another is looked for. What came is kept.
+    Gone {
+        /// Its height.
+        height: BlockNumber,
+    },
+    /// All of it is here.
+    Whole {
+        /// Its height.
+        height: BlockNumber,
+    },
+    /// A peer gave what is not right: it is not asked again.
+    Wrong {
+        /// Who.
+        peer: PublicKey,
+        /// What.
+        what: &'static str,
+    },
 }
 
 /// Why a group stopped.
@@ -145,6 +214,9 @@ pub enum Halt {
     /// What consensus promises could not be written.
     #[error("what consensus promises could not be written: {0}")]
     Persist(StorageError),
+    /// What arrived of a snapshot could not be kept, or not be put in.
+    #[error("the snapshot could not be kept: {0}")]
+    Snapshot(String),
     /// Consensus went on with what is not here.
     #[error(
         "consensus goes on with a proposal for block {height} that this node does not have whole; this is a defect of this \

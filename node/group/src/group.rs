@@ -7,6 +7,7 @@ use entente_executor::{ExecutedBlock, InputTransaction};
 use entente_ledger::BlockRecord;
 use entente_pool::{AdmissionError, Checked, Pool, ReplayKey};
 use entente_storage::Batch;
+use entente_sync::SyncOptions;
 use entente_types::{Address, Block, BlockNumber, Certificate, Hash, Proposal, PublicKey, Suite, Transaction, Version};
 
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
     begin::sealer_set,
     catching_up::CatchingUp,
     chain::{Begun, Chain, Ran},
+    headers::HeaderChain,
+    joining::Join,
     loss::Promises,
     proposals::{Ground, Proposals, Question},
     remembered::{self, Keys, StoredProposal},
@@ -40,6 +43,9 @@ pub struct Group {
     pub(crate) proposals: Proposals,
     pub(crate) remembered: Keys,
     pub(crate) catching_up: CatchingUp,
+    pub(crate) sync: SyncOptions,
+    pub(crate) headers: HeaderChain,
+    pub(crate) join: Join,
     pub(crate) retelling: Retelling,
     /// The proposal that came with the message being looked at.
     pub(crate) candidate: Option<Arc<Proposal>>,
@@ -85,6 +91,10 @@ impl Group {
         if self.halted {
             return effects;
         }
+        if self.join.is_installing() {
+            self.installed(event, &mut effects);
+            return effects;
+        }
         self.block_at.get_or_insert(now.monotonic_ms);
         match event {
             Event::Tick => {
@@ -104,13 +114,38 @@ impl Group {
                 self.drive(now, Some(Input::Written { height }), &mut effects);
             }
             Event::Message { from, incoming } => self.hear(now, from, incoming, &mut effects),
+            // What was begun before a snapshot was put in is nobody's any more.
+            Event::Executed { height, .. } if !self.chain.begun.contains_key(&height) => {}
             Event::Executed { height, result: Err(fault) } => self.halt(Halt::Execute { height, fault }, &mut effects),
             Event::Persisted { result: Err(error), .. } => self.halt(Halt::Persist(error), &mut effects),
             Event::Written { height, result: Err(error) } => self.halt(Halt::Write { height, error }, &mut effects),
             Event::Panicked { height, message } => self.halt(Halt::Panicked { height, message }, &mut effects),
+            Event::Staged { result: Ok(()) } => {
+                self.join.is_staged();
+                self.drive(now, None, &mut effects);
+            }
+            Event::Staged { result: Err(error) } => self.halt(Halt::Snapshot(error.to_string()), &mut effects),
+            Event::Installed { .. } => {}
         }
         self.wake(now, &mut effects);
         effects
+    }
+
+    /// A snapshot takes the place of what the ledger holds: until it has, clients are told to come again, and nothing
+    /// else is done.
+    fn installed(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Admit { ticket, checked } => {
+                let results = checked.iter().map(|_| Err(AdmissionError::CatchingUp)).collect();
+                effects.push(Effect::Answer { ticket, results });
+            }
+            Event::Installed { result: Err(error), .. } if !error.changed_nothing() => {
+                self.halt(Halt::Snapshot(error.to_string()), effects);
+            }
+            Event::Panicked { height, message } => self.halt(Halt::Panicked { height, message }, effects),
+            Event::Staged { result: Err(error) } => self.halt(Halt::Snapshot(error.to_string()), effects),
+            _ => {}
+        }
     }
 
     fn halt(&mut self, why: Halt, effects: &mut Vec<Effect>) {
@@ -120,7 +155,13 @@ impl Group {
 
     /// Asks to be woken when the first of all that waits is due.
     fn wake(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let others = [self.proposals.wake_at(), self.catching_up.wake_at(now.monotonic_ms), self.retelling.wake_at()];
+        let others = [
+            self.proposals.wake_at(),
+            self.catching_up.wake_at(now.monotonic_ms),
+            self.headers.wake_at(now.monotonic_ms),
+            self.join.wake_at(now.monotonic_ms),
+            self.retelling.wake_at(),
+        ];
         let status_at = Some(self.status_at).filter(|_| !self.alone);
         let due_at = self.due_at().filter(|_| self.told_due != self.next_height());
         let next = others.into_iter().chain([self.consensus_wake_at, status_at, due_at]).flatten().min();
@@ -211,7 +252,10 @@ impl Group {
         }
         if !self.halted {
             self.fetch_proposals(now, effects);
-            self.catching_up.poll(now.monotonic_ms, effects);
+            self.join(now, effects);
+            if !self.join.has_target() {
+                self.catching_up.poll(now.monotonic_ms, effects);
+            }
             self.tell_again(now, effects);
             self.tell_status(now, effects);
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use entente_consensus::{Message as ConsensusMessage, Vote};
+use entente_ledger::{Body, HeaderStep, SNAPSHOT_PARTS_MAX, SnapshotHead, SnapshotPart, StateChunk, chunk_name};
 use entente_pool::{AdmissionError, Checked, PoolRules, check};
-use entente_types::{Block, BlockNumber, Hash, Proposal, Transaction};
+use entente_types::{Block, BlockNumber, Hash, Header, Proposal, Suite, Transaction};
 use parity_scale_codec::{Decode, Encode};
 
 use crate::brief::{BRIEF_TRANSACTIONS_MIN, Brief};
@@ -14,6 +15,12 @@ pub const MESSAGE_TRANSACTIONS_MAX: usize = entente_types::limits::PROPOSAL_TRAN
 
 /// The most blocks that one request gets.
 pub const MESSAGE_BLOCKS_MAX: u64 = 64;
+
+/// The most headers that one request gets.
+pub(crate) const MESSAGE_HEADERS_MAX: u64 = 512;
+
+/// The most heights with a snapshot that one node tells of.
+pub(crate) const MESSAGE_SNAPSHOTS_MAX: usize = 16;
 
 /// One message. The first byte says which.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -86,6 +93,79 @@ pub enum Message {
         /// The proposal.
         brief: Arc<Brief>,
     },
+    /// Asks for headers.
+    #[codec(index = 11)]
+    GetHeaders {
+        /// The first.
+        from: BlockNumber,
+        /// How many.
+        count: u64,
+    },
+    /// Answers that: headers that follow one another, as many as there are and fit.
+    #[codec(index = 12)]
+    Headers(Vec<HeaderStep>),
+    /// Asks at which heights there are snapshots.
+    #[codec(index = 13)]
+    GetSnapshots,
+    /// Answers that.
+    #[codec(index = 14)]
+    Snapshots(Vec<BlockNumber>),
+    /// Asks for the head of the snapshot at a height.
+    #[codec(index = 15)]
+    GetSnapshot {
+        /// The height.
+        height: BlockNumber,
+    },
+    /// Answers that.
+    #[codec(index = 16)]
+    Snapshot(Arc<SnapshotHead>),
+    /// Asks for a part of its manifest.
+    #[codec(index = 17)]
+    GetPart {
+        /// The height.
+        height: BlockNumber,
+        /// Which part.
+        part: u32,
+    },
+    /// Answers that; with nothing where the snapshot is not there any more.
+    #[codec(index = 18)]
+    Part {
+        /// The height.
+        height: BlockNumber,
+        /// Which part.
+        number: u32,
+        /// The part.
+        part: Option<Arc<SnapshotPart>>,
+    },
+    /// Asks for a chunk of it.
+    #[codec(index = 19)]
+    GetChunk {
+        /// The height.
+        height: BlockNumber,
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// Answers that; with nothing where the snapshot is not there any more.
+    #[codec(index = 20)]
+    Chunk {
+        /// The height.
+        height: BlockNumber,
+        /// Which chunk.
+        number: u32,
+        /// The chunk.
+        chunk: Option<Arc<StateChunk>>,
+    },
+    /// Asks for blocks with their receipts.
+    #[codec(index = 21)]
+    GetBodies {
+        /// The first.
+        from: BlockNumber,
+        /// How many.
+        count: u64,
+    },
+    /// Answers that: as many as there are and fit.
+    #[codec(index = 22)]
+    Bodies(Vec<Arc<Body>>),
 }
 
 /// Why a message is not looked at: no honest node sends it.
@@ -106,6 +186,16 @@ pub enum MessageFault {
     /// Places that come twice or out of order: a short question would get a long answer.
     #[error("the places of transactions are not ascending")]
     Places,
+    /// More of something than one answer may have.
+    #[error("the message has {found} {what}; allowed are {allowed}")]
+    Many {
+        /// What.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many there may be.
+        allowed: usize,
+    },
 }
 
 impl Message {
@@ -134,6 +224,9 @@ impl Message {
             }
             _ => (0, None),
         };
+        if let Some((what, found, allowed)) = self.counted().filter(|(_, found, allowed)| found > allowed) {
+            return Err(MessageFault::Many { what, found, allowed });
+        }
         if transactions > MESSAGE_TRANSACTIONS_MAX {
             return Err(MessageFault::Transactions { found: transactions });
         }
@@ -142,6 +235,50 @@ impl Message {
             _ => Ok(()),
         }
     }
+}
+
+impl Message {
+    /// How many of what there are, and may be.
+    fn counted(&self) -> Option<(&'static str, usize, usize)> {
+        match self {
+            Self::Headers(headers) => Some(("headers", headers.len(), MESSAGE_HEADERS_MAX as usize)),
+            Self::Snapshots(heights) => Some(("heights", heights.len(), MESSAGE_SNAPSHOTS_MAX)),
+            Self::Snapshot(head) => Some(("parts", head.parts.len(), SNAPSHOT_PARTS_MAX)),
+            Self::Bodies(bodies) => Some(("blocks", bodies.len(), MESSAGE_BLOCKS_MAX as usize)),
+            _ => None,
+        }
+    }
+}
+
+/// What a part of a snapshot was found to be, which takes time and needs no group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It is none.
+    Nothing,
+    /// The name of a chunk; nothing where its rows are none.
+    Chunk(Option<Hash>),
+    /// Whether each block's transactions and receipts are those of its header.
+    Bodies(Vec<bool>),
+}
+
+impl Seen {
+    fn of(suite: Suite, message: &Message) -> Self {
+        match message {
+            Message::Chunk { chunk: Some(chunk), .. } => {
+                Self::Chunk(chunk.lanes(suite).ok().map(|lanes| chunk_name(suite, &lanes.to_bytes())))
+            }
+            Message::Bodies(bodies) => Self::Bodies(bodies.iter().map(|body| is_whole(suite, body)).collect()),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+fn is_whole(suite: Suite, body: &Body) -> bool {
+    let header = &body.block.header;
+    let hashes: Vec<Hash> = body.block.transactions.iter().map(|transaction| transaction.hash(suite)).collect();
+    hashes.len() == body.receipts.len()
+        && Header::transaction_root(suite, &hashes) == header.transaction_root
+        && Header::receipt_root(suite, &body.receipts) == header.receipt_root
 }
 
 /// A transaction from elsewhere, looked at.
@@ -161,10 +298,11 @@ pub struct Incoming {
     pub(crate) message: Message,
     /// Of [`Message::Transactions`], [`Message::Proposed`] and [`Message::Blocks`], all of them in their order.
     pub(crate) looked: Vec<Looked>,
+    pub(crate) seen: Seen,
 }
 
 impl Incoming {
-    /// Looks at a message's transactions, on rayon's threads; `height` is the node's.
+    /// Looks at a message's transactions, or at what came of a snapshot, on rayon's threads; `height` is the node's.
     ///
     /// # Errors
     /// A message that no honest node sends.
@@ -187,7 +325,8 @@ impl Incoming {
             }
             _ => Vec::new(),
         };
-        Ok(Self { message, looked })
+        let seen = Seen::of(rules.suite, &message);
+        Ok(Self { message, looked, seen })
     }
 
     /// The message.

@@ -55,6 +55,16 @@ pub enum GroupError {
     /// What consensus promised could not be read.
     #[error(transparent)]
     Remembered(#[from] RememberedError),
+    /// It signed a recovery and has not taken it in.
+    #[error(
+        "this node signed a recovery document above block {height} and must sign nothing else there: take it in with \
+         `entente group recover --apply FILE` once all have signed it; if they decided otherwise, fetch the chain anew, so that \
+         this node does not vote before it is made a sealer again: entente node fetch"
+    )]
+    Recovering {
+        /// The block.
+        height: u64,
+    },
     /// The tip's header is missing.
     #[error("the ledger has no header at its tip, block {0}")]
     NoTip(u64),

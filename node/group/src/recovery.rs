@@ -2,9 +2,11 @@
 
 use entente_executor::Executor;
 use entente_host::NodeFault;
-use entente_ledger::{Ledger, ReadError};
+use entente_ledger::{Ledger, ReadError, Staging};
 use entente_storage::{Batch, Column, Durability, StorageError};
 use entente_types::{BlockNumber, Hash, Member, Recovery, RecoveryError, SignedRecovery, Version};
+
+use crate::remembered::is_loss;
 
 /// How many keys one read brings.
 const PAGE: usize = 256;
@@ -58,19 +60,27 @@ pub fn recovering_members(ledger: &Ledger, executor: &Executor) -> Result<Vec<Me
     Ok(sealers.at(ledger.tip().number.saturating_add(1)).to_vec())
 }
 
-/// Whether a document is the one for this node's last block.
+/// Whether a document is one for this node: for its last block, and above what it took in before.
 ///
 /// # Errors
 /// It is not: what to do is said.
-pub fn same_tip(ledger: &Ledger, recovery: &Recovery) -> Result<(), RecoverError> {
+pub fn can_recover(ledger: &Ledger, recovery: &Recovery) -> Result<(), RecoverError> {
     let own = recovery_of(ledger);
+    let follows = ledger.lineage().as_ref().clone().recover(ledger.genesis().suite, recovery);
     if (own.height, own.header) == (recovery.height, recovery.header) {
-        return Ok(());
+        return Ok(follows?);
+    }
+    // What was taken in already needs no more words.
+    if let Err(known @ RecoveryError::Known(_)) = follows {
+        return Err(known.into());
     }
     let remedy = match own.height.cmp(&recovery.height) {
-        std::cmp::Ordering::Less => "start this node and let it catch up first",
+        std::cmp::Ordering::Less => {
+            "let this node catch up first, from others that run, or from another's folder with: entente import"
+        }
         std::cmp::Ordering::Greater => {
-            "this node has a certified block above, which all must keep: let the others catch up, and name that one"
+            "this node has a certified block above, which all must keep: have the others import it from this folder with \
+             `entente import`, and begin a document that names it"
         }
         std::cmp::Ordering::Equal => "these are two chains: compare the folders of all members before anything else",
     };
@@ -79,16 +89,17 @@ pub fn same_tip(ledger: &Ledger, recovery: &Recovery) -> Result<(), RecoverError
 }
 
 /// Takes a document in that all members signed: from the next height on signatures cover its hash, and what this node
-/// promised above its last block is forgotten, since it means nothing any more. It rules once the ledger is opened again.
+/// promised above its last block is forgotten, since it means nothing any more; but not that it lost what it promised. It rules once the ledger is opened again.
 ///
 /// # Errors
 /// It is not for this node's last block, does not follow the recovery before, or somebody did not sign it. Nothing is
 /// changed then.
 pub fn recover(ledger: &Ledger, executor: &Executor, signed: SignedRecovery) -> Result<(), RecoverError> {
     let suite = ledger.genesis().suite;
-    same_tip(ledger, &signed.recovery)?;
-    ledger.lineage().as_ref().clone().recover(suite, &signed.recovery)?;
+    can_recover(ledger, &signed.recovery)?;
     signed.verify(&suite, suite, &recovering_members(ledger, executor)?)?;
+    // What was fetched was checked under the identity before.
+    ledger.stage(&Staging::Clear)?;
     let mut batch = Batch::new();
     ledger.note_recovery(&mut batch, signed)?;
     let engine = ledger.engine();
@@ -99,7 +110,9 @@ pub fn recover(ledger: &Ledger, executor: &Executor, signed: SignedRecovery) -> 
         let Some((last, _)) = page.last() else { break };
         from.clone_from(last);
         from.push(0);
-        page.iter().for_each(|(key, _)| batch.delete(Column::Consensus, key));
+        // A loss may be younger than the document: who is silent stays so.
+        let forgotten = page.iter().filter(|(key, _)| !is_loss(key));
+        forgotten.for_each(|(key, _)| batch.delete(Column::Consensus, key));
     }
     engine.write(batch, Durability::Synced)?;
     Ok(())

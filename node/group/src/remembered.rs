@@ -93,6 +93,11 @@ impl Keys {
     }
 }
 
+/// Whether a key is that of the record of a loss.
+pub(crate) fn is_loss(key: &[u8]) -> bool {
+    key == [LOSS]
+}
+
 fn proposal_key(height: BlockNumber, digest: &Hash) -> Vec<u8> {
     let mut key = vec![PROPOSAL];
     key.extend_from_slice(&height.to_be_bytes());

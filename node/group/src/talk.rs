@@ -6,8 +6,8 @@ use entente_consensus::{Input, Message as ConsensusMessage};
 use entente_types::{PublicKey, Version};
 
 use crate::{
-    Effect, Group, Incoming, Looked, Message, Now, ServeTask, brief::Unfolding, proposals::Want,
-    remembered::StoredProposal,
+    Effect, Group, Incoming, Looked, Message, Now, ServeTask, brief::Unfolding, message::Seen, proposals::Want,
+    remembered::StoredProposal, task::Wanted,
 };
 
 /// How often a node tells the others how far it is, where no block does, in milliseconds.
@@ -15,7 +15,7 @@ const STATUS_INTERVAL_MS: u64 = 1_000;
 
 impl Group {
     pub(crate) fn hear(&mut self, now: Now, from: PublicKey, incoming: Incoming, effects: &mut Vec<Effect>) {
-        let Incoming { message, looked } = incoming;
+        let Incoming { message, looked, seen } = incoming;
         let mut input = None;
         let mut unfolding = None;
         match message {
@@ -64,16 +64,42 @@ impl Group {
                 self.unfold();
             }
             Message::Status { height } => self.catching_up.peer_is_at(from, height),
-            Message::GetBlocks { from: first, count } => {
-                effects.push(Effect::Serve(ServeTask { to: from, from: first, count }));
+            Message::Blocks(blocks) => {
+                self.catching_up.take_in(now.monotonic_ms, (from, self.suite), blocks, looked, &self.headers);
             }
-            Message::Blocks(blocks) => self.catching_up.take_in(now.monotonic_ms, from, blocks, looked),
+            other => self.hear_of_sync(now, from, other, &seen, effects),
         }
         self.drive(now, input, effects);
         self.candidate = None;
         if let Some((digest, unfolding)) = unfolding {
             self.proposals.unfold(digest, unfolding);
         }
+    }
+
+    /// Questions of those who catch up, and answers to this node where it does.
+    fn hear_of_sync(&mut self, now: Now, from: PublicKey, message: Message, seen: &Seen, effects: &mut Vec<Effect>) {
+        let now = now.monotonic_ms;
+        let wanted = match message {
+            Message::GetBlocks { from, count } => Wanted::Blocks { from, count },
+            Message::GetHeaders { from, count } => Wanted::Headers { from, count },
+            Message::GetSnapshots => Wanted::Snapshots,
+            Message::GetSnapshot { height } => Wanted::Snapshot { height },
+            Message::GetPart { height, part } => Wanted::Part { height, part },
+            Message::GetChunk { height, chunk } => Wanted::Chunk { height, chunk },
+            Message::GetBodies { from, count } => Wanted::Bodies { from, count },
+            Message::Headers(steps) => return self.hear_headers(now, from, steps, effects),
+            Message::Snapshots(heights) => return self.hear_snapshots(from, heights),
+            Message::Snapshot(head) => return self.hear_snapshot(from, head),
+            Message::Part { height, number, part } => {
+                return self.hear_part(now, (from, height, number), part.as_deref(), effects);
+            }
+            Message::Chunk { height, number, chunk } => {
+                return self.hear_chunk(now, (from, height, number), chunk, seen, effects);
+            }
+            Message::Bodies(bodies) => return self.hear_bodies(now, from, &bodies, seen, effects),
+            _ => return,
+        };
+        effects.push(Effect::Serve(ServeTask { to: from, wanted }));
     }
 
     /// Transactions were let into the pool: proposals may be whole or understood with them.
@@ -132,6 +158,9 @@ impl Group {
     /// Blocks that came whole, as far as it is their turn.
     pub(crate) fn feed(&mut self, now: Now) -> Vec<Input> {
         let mut inputs = Vec::new();
+        if self.join.has_target() {
+            return inputs;
+        }
         let mut parent = self.chain.certified.header.proposal;
         for height in self.chain.height() + 1..=self.chain.height() + self.depth {
             let Some(fetched) = self.catching_up.take(now.monotonic_ms, height, &self.pool) else { break };

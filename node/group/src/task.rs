@@ -5,12 +5,15 @@ use std::sync::Arc;
 use entente_crypto::LtHash;
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction};
 use entente_host::NodeFault;
-use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
+use entente_ledger::{AppendError, BlockRecord, InstallError, InstallPlan, Ledger, ReadError, Staging};
 use entente_state::{ChangeSet, LayeredState, StateReader};
 use entente_types::{BlockNumber, Hash, Header, Proposal, PublicKey};
 use parity_scale_codec::Encode;
 
-use crate::{Message, message::MESSAGE_BLOCKS_MAX};
+use crate::{
+    Message,
+    message::{MESSAGE_BLOCKS_MAX, MESSAGE_HEADERS_MAX},
+};
 
 /// A block that is on disk, with what subscribers ask for.
 #[derive(Debug)]
@@ -58,16 +61,45 @@ impl ExecuteTask {
     }
 }
 
-/// Reads blocks for a peer.
+/// What a peer asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Blocks { from: BlockNumber, count: u64 },
+    Headers { from: BlockNumber, count: u64 },
+    Snapshots,
+    Snapshot { height: BlockNumber },
+    Part { height: BlockNumber, part: u32 },
+    Chunk { height: BlockNumber, chunk: u32 },
+    Bodies { from: BlockNumber, count: u64 },
+}
+
+/// Reads for a peer what it asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeTask {
     pub(crate) to: PublicKey,
-    pub(crate) from: BlockNumber,
-    pub(crate) count: u64,
+    pub(crate) wanted: Wanted,
 }
 
-/// The bytes of transactions that an answer with blocks has at most, beyond its first block.
+/// The bytes that an answer with blocks or headers has at most, beyond the first of them.
 const SERVED_BYTES_MAX: usize = 8 << 20;
+
+/// As many of what can be had at these numbers as fit, until one is not there.
+fn as_many_as_fit<T: Encode>(
+    numbers: std::ops::Range<BlockNumber>,
+    read: impl Fn(BlockNumber) -> Result<Option<T>, ReadError>,
+) -> Result<Vec<T>, ReadError> {
+    let mut found = Vec::new();
+    let mut bytes = 0_usize;
+    for number in numbers {
+        let Some(one) = read(number)? else { break };
+        bytes = bytes.saturating_add(one.encoded_size());
+        if bytes > SERVED_BYTES_MAX && !found.is_empty() {
+            break;
+        }
+        found.push(one);
+    }
+    Ok(found)
+}
 
 impl ServeTask {
     /// Who is to be sent the answer.
@@ -75,24 +107,50 @@ impl ServeTask {
         self.to
     }
 
-    /// The answer: as many of the blocks as there are and fit, in their order.
+    /// Whether it is about a snapshot: that can take long and can wait.
+    pub const fn is_of_snapshot(&self) -> bool {
+        !matches!(self.wanted, Wanted::Blocks { .. } | Wanted::Headers { .. } | Wanted::Snapshots)
+    }
+
+    /// The answer: of blocks and headers as many as there are and fit, in their order.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn run(&self, ledger: &Ledger) -> Result<Message, ReadError> {
-        let mut blocks = Vec::new();
-        let mut bytes = 0_usize;
-        let last =
-            self.from.saturating_add(self.count.min(MESSAGE_BLOCKS_MAX)).min(ledger.tip().number.saturating_add(1));
-        for number in self.from.max(1)..last {
-            let Some(block) = ledger.block(number)? else { break };
-            bytes = bytes.saturating_add(block.encoded_size());
-            if bytes > SERVED_BYTES_MAX && !blocks.is_empty() {
-                break;
+        let numbers = |from: BlockNumber, count: u64| from.max(1)..from.saturating_add(count.min(MESSAGE_BLOCKS_MAX));
+        Ok(match self.wanted {
+            Wanted::Blocks { from, count } => {
+                Message::Blocks(as_many_as_fit(numbers(from, count), |number| Ok(ledger.block(number)?.map(Arc::new)))?)
             }
-            blocks.push(Arc::new(block));
-        }
-        Ok(Message::Blocks(blocks))
+            Wanted::Bodies { from, count } => {
+                Message::Bodies(as_many_as_fit(numbers(from, count), |number| Ok(ledger.body(number)?.map(Arc::new)))?)
+            }
+            Wanted::Headers { from, count } => {
+                let mut steps = ledger.header_steps(from.max(1), count.min(MESSAGE_HEADERS_MAX))?;
+                let mut bytes = 0_usize;
+                let fit = steps.iter().take_while(|step| {
+                    let first = bytes == 0;
+                    bytes = bytes.saturating_add(step.encoded_size());
+                    first || bytes <= SERVED_BYTES_MAX
+                });
+                let fit = fit.count();
+                steps.truncate(fit);
+                Message::Headers(steps)
+            }
+            Wanted::Snapshots => Message::Snapshots(ledger.snapshots()),
+            Wanted::Snapshot { height } => match ledger.snapshot_head(height)? {
+                Some(head) => Message::Snapshot(Arc::new(head)),
+                None => Message::Snapshots(ledger.snapshots()),
+            },
+            Wanted::Part { height, part } => {
+                let found = ledger.snapshot_part(height, part)?.map(Arc::new);
+                Message::Part { height, number: part, part: found }
+            }
+            Wanted::Chunk { height, chunk } => {
+                let found = ledger.snapshot_chunk(height, chunk)?.map(Arc::new);
+                Message::Chunk { height, number: chunk, chunk: found }
+            }
+        })
     }
 }
 
@@ -112,5 +170,41 @@ impl WriteTask {
     pub fn run(self, ledger: &Ledger) -> Result<Arc<CommittedBlock>, AppendError> {
         ledger.append(&self.block.record)?;
         Ok(self.block)
+    }
+}
+
+/// Keeps what arrived of a snapshot.
+pub struct StageTask {
+    pub(crate) staging: Staging,
+}
+
+impl StageTask {
+    /// Writes it. The answer is [`Event::Staged`](crate::Event::Staged).
+    ///
+    /// # Errors
+    /// The storage fails.
+    pub fn run(&self, ledger: &Ledger) -> Result<(), ReadError> {
+        ledger.stage(&self.staging)
+    }
+}
+
+/// Puts a snapshot in the place of what the ledger holds.
+pub struct InstallTask {
+    pub(crate) plan: InstallPlan,
+}
+
+impl InstallTask {
+    /// The snapshot's height.
+    pub const fn height(&self) -> BlockNumber {
+        self.plan.head.height
+    }
+
+    /// Does it, when all that was to be written before is written. The answer is
+    /// [`Event::Installed`](crate::Event::Installed).
+    ///
+    /// # Errors
+    /// Something is missing or wrong, or the storage fails.
+    pub fn run(&self, ledger: &Ledger) -> Result<(), InstallError> {
+        ledger.install(&self.plan)
     }
 }

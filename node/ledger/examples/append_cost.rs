@@ -191,7 +191,11 @@ fn measure(
     };
     let record = GenesisRecord { genesis, block0: first, changes: Arc::default(), commitment: LtHash::default() };
     // Half of the blocks drop the history of an older one, as every block of a long chain does.
-    let options = LedgerOptions { history: HistoryRetention::Blocks(blocks / 2), row_cache_bytes: cache };
+    let options = LedgerOptions {
+        history: HistoryRetention::Blocks(blocks / 2),
+        row_cache_bytes: cache,
+        ..LedgerOptions::default()
+    };
     let ledger = Ledger::create_with(engine, record, options)?;
     let mut times = Vec::new();
     for _ in 0..blocks {

@@ -60,6 +60,8 @@ impl Ledger {
         self.publish(Published {
             tip,
             history_floor,
+            oldest_block: before.oldest_block,
+            transactions_below: before.transactions_below,
             commitment: record.commitment.clone(),
             snapshot: self.engine.snapshot(),
         });

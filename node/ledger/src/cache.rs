@@ -150,6 +150,13 @@ impl RowCache {
         }
     }
 
+    /// Forgets everything: from now on it holds for this height.
+    pub(crate) fn clear(&self, height: BlockNumber) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard { height, ..Shard::default() };
+        }
+    }
+
     /// The bytes in use, counted as the bound counts them.
     #[cfg(test)]
     fn bytes(&self) -> usize {

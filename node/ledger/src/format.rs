@@ -8,6 +8,9 @@
 //! | meta | `commitment` | the lanes |
 //! | meta | `history` | the oldest height whose state can be read |
 //! | meta | `recoveries` | the recoveries of the group with their signatures, where there were any |
+//! | meta | `installing` | the snapshot that is being put in, where one is |
+//! | meta | `oldest` | the oldest block that is there whole, and how many transactions are below it, where any are |
+//! | meta | `signed` | the recovery that this node signed and has not taken in, where there is one |
 //! | blocks | number | [`StoredBlock`] |
 //! | transactions, receipts | number, chunk as u32 | each document's encoding as bytes, [`DOCUMENTS_PER_VALUE`] of them |
 //! | lookup | `t`, transaction hash | number, index as u32 |
@@ -36,9 +39,12 @@ pub(crate) const DOCUMENTS_PER_VALUE: usize = 32;
 
 pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_GENESIS: &[u8] = b"genesis";
+pub(crate) const META_SIGNED: &[u8] = b"signed";
 pub(crate) const META_TIP: &[u8] = b"tip";
 pub(crate) const META_COMMITMENT: &[u8] = b"commitment";
 pub(crate) const META_HISTORY: &[u8] = b"history";
+pub(crate) const META_INSTALLING: &[u8] = b"installing";
+pub(crate) const META_OLDEST: &[u8] = b"oldest";
 pub(crate) const META_RECOVERIES: &[u8] = b"recoveries";
 
 /// Which kind of hash a key of the lookup column begins with.

@@ -6,7 +6,7 @@ use entente_crypto::{Hash, LtHash, Suite};
 use entente_storage::{Engine, Snapshot};
 use entente_types::{BlockNumber, Genesis, Lineage};
 
-use crate::{LedgerOptions, Tip, cache::RowCache};
+use crate::{LedgerOptions, Tip, cache::RowCache, snapshot::Pins};
 
 /// The blocks, state and history of one group on an engine.
 ///
@@ -18,6 +18,7 @@ pub struct Ledger {
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) options: LedgerOptions,
     pub(crate) cache: Arc<RowCache>,
+    pub(crate) pins: Pins,
     published: RwLock<Arc<Published>>,
     pub(crate) writer: Mutex<Writer>,
 }
@@ -27,8 +28,19 @@ pub(crate) struct Published {
     pub(crate) tip: Tip,
     /// The oldest height whose state can be read.
     pub(crate) history_floor: BlockNumber,
+    /// The oldest block that is there whole; of those below only the headers are.
+    pub(crate) oldest_block: BlockNumber,
+    /// The transactions below it.
+    pub(crate) transactions_below: u64,
     pub(crate) commitment: LtHash,
     pub(crate) snapshot: Arc<dyn Snapshot>,
+}
+
+impl Published {
+    /// Whether the block at this height is there with its transactions and receipts.
+    pub(crate) const fn has_whole(&self, number: BlockNumber) -> bool {
+        number <= self.tip.number && (number == 0 || number >= self.oldest_block)
+    }
 }
 
 /// What only the one who appends needs.
@@ -47,13 +59,16 @@ impl Ledger {
         published: Published,
     ) -> Self {
         let cache = Arc::new(RowCache::new(options.row_cache_bytes, published.tip.number));
+        let (pins, published) = (Pins::default(), Arc::new(published));
+        pins.passed(options.snapshots, &published);
         Self {
             engine,
             genesis,
             lineage: Arc::new(lineage),
             options,
             cache,
-            published: RwLock::new(Arc::new(published)),
+            pins,
+            published: RwLock::new(published),
             writer: Mutex::default(),
         }
     }
@@ -63,7 +78,9 @@ impl Ledger {
     }
 
     pub(crate) fn publish(&self, published: Published) {
-        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+        let published = Arc::new(published);
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&published);
+        self.pins.passed(self.options.snapshots, &published);
     }
 
     pub(crate) fn suite(&self) -> Suite {
@@ -98,6 +115,12 @@ impl Ledger {
     /// The commitment to the state at the tip.
     pub fn commitment(&self) -> LtHash {
         self.published().commitment.clone()
+    }
+
+    /// The oldest block that is here whole, 1 where all are: of those below only the headers are, since this node began
+    /// from a snapshot.
+    pub fn oldest_block(&self) -> BlockNumber {
+        self.published().oldest_block
     }
 
     /// The oldest height whose state can be read.

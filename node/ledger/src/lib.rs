@@ -62,6 +62,7 @@ mod read;
 mod record;
 mod recovery;
 mod replay;
+mod snapshot;
 mod state;
 mod verify;
 
@@ -72,5 +73,9 @@ pub use ledger::Ledger;
 pub use read::{ReceiptAt, TransactionAt};
 pub use record::{BlockRecord, GenesisRecord, HistoryRetention, LedgerOptions, Tip};
 pub use replay::{ReplayEntry, ReplayWindow};
+pub use snapshot::{
+    Body, ChunkError, HeaderStep, InstallError, InstallPlan, SNAPSHOT_PART_CHUNKS, SNAPSHOT_PARTS_MAX, SnapshotHead,
+    SnapshotOptions, SnapshotPart, Staged, StagedHeaders, Staging, StateChunk, chunk_name,
+};
 pub use state::RowWrite;
 pub use verify::{Fault, Verification, VerificationProgress};

@@ -12,11 +12,12 @@ use crate::{
     CreateError, GenesisRecord, Ledger, LedgerOptions, OpenError, ReadError, Tip,
     append::{BlockParts, put_block, put_tip},
     format::{
-        META_COMMITMENT, META_FORMAT, META_GENESIS, META_HISTORY, META_RECOVERIES, META_TIP, STORE_FORMAT, Stored,
-        StoredTip, decode, put_row,
+        META_COMMITMENT, META_FORMAT, META_GENESIS, META_HISTORY, META_OLDEST, META_RECOVERIES, META_TIP, STORE_FORMAT,
+        Stored, StoredTip, decode, put_row,
     },
     ledger::Published,
     read::{read_block, read_receipts},
+    snapshot::finish_installation,
     state::read_members,
 };
 
@@ -59,7 +60,14 @@ impl Ledger {
         }
         put_tip(&mut batch, tip, 0, &commitment);
         engine.write(batch, Durability::Synced).map_err(ReadError::from)?;
-        let published = Published { tip, history_floor: 0, commitment, snapshot: engine.snapshot() };
+        let published = Published {
+            tip,
+            history_floor: 0,
+            oldest_block: 1,
+            transactions_below: 0,
+            commitment,
+            snapshot: engine.snapshot(),
+        };
         let lineage = Lineage::new(genesis.hash());
         Ok(Self::new(engine, genesis, lineage, options, published))
     }
@@ -89,15 +97,28 @@ impl Ledger {
         if found != expected {
             return Err(OpenError::ForeignGenesis { found, expected });
         }
-        let tip = Tip::from(read_meta::<StoredTip>(&*snapshot, META_TIP)?);
-        let lanes = read_meta::<Stored<Vec<u8>>>(&*snapshot, META_COMMITMENT)?.value;
-        let commitment = LtHash::from_bytes(&lanes)
-            .map_err(|error| ReadError::damaged(Column::Meta, META_COMMITMENT, error.to_string()))?;
-        let history_floor = read_meta::<Stored<BlockNumber>>(&*snapshot, META_HISTORY)?.value;
-        check_tip(&*snapshot, &genesis, tip, &commitment)?;
         let lineage = read_lineage(&*snapshot, found, genesis.suite)?;
-        Ok(Self::new(engine, genesis, lineage, options, Published { tip, history_floor, commitment, snapshot }))
+        // A snapshot that was being put in when the node stopped is put in now.
+        finish_installation(&*engine, genesis.suite)?;
+        let published = read_published(engine.snapshot(), &genesis)?;
+        Ok(Self::new(engine, genesis, lineage, options, published))
     }
+}
+
+/// What a store says of its tip.
+pub(crate) fn read_published(snapshot: Arc<dyn Snapshot>, genesis: &Genesis) -> Result<Published, OpenError> {
+    let tip = Tip::from(read_meta::<StoredTip>(&*snapshot, META_TIP)?);
+    let lanes = read_meta::<Stored<Vec<u8>>>(&*snapshot, META_COMMITMENT)?.value;
+    let commitment = LtHash::from_bytes(&lanes)
+        .map_err(|error| ReadError::damaged(Column::Meta, META_COMMITMENT, error.to_string()))?;
+    let history_floor = read_meta::<Stored<BlockNumber>>(&*snapshot, META_HISTORY)?.value;
+    let oldest = snapshot.get(Column::Meta, META_OLDEST).map_err(ReadError::from)?;
+    let (oldest_block, transactions_below) = match oldest {
+        Some(bytes) => decode::<Stored<(BlockNumber, u64)>>(Column::Meta, META_OLDEST, &bytes)?.value,
+        None => (1, 0),
+    };
+    check_tip(&*snapshot, genesis, tip, &commitment)?;
+    Ok(Published { tip, history_floor, oldest_block, transactions_below, commitment, snapshot })
 }
 
 fn encode(value: &impl parity_scale_codec::Encode, bytes: &mut Vec<u8>) {

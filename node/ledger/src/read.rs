@@ -53,10 +53,10 @@ impl Ledger {
         Ok(stored.map(|StoredBlock { header, certificate, .. }| CertifiedHeader { header, certificate }))
     }
 
-    /// The block at this height, or nothing above the tip.
+    /// The block at this height, or nothing above the tip and below [`Ledger::oldest_block`].
     pub fn block(&self, number: BlockNumber) -> Result<Option<Block>, ReadError> {
         let published = self.published();
-        if number > published.tip.number { Ok(None) } else { read_block(&*published.snapshot, number) }
+        if published.has_whole(number) { read_block(&*published.snapshot, number) } else { Ok(None) }
     }
 
     /// The block whose header has this hash.
@@ -106,10 +106,10 @@ impl Ledger {
         Ok(Some(ReceiptAt { receipt, number, index }))
     }
 
-    /// The receipts of the block at this height, or nothing above the tip.
+    /// The receipts of the block at this height, or nothing above the tip and below [`Ledger::oldest_block`].
     pub fn receipts(&self, number: BlockNumber) -> Result<Option<Vec<Receipt>>, ReadError> {
         let published = self.published();
-        if number > published.tip.number { Ok(None) } else { read_receipts(&*published.snapshot, number) }
+        if published.has_whole(number) { read_receipts(&*published.snapshot, number) } else { Ok(None) }
     }
 
     /// The access record of the block at this height, if it came with one.
@@ -121,7 +121,8 @@ impl Ledger {
 
     /// Reads a value that belongs to a block and never changes, if the block is one that readers may see.
     fn read_written(&self, column: Column, number: BlockNumber, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        if number > self.tip().number { Ok(None) } else { Ok(self.engine.get(column, key)?) }
+        let published = self.published();
+        if number > published.tip.number { Ok(None) } else { Ok(published.snapshot.get(column, key)?) }
     }
 
     fn look_up<T: Decode>(&self, named: Named, hash: &Hash) -> Result<Option<T>, ReadError> {
@@ -133,7 +134,8 @@ impl Ledger {
         let index = index as usize;
         let key = chunk_key(number, index);
         let bytes = self
-            .engine
+            .published()
+            .snapshot
             .get(column, &key)?
             .ok_or_else(|| ReadError::damaged(column, &key, format!("documents of block {number} are missing")))?;
         decode_document(column, &key, &bytes, index % crate::format::DOCUMENTS_PER_VALUE)
@@ -150,7 +152,10 @@ pub(crate) fn look_up<T: Decode>(
     Ok(Some(decode::<Stored<T>>(Column::Lookup, &key, &bytes)?.value))
 }
 
-fn read_stored(reader: &(impl Reader + ?Sized), number: BlockNumber) -> Result<Option<StoredBlock>, ReadError> {
+pub(crate) fn read_stored(
+    reader: &(impl Reader + ?Sized),
+    number: BlockNumber,
+) -> Result<Option<StoredBlock>, ReadError> {
     let key = number_key(number);
     match reader.get(Column::Blocks, &key)? {
         Some(bytes) => decode(Column::Blocks, &key, &bytes).map(Some),

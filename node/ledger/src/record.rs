@@ -6,6 +6,8 @@ use entente_crypto::{Hash, LtHash};
 use entente_state::ChangeSet;
 use entente_types::{Block, BlockNumber, Genesis, Receipt};
 
+use crate::SnapshotOptions;
+
 /// The last block, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tip {
@@ -66,10 +68,16 @@ pub struct LedgerOptions {
     pub history: HistoryRetention,
     /// The bytes of rows kept in memory; 0 for none.
     pub row_cache_bytes: usize,
+    /// How snapshots for others are cut.
+    pub snapshots: SnapshotOptions,
 }
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        Self { history: HistoryRetention::Blocks(1024), row_cache_bytes: 64 << 20 }
+        Self {
+            history: HistoryRetention::Blocks(1024),
+            row_cache_bytes: 64 << 20,
+            snapshots: SnapshotOptions::default(),
+        }
     }
 }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use support::{Chain, Writes, row};
 
 fn options(history: HistoryRetention, row_cache_bytes: usize) -> LedgerOptions {
-    LedgerOptions { history, row_cache_bytes }
+    LedgerOptions { history, row_cache_bytes, ..LedgerOptions::default() }
 }
 
 fn writes() -> impl Strategy<Value = Writes> {

@@ -66,6 +66,9 @@ pub enum AdmissionError {
     /// The signature is none.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// The node puts a snapshot in.
+    #[error("this node is catching up by a snapshot; send it in some seconds, or to another node")]
+    CatchingUp,
     /// It waits already.
     #[error("the transaction is in the pool already")]
     Known,
@@ -109,7 +112,8 @@ impl AdmissionError {
             Self::Sender { .. } | Self::Signature(_) => 5,
             Self::Known => 10000,
             Self::Replay => 15,
-            Self::Full { .. } | Self::FullSender { .. } => 28,
+            // Come again later.
+            Self::Full { .. } | Self::FullSender { .. } | Self::CatchingUp => 28,
             Self::FullBytes { .. } => 10006,
         }
     }

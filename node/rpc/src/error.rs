@@ -2,9 +2,9 @@
 
 use entente_driver::{CallError, SubmitError};
 use entente_host::NodeFault;
-use entente_ledger::{ReadError, WritesError};
+use entente_ledger::{Ledger, ReadError, WritesError};
 use entente_pool::AdmissionError;
-use entente_types::{MembersError, TransactionError};
+use entente_types::{BlockNumber, MembersError, TransactionError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 
 /// A code that this server answers with, for the documentation.
@@ -70,7 +70,7 @@ pub(crate) const CODES: &[Code] = &[
     Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
     Code {
         code: NO_BLOCK_NUMBER,
-        meaning: "no block has this number, or its state or what it wrote is not kept any more",
+        meaning: "no block has this number, or it, its state or what it wrote is not kept on this node",
     },
     Code { code: NO_INDEX, meaning: "the block has no transaction at this place" },
     Code { code: NO_FROM, meaning: "`call` needs a `from`" },
@@ -138,6 +138,20 @@ impl From<SubmitError> for RpcError {
             SubmitError::Stopped => INTERNAL,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl RpcError {
+    /// Whether the ledger has the header of this block alone, since the node began from a snapshot.
+    pub(crate) fn not_kept(ledger: &Ledger, number: BlockNumber) -> Option<Self> {
+        let oldest = ledger.oldest_block();
+        (1..oldest).contains(&number).then(|| {
+            let message = format!(
+                "block {number} is not kept on this node, which began from a snapshot and has blocks from {oldest} on; ask \
+                 another node"
+            );
+            Self::new(NO_BLOCK_NUMBER, message)
+        })
     }
 }
 

@@ -122,6 +122,12 @@ pub(crate) async fn run(
             Err(broadcast::error::RecvError::Closed) => return,
         };
         let number = block.record.block.header.number;
+        // A snapshot took the place of blocks that are not here.
+        let oldest = group.ledger().oldest_block().min(number);
+        if oldest > 1 && next < oldest {
+            tracing::warn!(group = %group.id(), from = next, to = oldest - 1, "blocks_not_told");
+            next = oldest;
+        }
         while next < number {
             let reader = group.clone();
             let read = tokio::task::spawn_blocking(move || committed_block(&reader, next)).await;

@@ -50,12 +50,17 @@ fn no_number(number: u64, group: &GroupHandle) -> RpcError {
 }
 
 pub(crate) fn block_of_number(group: &GroupHandle, number: u64) -> Result<Block, RpcError> {
-    group.ledger().block(number)?.ok_or_else(|| no_number(number, group))
+    let missing = || RpcError::not_kept(group.ledger(), number).unwrap_or_else(|| no_number(number, group));
+    group.ledger().block(number)?.ok_or_else(missing)
 }
 
 pub(crate) fn block_of_hash(group: &GroupHandle, hash: &Hash) -> Result<Block, RpcError> {
+    if let Some(block) = group.ledger().block_by_hash(hash)? {
+        return Ok(block);
+    }
+    let not_kept = group.ledger().number_by_hash(hash)?.and_then(|number| RpcError::not_kept(group.ledger(), number));
     let missing = || RpcError::new(NO_BLOCK_HASH, format!("BlockHash does not exist: `blockHash` is {hash}"));
-    group.ledger().block_by_hash(hash)?.ok_or_else(missing)
+    Err(not_kept.unwrap_or_else(missing))
 }
 
 /// Whether the whole block is shown, or its header alone.
@@ -115,7 +120,8 @@ fn transaction_at(group: &GroupHandle, number: u64, index: u64) -> Answer {
         RpcError::new(NO_INDEX, message)
     };
     let index = u32::try_from(index).map_err(|_| missing())?;
-    let transaction = group.ledger().transaction_at(number, index)?.ok_or_else(missing)?;
+    let not_kept = || RpcError::not_kept(group.ledger(), number).unwrap_or_else(missing);
+    let transaction = group.ledger().transaction_at(number, index)?.ok_or_else(not_kept)?;
     let hash = transaction.hash(group.genesis().suite);
     let place = Place { hash, block: number, block_hash: block_hash(group, number)?, index };
     answer(&fisco_views::transaction(place, &transaction))

@@ -113,7 +113,10 @@ fn view(source: &Source<'_>, transaction: Hash, index: u32, log_index: u32, log:
 
 /// A block's receipts, which must be there.
 fn receipts(group: &GroupHandle, number: BlockNumber) -> Result<Vec<Receipt>, RpcError> {
-    let missing = || RpcError::new(INTERNAL, format!("block {number} is missing"));
+    let missing = || {
+        let missing = || RpcError::new(INTERNAL, format!("block {number} is missing"));
+        RpcError::not_kept(group.ledger(), number).unwrap_or_else(missing)
+    };
     group.ledger().receipts(number)?.ok_or_else(missing)
 }
 

@@ -41,6 +41,8 @@ struct StatusView<'a> {
     /// votes, once that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_through: Option<BlockNumber>,
+    oldest_block: BlockNumber,
+    recovered_above: Vec<BlockNumber>,
     healthy: bool,
     halted: Option<&'a str>,
     node: &'a str,
@@ -83,6 +85,8 @@ pub(crate) fn status(context: &Context, arguments: &Arguments<'_>) -> Answer {
             (false, true) => "observer",
             (false, false) => "free",
         },
+        oldest_block: group.ledger().oldest_block(),
+        recovered_above: group.ledger().lineage().recovered().collect(),
         silent_through: status.position.loss.and_then(|loss| loss.through),
         healthy: status.halted.is_none(),
         halted: status.halted.as_deref(),
@@ -138,7 +142,17 @@ pub(crate) fn block(context: &Context, arguments: &Arguments<'_>) -> Answer {
         BlockId::Number(number) => group.ledger().block(number)?,
         BlockId::Hash(hash) => group.ledger().block_by_hash(&hash)?,
     };
-    let Some(block) = block else { return answer(&()) };
+    let Some(block) = block else {
+        let number = match arguments.block(1)? {
+            BlockId::Latest => None,
+            BlockId::Number(number) => Some(number),
+            BlockId::Hash(hash) => group.ledger().number_by_hash(&hash)?,
+        };
+        return match number.and_then(|number| RpcError::not_kept(group.ledger(), number)) {
+            Some(error) => Err(error),
+            None => answer(&()),
+        };
+    };
     answer(&BlockView::new(group.genesis().suite, &block, arguments.boolean(2)?))
 }
 

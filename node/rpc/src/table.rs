@@ -38,8 +38,11 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[GROUP],
         result: "{group, chain_id, ethereum_chain_id, genesis_hash, suite, height, hash, state_root, \
                  transaction_count, pool: {transactions, bytes, transactions_max, bytes_max}, role, healthy, \
-                 halted, node, node_version, peers, view, view_active, next_proposer, consensus, limits, compilations}",
-        documentation: "How the node and the group are. The role `silent` is that of a sealer that lost its data and does \
+                 halted, node, node_version, peers, view, view_active, next_proposer, consensus, limits, compilations, oldest_block, \
+                 recovered_above}",
+        documentation: "How the node and the group are. Below `oldest_block` the node has the headers alone, where it began \
+                        from a snapshot; `recovered_above` has the heights above which the group went on by a document that \
+                        its members signed. The role `silent` is that of a sealer that lost its data and does \
                         not vote; `silent_through` is then the height above which it must be made a sealer anew.",
         example: "[\"group1\"]",
         handler: Handler::Direct(reading::status),

@@ -213,7 +213,7 @@ async fn one_connection_too_many_is_told_so_and_a_place_that_is_given_up_is_take
 async fn the_librarys_own_limits_are_told_with_their_keys() {
     let node = start(|config| {
         config.rpc.subscriptions_max = 1;
-        config.rpc.response_bytes_max = 800;
+        config.rpc.response_bytes_max = 840;
     })
     .await;
     let group = node.group().await;
@@ -224,7 +224,7 @@ async fn the_librarys_own_limits_are_told_with_their_keys() {
     assert_eq!(error.code(), Some(-32006));
     assert!(error.to_string().contains(expected), "{error}");
     let (code, message) = node.error("entente_block", json!([1, 0, true])).await;
-    let expected = "the answer would have more than 800 bytes (`rpc.response_bytes_max`); ask for less at once";
+    let expected = "the answer would have more than 840 bytes (`rpc.response_bytes_max`); ask for less at once";
     assert_eq!((code, message.as_str()), (-32008, expected));
     assert_eq!(refusals(&node, "rpc.subscriptions_max").await, 1);
     assert_eq!(refusals(&node, "rpc.response_bytes_max").await, 1);

@@ -8,7 +8,7 @@ use std::{
 use entente_consensus::{Ballot, Certified, Identity, Message as ConsensusMessage, Prepared, ViewChange, Vote};
 use entente_crypto::Domain;
 use entente_group::Message;
-use entente_types::{BlockNumber, Certificate, CertificateVote, Hash, Proposal, Suite, Version};
+use entente_types::{Block, BlockNumber, Certificate, CertificateVote, Hash, Proposal, Suite, Version};
 
 use crate::{Behaviour, Numbers, Statistics};
 
@@ -36,6 +36,9 @@ impl Mischief {
         numbers: &mut Numbers,
         statistics: &mut Statistics,
     ) -> Vec<Message> {
+        if is_answer(&message) && self.behaviour != Behaviour::Twins {
+            return spoil(message, numbers, statistics).into_iter().collect();
+        }
         match self.behaviour {
             Behaviour::Equivocates => vec![self.equivocate(to, message, numbers, statistics)],
             Behaviour::Withholds => {
@@ -187,5 +190,99 @@ impl Mischief {
         };
         statistics.forgeries += 1;
         vec![Message::Consensus(forged), Message::Consensus(said)]
+    }
+}
+
+/// Whether somebody who catches up asked for this.
+const fn is_answer(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Blocks(_)
+            | Message::Headers(_)
+            | Message::Snapshots(_)
+            | Message::Snapshot(_)
+            | Message::Part { .. }
+            | Message::Chunk { .. }
+            | Message::Bodies(_)
+    )
+}
+
+/// What a liar answers those who catch up: sometimes nothing, sometimes something that is a little wrong.
+fn spoil(message: Message, numbers: &mut Numbers, statistics: &mut Statistics) -> Option<Message> {
+    if numbers.per_mille(200) {
+        statistics.answers_kept += 1;
+        return None;
+    }
+    if numbers.per_mille(400) {
+        return Some(message);
+    }
+    let before = message.clone();
+    let which = numbers.below(4);
+    let changed = match message {
+        Message::Blocks(mut blocks) => {
+            if let Some(block) = blocks.last_mut().map(Arc::make_mut) {
+                spoil_block(block, which);
+            }
+            Message::Blocks(blocks)
+        }
+        Message::Bodies(mut bodies) => {
+            if let Some(body) = bodies.first_mut().map(Arc::make_mut) {
+                match which {
+                    0 => drop(body.receipts.pop()),
+                    1 => body.block.certificate.votes.truncate(1),
+                    _ => spoil_block(&mut body.block, which),
+                }
+            }
+            Message::Bodies(bodies)
+        }
+        Message::Headers(mut steps) => {
+            if let Some(step) = steps.last_mut() {
+                match which {
+                    0 => step.block.header.state_root = Hash([3; 32]),
+                    1 => step.block.certificate.votes.truncate(1),
+                    2 => step.block.header.next_sealers = Hash([3; 32]),
+                    _ => step.sealers = Some(Vec::new()),
+                }
+            }
+            Message::Headers(steps)
+        }
+        Message::Snapshots(heights) => Message::Snapshots(heights.into_iter().map(|height| height + which).collect()),
+        Message::Snapshot(mut head) => {
+            let spoilt = Arc::make_mut(&mut head);
+            match which {
+                0 => spoilt.header = Hash([3; 32]),
+                1 => spoilt.total_transactions += 1,
+                2 => spoilt.parts.iter_mut().for_each(|part| *part = Hash([3; 32])),
+                _ => spoilt.chunks += 1,
+            }
+            Message::Snapshot(head)
+        }
+        Message::Part { height, number, mut part } => {
+            if let Some(lane) = part.as_mut().map(Arc::make_mut).and_then(|part| part.lanes.last_mut()) {
+                *lane ^= 1;
+            }
+            Message::Part { height, number, part: part.filter(|_| which > 0) }
+        }
+        Message::Chunk { height, number, mut chunk } => {
+            if let Some(chunk) = chunk.as_mut().map(Arc::make_mut) {
+                match which {
+                    1 => drop(chunk.rows.pop()),
+                    2 => chunk.rows.extend_from_within(..),
+                    _ => chunk.rows.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1),
+                }
+            }
+            Message::Chunk { height, number, chunk: chunk.filter(|_| which > 0) }
+        }
+        other => other,
+    };
+    statistics.answers_changed += u64::from(changed != before);
+    Some(changed)
+}
+
+fn spoil_block(block: &mut Block, which: u64) {
+    match which {
+        1 => drop(block.transactions.pop()),
+        2 => block.header.receipt_root = Hash([3; 32]),
+        _ => block.view += 1,
     }
 }

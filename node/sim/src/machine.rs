@@ -5,11 +5,11 @@ use std::{collections::VecDeque, sync::Arc};
 use entente_consensus::{Conduct, Engine as Consensus, Pbft};
 use entente_executor::{CodeOptions, Executor};
 use entente_group::{
-    ExecuteTask, Group, GroupOptions, PersistTask, Signing, WriteTask, certified_tip, identity, note_loss, open_with,
-    pbft_options, recovered, sealer_sets,
+    ExecuteTask, Group, GroupOptions, InstallTask, PersistTask, Signing, StageTask, WriteTask, certified_tip, identity,
+    note_loss, open_with, pbft_options, recovered, sealer_sets,
 };
 use entente_host::gas::PROTOCOL_VERSIONS;
-use entente_ledger::{HistoryRetention, Ledger, LedgerOptions};
+use entente_ledger::{HistoryRetention, Ledger, LedgerOptions, SnapshotOptions};
 use entente_types::{Genesis, PublicKey};
 
 use crate::{Behaviour, Keys, byzantine::Mischief, check::Violation, disk::SimulatedDisk};
@@ -18,6 +18,8 @@ use crate::{Behaviour, Keys, byzantine::Mischief, check::Violation, disk::Simula
 pub(crate) enum Writing {
     Block(WriteTask),
     Promise(PersistTask),
+    Stage(StageTask),
+    Install(InstallTask),
 }
 
 /// A machine: its disk outlives the node on it.
@@ -40,6 +42,8 @@ pub(crate) struct Machine {
     pub(crate) dead: bool,
     pub(crate) mischief: Option<Mischief>,
     pub(crate) wake_at_ms: Option<u64>,
+    /// Whether somebody was found out who spoilt what it fetches.
+    pub(crate) spoilt: bool,
 }
 
 /// What every machine of a simulation is made from.
@@ -51,7 +55,16 @@ pub(crate) struct Parts {
 }
 
 fn ledger_options() -> LedgerOptions {
-    LedgerOptions { history: HistoryRetention::Blocks(4), row_cache_bytes: 1 << 16 }
+    LedgerOptions {
+        history: HistoryRetention::Blocks(4),
+        row_cache_bytes: 1 << 16,
+        snapshots: SnapshotOptions {
+            interval_blocks: 8,
+            chunk_bytes_min: 1 << 11,
+            chunk_bytes_max: 1 << 13,
+            rows_to_cut: 16,
+        },
+    }
 }
 
 /// The ledger on a disk.
@@ -85,6 +98,7 @@ impl Machine {
             dead: false,
             mischief,
             wake_at_ms: None,
+            spoilt: false,
         })
     }
 
@@ -142,6 +156,8 @@ impl Machine {
             match self.writing.pop_front() {
                 Some(Writing::Block(task)) => drop(task.run(&self.ledger)),
                 Some(Writing::Promise(task)) => drop(task.run(&self.ledger)),
+                Some(Writing::Stage(task)) => drop(task.run(&self.ledger)),
+                Some(Writing::Install(task)) => drop(task.run(&self.ledger)),
                 None => {}
             }
         }

@@ -119,6 +119,16 @@ impl Setup {
         matches!(self.seed % 5, 2 | 3)
     }
 
+    /// How many blocks behind a node takes a snapshot; 0 for never.
+    pub const fn snapshot_lead_blocks(&self) -> u64 {
+        match self.seed % 4 {
+            0 => 8,
+            1 => 12,
+            2 => 20,
+            _ => 0,
+        }
+    }
+
     /// Whether clients ask for empty blocks, and for none again.
     pub const fn asks_for_empty_blocks(&self) -> bool {
         self.seed % 3 == 1

@@ -81,6 +81,16 @@ statistics! {
     blocks_fetched,
     /// Of those, the ones that left out transactions.
     blocks_fetched_with_some_left_out,
+    /// Headers that a node got before their blocks.
+    headers_fetched,
+    /// Snapshots that took the place of what a node had.
+    snapshots,
+    /// Of these, the ones that somebody tried to spoil.
+    snapshots_spoilt,
+    /// Answers about headers, snapshots and blocks that a Byzantine node changed.
+    answers_changed,
+    /// And those that it kept for itself.
+    answers_kept,
     /// Proposals that were sent in brief.
     briefs,
     /// Of those, the ones in which two transactions had one name.
@@ -106,6 +116,10 @@ impl Statistics {
             ("partitions_healed", self.partitions_healed),
             ("blocks_fetched_with_some_left_out", self.blocks_fetched_with_some_left_out),
             ("briefs_confused", self.briefs_confused),
+            ("snapshots", self.snapshots),
+            ("snapshots_spoilt", self.snapshots_spoilt),
+            ("answers_changed", self.answers_changed),
+            ("answers_kept", self.answers_kept),
         ];
         let missing: Vec<&'static str> =
             needed.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();

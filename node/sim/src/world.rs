@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use entente_consensus::{Conduct, Report, SealerSet};
 use entente_executor::{Configuration, Executor};
-use entente_group::{Brief, Effect, Event, GroupOptions, Halt, Incoming, Message, Now, sealer_sets};
+use entente_group::{
+    Brief, Effect, Event, GroupOptions, Halt, Incoming, Joining, Message, Now, SyncOptions, sealer_sets,
+};
 use entente_host::NodeFault;
+use entente_ledger::InstallError;
 use entente_pool::check;
 use entente_types::{PublicKey, Suite};
 use parity_scale_codec::{DecodeAll, Encode};
@@ -66,7 +69,13 @@ impl<C: Conduct> World<C> {
         let keys = Keys::new(setup.thorough);
         let mut numbers = Numbers::new(setup.seed);
         let (ledger, executor_of_genesis) = open(&crate::disk::SimulatedDisk::default(), &genesis)?;
-        let options = GroupOptions { interval_ms_min: 20, ..GroupOptions::default() };
+        let sync = SyncOptions {
+            snapshot_lead_blocks: setup.snapshot_lead_blocks(),
+            snapshot_timeout_ms: 1_500,
+            stall_ms: 10_000,
+            ..SyncOptions::default()
+        };
+        let options = GroupOptions { interval_ms_min: 20, sync, ..GroupOptions::default() };
         let parts = Parts {
             genesis: genesis.clone(),
             keys: keys.clone(),
@@ -197,6 +206,16 @@ impl<C: Conduct> World<C> {
             }
             Effect::Write(task) => self.write(machine, Writing::Block(task)),
             Effect::Persist(task) => self.write(machine, Writing::Promise(task)),
+            Effect::Stage(task) => self.write(machine, Writing::Stage(task)),
+            Effect::Install(task) => self.write(machine, Writing::Install(task)),
+            Effect::Joining(joining) => {
+                self.note(|| format!("node {machine}: {joining:?}"));
+                match joining {
+                    Joining::Begins { .. } => self.machines[machine].spoilt = false,
+                    Joining::Wrong { .. } => self.machines[machine].spoilt = true,
+                    _ => {}
+                }
+            }
             Effect::Broadcast(message) => {
                 let own = self.machines[machine].key;
                 for to in (0..self.machines.len()).filter(|to| self.machines[*to].key != own).collect::<Vec<_>>() {
@@ -220,6 +239,9 @@ impl<C: Conduct> World<C> {
                     let some_left_out = blocks.iter().filter(|block| !block.left_out.is_empty()).count();
                     self.statistics.blocks_fetched_with_some_left_out += some_left_out as u64;
                 }
+                if let Message::Headers(headers) = &message {
+                    self.statistics.headers_fetched += headers.len() as u64;
+                }
                 self.carry_out(machine, Effect::Send { to: task.to(), message })?;
             }
             Effect::Report(report) => {
@@ -232,7 +254,7 @@ impl<C: Conduct> World<C> {
                     _ => {}
                 }
             }
-            Effect::Answer { .. } => {}
+            Effect::Answer { .. } | Effect::Introduce(_) => {}
             Effect::WakeAt(at_ms) => {
                 self.machines[machine].wake_at_ms = Some(at_ms);
                 let delay_us = (at_ms * 1000).saturating_sub(self.now_us);
@@ -245,7 +267,8 @@ impl<C: Conduct> World<C> {
 
     /// A group stopped: a full disk may do that, nothing else.
     fn halted(&mut self, machine: usize, why: &Halt) -> Result<(), Violation> {
-        let disk = matches!(why, Halt::Persist(_) | Halt::Write { .. });
+        let full = self.machines[machine].disk.is_full();
+        let disk = matches!(why, Halt::Persist(_) | Halt::Write { .. }) || (full && matches!(why, Halt::Snapshot(_)));
         if self.machines[machine].honest() && !disk {
             return Err(Violation(format!("node {machine} stopped: {why}")));
         }
@@ -294,6 +317,20 @@ impl<C: Conduct> World<C> {
         let ledger = Arc::clone(&self.machines[machine].ledger);
         let event = match writing {
             Writing::Promise(task) => Event::Persisted { ticket: task.ticket(), result: task.run(&ledger) },
+            Writing::Stage(task) => Event::Staged { result: task.run(&ledger) },
+            Writing::Install(task) => {
+                let (height, result) = (task.height(), task.run(&ledger));
+                match &result {
+                    Ok(()) => return self.begin_anew(machine, height),
+                    Err(error) if !error.changed_nothing() => {}
+                    Err(InstallError::Overtaken { .. }) => {
+                        self.machines[machine].crash(false);
+                        return self.start(machine);
+                    }
+                    Err(error) => return Err(Violation(format!("node {machine}: {error}"))),
+                }
+                Event::Installed { height, result }
+            }
             Writing::Block(task) => {
                 let height = task.height();
                 let result = task.run(&ledger);
@@ -310,6 +347,23 @@ impl<C: Conduct> World<C> {
             }
         };
         self.tell(machine, life, event)
+    }
+
+    /// A node's ledger holds a snapshot: its group goes on above it.
+    fn begin_anew(&mut self, machine: usize, height: u64) -> Result<(), Violation> {
+        self.note(|| format!("node {machine}: the snapshot of block {height} is put in"));
+        self.statistics.snapshots += 1;
+        self.statistics.snapshots_spoilt += u64::from(self.machines[machine].spoilt);
+        let found = self.machines[machine].ledger.verify(&mut |_| {});
+        match found {
+            // Signatures are real in some simulations only.
+            Ok(found)
+                if (found.ok || !self.setup.thorough)
+                    && (found.height, found.recomputed_root) == (height, found.state_root) => {}
+            other => return Err(Violation(format!("node {machine} is not whole after a snapshot: {other:?}"))),
+        }
+        self.machines[machine].crash(false);
+        self.start(machine)
     }
 
     /// Tells the checker of blocks that a node has on disk and lost its power before it could tell of.

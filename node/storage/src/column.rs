@@ -50,6 +50,8 @@ columns! {
     Consensus = "consensus";
     /// Block number to the record of what each of its transactions read and wrote.
     Access = "access";
+    /// What has arrived of a snapshot that is not there whole.
+    Staging = "staging";
 }
 
 impl Column {

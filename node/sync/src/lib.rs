@@ -1,7 +1,8 @@
 //! Which blocks a node that is behind asks of whom, without clock, socket or disk.
 //!
 //! This crate owns the choice: from several peers at once, a few blocks of each, and again from another where one does
-//! not answer or answers with what does not hold. It never sees a block: whether one is believed is decided by those who
+//! not answer or answers with what does not hold; the same for the parts of a snapshot ([`Fetch`]). Far behind, no block
+//! is asked for whose header is not known yet. It never sees a block: whether one is believed is decided by those who
 //! take it in, by its certificate.
 //!
 //! ```
@@ -11,6 +12,7 @@
 //!
 //! let mut sync = Sync::new(SyncOptions::default(), 10, 0);
 //! sync.peer_is_at(peer, 500);
+//! sync.headers_are_known(266);
 //! let asked = sync.poll(0);
 //! assert_eq!((asked[0].peer, asked[0].from, asked[0].count), (peer, 11, 16));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -18,9 +20,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod fetch;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use entente_types::{BlockNumber, PublicKey};
+
+pub use fetch::{Ask, Fetch, FetchOptions};
 
 /// Milliseconds on a clock that never goes back.
 pub type Instant = u64;
@@ -34,6 +40,8 @@ pub struct SyncOptions {
     pub window_blocks: u64,
     /// How far a peer must be ahead for asking at once: less comes by consensus.
     pub lead_blocks: u64,
+    /// How long an answer with a part of a snapshot may take, in milliseconds.
+    pub snapshot_timeout_ms: u64,
     /// How long the tip may stand still below a peer's before blocks are asked for, in milliseconds.
     pub patience_ms: u64,
     /// How long an answer may take, in milliseconds.
@@ -42,6 +50,15 @@ pub struct SyncOptions {
     pub penalty_ms: u64,
     /// How many peers are remembered.
     pub peers_max: usize,
+    /// How many headers one request asks for.
+    pub request_headers: u64,
+    /// How far above the tip headers are asked for, where blocks follow.
+    pub window_headers: u64,
+    /// How many blocks behind a node takes a snapshot, if it gets one; 0 for never.
+    pub snapshot_lead_blocks: u64,
+    /// How long the tip may stand still below a peer's before a snapshot is taken all the same, in milliseconds: nobody
+    /// may have the next blocks any more.
+    pub stall_ms: u64,
 }
 
 impl Default for SyncOptions {
@@ -54,6 +71,11 @@ impl Default for SyncOptions {
             timeout_ms: 2_000,
             penalty_ms: 5_000,
             peers_max: 1024,
+            request_headers: 256,
+            window_headers: 2_048,
+            snapshot_lead_blocks: 10_000,
+            snapshot_timeout_ms: 20_000,
+            stall_ms: 60_000,
         }
     }
 }
@@ -86,12 +108,24 @@ pub struct Sync {
     peers: BTreeMap<PublicKey, Peer>,
     /// The blocks above the tip that came.
     here: BTreeSet<BlockNumber>,
+    /// The last height whose header is known.
+    headers: BlockNumber,
+    /// Since when the node has been far behind.
+    far_since: Option<Instant>,
 }
 
 impl Sync {
     /// A node at this tip.
     pub const fn new(options: SyncOptions, tip: BlockNumber, now: Instant) -> Self {
-        Self { options, tip, advanced_at: now, peers: BTreeMap::new(), here: BTreeSet::new() }
+        Self {
+            options,
+            tip,
+            advanced_at: now,
+            peers: BTreeMap::new(),
+            here: BTreeSet::new(),
+            headers: tip,
+            far_since: None,
+        }
     }
 
     /// A peer says how far it is. A lie costs it its answer.
@@ -113,6 +147,28 @@ impl Sync {
             self.advanced_at = now;
             self.here = self.here.split_off(&(tip + 1));
         }
+    }
+
+    /// The headers up to this height are known: blocks that far may be asked for.
+    pub fn headers_are_known(&mut self, through: BlockNumber) {
+        self.headers = through;
+    }
+
+    /// Whether the node is so far behind that headers come before blocks.
+    pub fn is_far(&self) -> bool {
+        self.best() > self.tip.saturating_add(self.options.lead_blocks)
+    }
+
+    /// Whether a snapshot is wanted, where the others are at this height: the node is very far behind, or does not come on.
+    pub fn wants_snapshot(&mut self, now: Instant, best: BlockNumber) -> bool {
+        let lead = self.options.snapshot_lead_blocks;
+        if best <= self.tip.saturating_add(self.options.lead_blocks) {
+            self.far_since = None;
+            return false;
+        }
+        let since = self.advanced_at.max(*self.far_since.get_or_insert(now));
+        let stalled = now >= since.saturating_add(self.options.stall_ms);
+        lead > 0 && (stalled || best > self.tip.saturating_add(lead))
     }
 
     /// Whether a block from a peer is one to keep until its turn: only what that peer was asked for is, so that nobody
@@ -163,7 +219,10 @@ impl Sync {
             }
         }
         let Some(best) = self.behind(now) else { return Vec::new() };
-        let last = best.min(self.tip.saturating_add(self.options.window_blocks));
+        let mut last = best.min(self.tip.saturating_add(self.options.window_blocks));
+        if self.is_far() {
+            last = last.min(self.headers);
+        }
         let mut requests = Vec::new();
         let mut next = self.tip + 1;
         while next <= last {
@@ -229,6 +288,12 @@ mod tests {
         assert_eq!(sync.poll(400), []);
         let mut sync = Sync::new(SyncOptions::default(), 10, 100);
         (0..3).for_each(|seed| sync.peer_is_at(peer(seed), 1000));
+        assert_eq!(sync.poll(100), []);
+        sync.headers_are_known(266);
+        assert!(!sync.wants_snapshot(5_000, 1_000) && !sync.wants_snapshot(64_999, 1_000));
+        assert!(sync.wants_snapshot(65_000, 1_000) && !sync.wants_snapshot(65_000, 16));
+        assert!(!sync.wants_snapshot(65_000, 1_000), "it has not been far for long");
+        assert!(!sync.wants_snapshot(100, 10_010) && sync.wants_snapshot(100, 10_011));
         let asked: Vec<(u64, u64)> = sync.poll(100).into_iter().map(|request| (request.from, request.count)).collect();
         assert_eq!(asked, [(11, 16), (27, 16), (43, 16)]);
     }
@@ -236,6 +301,7 @@ mod tests {
     #[test]
     fn who_is_silent_or_lies_is_left_alone_and_another_is_asked() {
         let mut sync = Sync::new(SyncOptions::default(), 0, 0);
+        sync.headers_are_known(20);
         sync.peer_is_at(peer(0), 20);
         let first = sync.poll(0);
         assert_eq!(first.len(), 1);
@@ -259,6 +325,7 @@ mod tests {
             for seed in 0..=bad {
                 sync.peer_is_at(peer(seed), if lies && seed < bad { u64::MAX } else { height });
             }
+            sync.headers_are_known(height);
             let (mut tip, mut here, mut now) = (0, BTreeSet::new(), 0);
             while tip < height {
                 now += 50;

@@ -63,6 +63,14 @@ domains! {
     CREATE = "create";
     /// Contract code.
     CODE = "code";
+    /// The head of a snapshot.
+    SNAPSHOT = "snapshot";
+    /// A part of a snapshot's manifest.
+    SNAPSHOT_PART = "snapshot-part";
+    /// The lanes of a snapshot's chunk, which name it.
+    SNAPSHOT_CHUNK = "snapshot-chunk";
+    /// The key of a row, for where a snapshot's chunks end.
+    SNAPSHOT_CUT = "snapshot-cut";
     /// What a contract hashes for itself.
     CONTRACT = "contract";
     /// What names compiled code among a node's files.

@@ -72,6 +72,9 @@ pub enum RecoveryError {
         /// What is so.
         expected: Hash,
     },
+    /// It was taken in already.
+    #[error("this node took the recovery document above block {0} in already")]
+    Known(BlockNumber),
     /// It names a height below one that was recovered already.
     #[error("the recovery document names block {found}, but the group was recovered above block {last} already")]
     Height {
@@ -117,6 +120,11 @@ impl Lineage {
         &self.genesis
     }
 
+    /// The heights above which something else is covered than up to them, ascending.
+    pub fn recovered(&self) -> impl Iterator<Item = BlockNumber> {
+        self.recovered.iter().map(|(height, _)| *height)
+    }
+
     /// What signatures about a height cover.
     pub fn at(&self, height: BlockNumber) -> &Hash {
         let above = self.recovered.iter().rev().find(|(recovered, _)| *recovered < height);
@@ -134,8 +142,10 @@ impl Lineage {
     /// It does not follow what there is.
     pub fn recover(&mut self, suite: Suite, recovery: &Recovery) -> Result<(), RecoveryError> {
         let height = recovery.height;
-        if let Some((last, _)) = self.recovered.last().filter(|(last, _)| *last >= height) {
-            return Err(RecoveryError::Height { found: height, last: *last });
+        match self.recovered.last() {
+            Some((_, hash)) if *hash == recovery.hash(suite) => return Err(RecoveryError::Known(height)),
+            Some((last, _)) if *last > height => return Err(RecoveryError::Height { found: height, last: *last }),
+            _ => {}
         }
         if recovery.identity != *self.last() {
             let (found, expected) = (recovery.identity, *self.last());
@@ -190,12 +200,14 @@ mod tests {
         lineage.recover(Suite::Standard, &first).unwrap();
         let hash = first.hash(Suite::Standard);
         assert_eq!((lineage.at(9), lineage.at(10), lineage.last()), (&GENESIS, &hash, &hash));
-        let again = Recovery { height: 9, identity: hash, ..first };
-        assert_eq!(
-            lineage.recover(Suite::Standard, &again),
-            Err(RecoveryError::Height { found: 9, last: 9 }),
-            "one for a height"
-        );
+        assert_eq!(lineage.recover(Suite::Standard, &first), Err(RecoveryError::Known(9)));
+        let below = Recovery { height: 8, identity: hash, ..first };
+        assert_eq!(lineage.recover(Suite::Standard, &below), Err(RecoveryError::Height { found: 8, last: 9 }));
+        // Members came to different headers once more.
+        let again = Recovery { identity: hash, ..first };
+        let mut twice = lineage.clone();
+        twice.recover(Suite::Standard, &again).unwrap();
+        assert_eq!((twice.at(9), twice.at(10)), (&GENESIS, &again.hash(Suite::Standard)));
         let foreign = Recovery { height: 20, ..first };
         assert_eq!(
             lineage.recover(Suite::Standard, &foreign),

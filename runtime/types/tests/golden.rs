@@ -82,6 +82,9 @@ fn bytes_and_json_of_every_document_stand() {
         bytes(name, &proof);
         json(name, &proof);
     }
+    let recovery = samples::recovery(suite);
+    bytes("recovery", &recovery);
+    json_both("recovery", &recovery);
     bytes("sealer_entry", &samples::sealer_entry());
     bytes("sealer_set", &samples::sealer_set());
     bytes("observers", &samples::observers());
@@ -128,6 +131,8 @@ fn hashes(suite: Suite) -> Vec<(&'static str, Hash)> {
         ("proposal", samples::proposal().digest(suite)),
         ("header", header.hash(suite)),
         ("header_signing", Header::signing_digest(suite, &genesis.hash(), header.number, &header.hash(suite))),
+        ("recovery", samples::recovery(suite).recovery.hash(suite)),
+        ("recovery_signing", samples::recovery(suite).recovery.signing_digest(suite)),
         ("transaction_root", Header::transaction_root(suite, &[Hash([1; 32]), Hash([2; 32]), Hash([3; 32])])),
         ("transaction_root_empty", Header::transaction_root(suite, &[])),
         ("receipt_root", Header::receipt_root(suite, &[samples::success(), samples::failure()])),

@@ -43,6 +43,13 @@ fn run(opened: &Opened, progress: &Progress) -> Result<Replay, Failure> {
     let options = LedgerOptions { history: HistoryRetention::Blocks(1), ..LedgerOptions::default() };
     let (fresh, executor) = open(Arc::new(Memory::new()), genesis, options)?;
     let tip = stored.tip().number;
+    let oldest = stored.oldest_block();
+    if oldest > 1 {
+        return Err(Failure::new(format!(
+            "this node began from a snapshot: of blocks below {oldest} it has the headers alone, so that they cannot be \
+             executed again here; do it at a node that has them"
+        )));
+    }
     let first = header(&fresh, 0)?;
     let mut found =
         Replay { blocks: 0, transactions: 0, failed: 0, state_root: first.state_root, ok: true, fault: None };

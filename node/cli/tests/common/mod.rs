@@ -1,6 +1,7 @@
 //! The real program with a home folder of its own.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod nodes;
 pub mod pressure;
 
 use std::{

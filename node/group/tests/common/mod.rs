@@ -169,6 +169,9 @@ impl Rig {
                         events.push_back(Event::Persisted { ticket, result: task.run(&self.ledger) });
                     }
                     Effect::Broadcast(_) | Effect::Send { .. } | Effect::Serve(_) | Effect::Report(_) => {}
+                    Effect::Stage(_) | Effect::Install(_) | Effect::Joining(_) | Effect::Introduce(_) => {
+                        panic!("a node that is alone joins nobody")
+                    }
                     Effect::Answer { results, .. } => self.answers = results,
                     Effect::WakeAt(_) if !self.wakes => {}
                     Effect::WakeAt(_) => events.push_back(Event::Tick),

@@ -4,8 +4,8 @@ use entente_crypto::{MerkleProof, MerkleSide, SecretKey, Suite};
 use entente_types::{
     Address, Amount, Block, Bloom, Bytes, Certificate, CertificateVote, CertifiedHeader, Claim, ConsensusKind,
     DecidedSet, EthereumHeader, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member,
-    Observers, Proof, Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, RowClaim, SealerChange, SealerEntry,
-    SealerSet, Status, Table, Transaction, TransactionClaim, UnsignedTransaction, Version,
+    Observers, Proof, Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, Recovery, RowClaim, SealerChange,
+    SealerEntry, SealerSet, SignedRecovery, Status, Table, Transaction, TransactionClaim, UnsignedTransaction, Version,
 };
 use parity_scale_codec::{DecodeAll, Encode};
 
@@ -110,6 +110,12 @@ pub(crate) fn certificate(suite: Suite) -> Certificate {
     let digest = Header::signing_digest(suite, &genesis(suite).hash(), header.number, &header.hash(suite));
     let vote = |member: u16| CertificateVote { member, signature: key(member as u8 + 1).sign(&digest) };
     Certificate { version: Version, votes: vec![vote(0), vote(2), vote(3)] }
+}
+
+pub(crate) fn recovery(suite: Suite) -> SignedRecovery {
+    let recovery =
+        Recovery { version: Version, identity: genesis(suite).hash(), height: 258, header: header().hash(suite) };
+    SignedRecovery { recovery, signatures: certificate(suite) }
 }
 
 pub(crate) fn left_out() -> LeftOut {
