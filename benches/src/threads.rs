@@ -6,9 +6,9 @@ use crate::{ChainRun, LoadFigures, WorkloadError};
 
 /// What threads do, by the beginning or the end of their names. The rest is told as such.
 const KINDS: &[(&str, &str)] = &[
-    ("check-", "threads that check transactions of clients and of other nodes"),
+    ("check-", "threads that check signatures and make change sets and roots"),
+    ("rayon-", "threads that check signatures and make change sets and roots"),
     ("-execute", "executing, receipts"),
-    ("rayon-", "change sets, roots, signatures that a proposal waits for"),
     ("-step", "the group itself: pool, consensus, its signatures"),
     ("-write", "writing blocks"),
     ("rocksdb:", "RocksDB's flushing and compaction"),
@@ -43,6 +43,15 @@ fn add(usage: &mut Usage, pid: u32) {
     }
 }
 
+/// The seconds that the cores have had nothing to do, all of them together, by the system's own account.
+fn idle_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<f64> =
+        stat.split_whitespace().skip(1).take(5).map(|field| field.parse().unwrap_or_default()).collect();
+    // Idle, and waiting for a disk.
+    fields.iter().skip(3).sum::<f64>() / 100.0
+}
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Share {
@@ -74,9 +83,9 @@ pub fn shares_under_load(
         chain.pids().for_each(|pid| add(&mut usage, pid));
         usage
     };
-    let (before, started) = (used(), Instant::now());
+    let (before, idle, started) = (used(), idle_seconds(), Instant::now());
     let figures = chain.load(token, seconds, accounts)?;
-    let (elapsed, after) = (started.elapsed().as_secs_f64(), used());
+    let (elapsed, after, idle) = (started.elapsed().as_secs_f64(), used(), idle_seconds() - idle);
     let nodes = chain.pids().count() as f64;
     let transfers = (figures.committed + figures.funded) as f64;
     // The generator's own time outside the measured phase is small beside it: signing, and funding the accounts.
@@ -100,12 +109,13 @@ pub fn shares_under_load(
         if what.starts_with("threads that check") {
             // The recoveries stand above; most of them are made here.
             seconds -= verified;
-            what.push_str(", beyond that: decoding, hashing, clocks slower than V's");
+            what.push_str(", beyond these recoveries");
         }
         rest -= seconds;
         shares.push(share(&what, seconds));
     }
-    shares.push(share("nobody's: waiting, other processes, the kernel on behalf of none", rest));
+    shares.push(share("nobody's: the cores had nothing to do", idle));
+    shares.push(share("other processes, the generator's preparations among them, and the kernel", rest - idle));
     Ok((shares, figures))
 }
 

@@ -182,6 +182,7 @@ impl Run {
         self.consortium.entente(&["node", "fetch", "--dir", &folder, "--remove"])?;
         self.consortium.start_well(node).await?;
         self.follows(node).await;
+        self.knows_its_silence(node).await;
         // It does not know what it promised: it votes in a new epoch, and somebody else's account has it made.
         let id = self.id(node)?;
         self.make(&id, "--observer", (node + 1) % NODES)?;
@@ -228,6 +229,24 @@ impl Run {
             }
             if begun.elapsed() > FOLLOW_WAIT {
                 let words = format!("node{node} stays at {found:?}, and the others were at {height}");
+                return self.report.violations.push(words);
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// A node that lost what it promised says how far that went, and the group is above: an epoch that begins now is one
+    /// in which it votes.
+    async fn knows_its_silence(&mut self, node: usize) {
+        let begun = Instant::now();
+        loop {
+            let status = self.status(node).await;
+            let through = status.as_ref().and_then(|status| status.more.get("silent_through")?.as_u64());
+            if status.is_some_and(|status| through.is_some_and(|through| status.height > through)) {
+                return;
+            }
+            if begun.elapsed() > FOLLOW_WAIT {
+                let words = format!("node{node} is silent through {through:?}, and the group does not come above");
                 return self.report.violations.push(words);
             }
             sleep(POLL).await;
