@@ -225,25 +225,15 @@ impl Last {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use entente_crypto::SecretKey;
     use entente_types::{Genesis, Version};
 
     use super::*;
 
-    const OPTIONS: SyncOptions = SyncOptions {
-        request_blocks: 16,
-        window_blocks: 64,
-        lead_blocks: 6,
-        patience_ms: 300,
-        timeout_ms: 2_000,
-        penalty_ms: 5_000,
-        peers_max: 10,
-        request_headers: 100,
-        window_headers: 1_000,
-        snapshot_lead_blocks: 0,
-        snapshot_timeout_ms: 20_000,
-        stall_ms: 60_000,
-    };
+    static OPTIONS: LazyLock<SyncOptions> =
+        LazyLock::new(|| SyncOptions { request_headers: 100, ..SyncOptions::default() });
 
     /// Changes a header on its way.
     type Spoil = fn(&mut HeaderStep);

@@ -215,7 +215,9 @@ impl Group {
         self.join.losses = 0;
         self.headers.begin_at(tip, self.chain.sealers.at(height.saturating_add(1)));
         match self.join.staged.headers.take() {
-            Some(staged) if staged.first <= height.saturating_add(1) && self.headers.resume(&staged) => {}
+            Some(staged) if staged.first <= height.saturating_add(1) && self.headers.resume(&staged) => {
+                effects.extend(self.vouched_members().map(Effect::Introduce));
+            }
             _ => self.join.forget(effects),
         }
     }
@@ -223,6 +225,8 @@ impl Group {
     fn end_joining(&mut self, effects: &mut Vec<Effect>) {
         let Join { kept, staging, .. } = self.join;
         self.join = Join { kept, staging, ..Join::default() };
+        // Who is a member is from now on what the blocks say, and nothing else.
+        effects.push(Effect::Introduce(Vec::new()));
         self.join.forget(effects);
     }
 
