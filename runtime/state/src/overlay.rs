@@ -38,11 +38,19 @@ struct Entry {
     /// The last recording in which the row was read or written.
     read_in: u32,
     written_in: u32,
+    /// Where in the journal its first write since the seal is, and its last, if those places are still writes of it.
+    first_undo: u32,
+    last_undo: u32,
 }
 
 impl Entry {
     fn current(&self) -> Option<&[u8]> {
-        match &self.written {
+        self.value_of(&self.written)
+    }
+
+    /// What the row holds where this is what the block wrote to it.
+    fn value_of<'a>(&'a self, written: &'a Written) -> Option<&'a [u8]> {
+        match written {
             Written::Nothing => self.original.as_deref(),
             Written::Removal => None,
             Written::Value(value) => Some(value),
@@ -66,6 +74,8 @@ pub struct Overlay {
     index: HashTable<u32>,
     entries: Vec<Entry>,
     journal: Vec<Undo>,
+    /// The journal's length at the last checkpoint: what a row held since needs no second undo.
+    floor: usize,
     hasher: DefaultHashBuilder,
     recording: u32,
     reads: Vec<u32>,
@@ -80,6 +90,7 @@ impl Overlay {
             index: HashTable::new(),
             entries: Vec::new(),
             journal: Vec::new(),
+            floor: 0,
             hasher: DefaultHashBuilder::default(),
             recording: 1,
             reads: Vec::new(),
@@ -104,6 +115,24 @@ impl Overlay {
         }
     }
 
+    /// The row's value as it was when the overlay was last sealed: before the transaction.
+    pub fn get_sealed(&mut self, row: &Row) -> Result<Option<&[u8]>, StateReadError> {
+        let position = self.touch(row)?;
+        let Some(entry) = self.entries.get(position as usize) else { return Ok(None) };
+        let first = self.journal.get(entry.first_undo as usize).filter(|undo| undo.entry == position);
+        Ok(first.map_or_else(|| entry.current(), |undo| entry.value_of(&undo.previous)))
+    }
+
+    /// The rows of wanted tables that were written since the overlay was last sealed and whose writing still stands,
+    /// ascending. A table is told by its encoding ([`Row::table`]).
+    pub fn written_since_seal(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Vec<Row> {
+        let row = |undo: &Undo| self.entries.get(undo.entry as usize).map(|entry| &entry.row);
+        let mut rows: Vec<&Row> = self.journal.iter().filter_map(row).filter(|row| is_wanted(row.table())).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows.into_iter().cloned().collect()
+    }
+
     /// Sets the row's value, or removes it.
     pub fn set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), StateReadError> {
         let position = self.touch(row)?;
@@ -115,6 +144,15 @@ impl Overlay {
             }
             let written = value.map_or(Written::Removal, Written::Value);
             let previous = std::mem::replace(&mut entry.written, written);
+            let is_its = |place: u32| self.journal.get(place as usize).is_some_and(|undo| undo.entry == position);
+            if is_its(entry.last_undo) && entry.last_undo as usize >= self.floor {
+                return Ok(());
+            }
+            let place = u32::try_from(self.journal.len()).unwrap_or(u32::MAX);
+            if !is_its(entry.first_undo) {
+                entry.first_undo = place;
+            }
+            entry.last_undo = place;
             self.journal.push(Undo { entry: position, previous });
         }
         Ok(())
@@ -144,7 +182,15 @@ impl Overlay {
     fn load(&mut self, row: &Row, hash: u64) -> Result<u32, StateReadError> {
         let original = self.base.row(row)?;
         let position = u32::try_from(self.entries.len()).map_err(|_| StateReadError("a block of 2^32 rows".into()))?;
-        self.entries.push(Entry { row: row.clone(), original, written: Written::Nothing, read_in: 0, written_in: 0 });
+        self.entries.push(Entry {
+            row: row.clone(),
+            original,
+            written: Written::Nothing,
+            read_in: 0,
+            written_in: 0,
+            first_undo: u32::MAX,
+            last_undo: u32::MAX,
+        });
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, position, |position| {
             let bytes = entries.get(*position as usize).map_or(&[][..], |entry| entry.row.as_bytes());
@@ -154,8 +200,9 @@ impl Overlay {
     }
 
     /// A point to come back to.
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint(self.journal.len())
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        self.floor = self.journal.len();
+        Checkpoint(self.floor)
     }
 
     /// Undoes every write since the checkpoint, the latest first.
@@ -166,11 +213,13 @@ impl Overlay {
                 entry.written = undo.previous;
             }
         }
+        self.floor = self.floor.min(self.journal.len());
     }
 
     /// Makes everything written so far final within the block.
     pub fn seal(&mut self) {
         self.journal.clear();
+        self.floor = 0;
     }
 
     /// What was read and written since the last call, and starts a new recording.
@@ -236,6 +285,7 @@ mod tests {
         Open,
         Revert,
         Keep,
+        Seal,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -245,6 +295,7 @@ mod tests {
             2 => Just(Step::Open),
             1 => Just(Step::Revert),
             1 => Just(Step::Keep),
+            1 => Just(Step::Seal),
         ];
         proptest::collection::vec(step, 0..80)
     }
@@ -255,8 +306,15 @@ mod tests {
             let base = MapState(start.iter().map(|(key, value)| (row(*key), vec![*value])).collect());
             let mut overlay = Overlay::new(Arc::new(base.clone()));
             let mut model: BTreeMap<u8, u8> = start;
+            let mut sealed = model.clone();
             let mut stack = Vec::new();
             for step in steps {
+                for key in 0..8 {
+                    let expected = sealed.get(&key).map(|value| vec![*value]);
+                    prop_assert_eq!(overlay.get_sealed(&row(key)).unwrap(), expected.as_deref());
+                }
+                let changed = overlay.written_since_seal(|table| table == row(0).table());
+                prop_assert!((0..8).all(|key| model.get(&key) == sealed.get(&key) || changed.contains(&row(key))));
                 match step {
                     Step::Set(key, value) => {
                         overlay.set(&row(key), value.map(|value| vec![value])).unwrap();
@@ -272,6 +330,11 @@ mod tests {
                         model = before;
                     },
                     Step::Keep => { stack.pop(); }
+                    Step::Seal => {
+                        overlay.seal();
+                        stack.clear();
+                        sealed.clone_from(&model);
+                    }
                 }
             }
             let changes = overlay.finish();
@@ -295,6 +358,39 @@ mod tests {
         assert_eq!(overlay.take_access(), Access::default());
         overlay.get(&row(2)).unwrap();
         assert_eq!(overlay.take_access().reads, vec![row(2)]);
+    }
+
+    #[test]
+    fn what_a_revert_undid_is_not_among_what_was_written() {
+        let mut overlay = Overlay::new(Arc::new(MapState::default()));
+        let other = Table::Contract(Address([2; 20]));
+        overlay.set(&row(9), Some(vec![9])).unwrap();
+        overlay.seal();
+        overlay.set(&row(2), Some(vec![1])).unwrap();
+        overlay.set(&Row::new(&other, &[3]), Some(vec![1])).unwrap();
+        overlay.set(&row(1), Some(vec![1])).unwrap();
+        overlay.set(&row(2), None).unwrap();
+        let checkpoint = overlay.checkpoint();
+        overlay.set(&row(4), Some(vec![1])).unwrap();
+        overlay.revert(checkpoint);
+        assert_eq!(overlay.written_since_seal(|found| found == row(0).table()), [row(1), row(2)]);
+        assert_eq!(overlay.get_sealed(&row(9)).unwrap(), Some(&[9][..]));
+        assert_eq!(overlay.get_sealed(&row(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_row_that_one_frame_writes_again_and_again_is_undone_once() {
+        let mut overlay = Overlay::new(Arc::new(MapState::default()));
+        overlay.set(&row(1), Some(vec![1])).unwrap();
+        let checkpoint = overlay.checkpoint();
+        for value in 0..100 {
+            overlay.set(&row(1), Some(vec![value])).unwrap();
+            overlay.set(&row(2), Some(vec![value])).unwrap();
+        }
+        assert_eq!(overlay.journal.len(), 3);
+        overlay.revert(checkpoint);
+        assert_eq!(overlay.get(&row(1)).unwrap(), Some(&[1][..]));
+        assert_eq!(overlay.journal.len(), 1);
     }
 
     #[test]
