@@ -43,5 +43,5 @@ pub use sm2::{EncryptionError, SM2_ENCRYPTION_BYTES, sm2_decrypt, sm2_encrypt};
 pub use suite::{Hasher, Suite, keccak256, sm3};
 pub use verify::{
     ED25519_KEY_BYTES, POINT_BYTES, RECOVERABLE_SIGNATURE_BYTES, SIGNATURE_BYTES, SIGNED_DIGEST_BYTES,
-    recover_secp256k1, verify_ed25519, verify_secp256k1, verify_sm2,
+    recover_ethereum, recover_secp256k1, verify_ed25519, verify_secp256k1, verify_sm2,
 };

@@ -166,6 +166,13 @@ impl PublicKey {
         }
     }
 
+    /// The key behind an ECDSA signature over secp256k1 whose `s` may be in either half.
+    pub(crate) fn recover_either_half(digest: [u8; 32], compact: &[u8; 64], recovery_id: u8) -> Option<Self> {
+        let recovery_id = RecoveryId::from_u8_masked(Some(recovery_id).filter(|id| *id < 2)?);
+        let signature = RecoverableSignature::from_compact(compact, recovery_id).ok()?;
+        signature.recover_ecdsa(Message::from_digest(digest)).ok().map(|key| Self::standard(&key))
+    }
+
     fn standard(key: &secp256k1::PublicKey) -> Self {
         let mut point = [0; 64];
         for (target, byte) in point.iter_mut().zip(key.serialize_uncompressed().iter().skip(1)) {

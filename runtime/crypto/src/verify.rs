@@ -41,6 +41,14 @@ pub fn recover_secp256k1(digest: &[u8], signature: &[u8]) -> Option<[u8; POINT_B
     Some(*key.as_bytes())
 }
 
+/// The key, 64 bytes, that made an ECDSA signature `r`, `s` of a digest over secp256k1, as Ethereum's precompile answers
+/// (yellow paper, appendix E.1): `s` may be in either half. Nothing where `recovery_id` is neither 0 nor 1.
+pub fn recover_ethereum(digest: &[u8], signature: &[u8], recovery_id: u8) -> Option<[u8; POINT_BYTES]> {
+    let digest = <[u8; SIGNED_DIGEST_BYTES]>::try_from(digest).ok()?;
+    let signature = <&[u8; SIGNATURE_BYTES]>::try_from(signature).ok()?;
+    PublicKey::recover_either_half(digest, signature, recovery_id).map(|key| *key.as_bytes())
+}
+
 /// Whether an ECDSA signature `r`, `s` of a digest over secp256k1 was made by the key. `s` must be in the lower half,
 /// as in [`recover_secp256k1`].
 pub fn verify_secp256k1(digest: &[u8], signature: &[u8], key: &[u8]) -> bool {

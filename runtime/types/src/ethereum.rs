@@ -31,6 +31,12 @@ pub enum EthereumTransactionError {
     /// The RLP is not one list of the right length.
     #[error("the ethereum transaction is not one RLP list that fills the envelope")]
     Rlp,
+    /// A field that is missing, is not encoded as Ethereum does, or has a value that it cannot have.
+    #[error("the field `{0}` of the ethereum transaction is missing, or not as Ethereum encodes it")]
+    Field(&'static str),
+    /// A legacy transaction that any chain would take.
+    #[error("the ethereum transaction names no chain: sign it with the chain's id (EIP-155)")]
+    ChainId,
 }
 
 /// A raw Ethereum envelope, kept byte for byte.

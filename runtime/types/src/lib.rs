@@ -34,10 +34,13 @@
 mod block;
 mod bytes;
 mod configuration;
+mod created_address;
 mod ethereum;
 mod ethereum_header;
+mod ethereum_payload;
 mod fisco;
 mod genesis;
+mod legacy_transaction;
 pub mod limits;
 mod members;
 mod proof;
@@ -53,15 +56,18 @@ pub use bytes::{Amount, Bytes, Version, hex_bytes};
 pub use configuration::{
     ConfigurationEntry, ConfigurationKey, ConfigurationValueError, KeyDescription, RulesFrom, Setting,
 };
+pub use created_address::{created_address, created_address_by_salt};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
 pub use entente_state::{Table, TableNameError};
 pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
 pub use ethereum_header::{Bloom, EthereumHeader};
+pub use ethereum_payload::{AccessListEntry, EthereumPayload};
 pub use fisco::{FiscoTransaction, FiscoTransactionError};
 pub use genesis::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
     validate_sealers,
 };
+pub use legacy_transaction::LegacyTransaction;
 pub use members::{
     DecidedSet, MembersError, Observers, RulingSet, SealerEntry, SealerHistory, SealerSet, observers_row,
     read_observers, sealer_set_row, sealers_row,

@@ -1,0 +1,378 @@
+//! What an Ethereum transaction says.
+
+use alloy_rlp::{Encodable, Header as RlpHeader};
+use entente_crypto::{keccak256, recover_secp256k1};
+use ruint::aliases::U256;
+
+use crate::{Address, Amount, EthereumKind, EthereumTransaction, EthereumTransactionError, Hash};
+
+/// An address and the slots of its storage that a transaction says it will touch (EIP-2930).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessListEntry {
+    /// The address.
+    pub address: Address,
+    /// The slots.
+    pub keys: Vec<[u8; 32]>,
+}
+
+/// What an Ethereum transaction says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EthereumPayload {
+    /// The envelope that it came in.
+    pub kind: EthereumKind,
+    /// The chain that it is for.
+    pub chain_id: u64,
+    /// How many transactions its sender sent before.
+    pub nonce: u64,
+    /// What it pays for a unit of gas at most.
+    pub max_fee: Amount,
+    /// What of that whoever makes the block gets at most; before EIP-1559 all of it.
+    pub max_priority_fee: Amount,
+    /// The gas that it may use at most.
+    pub gas_limit: u64,
+    /// Whom it calls; nothing where it creates a contract.
+    pub to: Option<Address>,
+    /// The coin that it sends along.
+    pub value: Amount,
+    /// What it calls with, or the code that creates the contract.
+    pub input: Vec<u8>,
+    /// What it says it will touch.
+    pub access_list: Vec<AccessListEntry>,
+    /// What its sender signed.
+    pub signing_hash: Hash,
+    /// The signature: r, s and the recovery id.
+    pub signature: [u8; 65],
+}
+
+impl EthereumPayload {
+    /// The account that signed it, if the signature is one with low s (EIP-2).
+    pub fn sender(&self) -> Option<Address> {
+        let key = recover_secp256k1(self.signing_hash.as_ref(), &self.signature)?;
+        keccak256(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes))
+    }
+
+    /// What it pays for a unit of gas where each costs `base_fee` at least, or nothing where it does not pay that
+    /// (EIP-1559).
+    pub fn gas_price(&self, base_fee: Amount) -> Option<Amount> {
+        let most = self.max_fee.0;
+        if most < base_fee.0 {
+            return None;
+        }
+        Some(Amount(most.min(base_fee.0.saturating_add(self.max_priority_fee.0))))
+    }
+}
+
+impl EthereumTransaction {
+    /// What it says.
+    ///
+    /// # Errors
+    /// A field that is not encoded as Ethereum does, or has a value that it cannot have.
+    pub fn payload(&self) -> Result<EthereumPayload, EthereumTransactionError> {
+        match self.kind() {
+            EthereumKind::Legacy => legacy(self.raw()),
+            kind => typed(kind, self.raw()),
+        }
+    }
+}
+
+/// The fields of a list, read one by one.
+struct Fields<'a> {
+    rest: &'a [u8],
+    /// The name of the field that is read, for errors.
+    field: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    fn of(list: &'a [u8]) -> Result<Self, EthereumTransactionError> {
+        let rest = crate::ethereum::list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
+        Ok(Self { rest, field: "the first" })
+    }
+
+    fn error(&self) -> EthereumTransactionError {
+        EthereumTransactionError::Field(self.field)
+    }
+
+    fn bytes(&mut self, field: &'static str) -> Result<&'a [u8], EthereumTransactionError> {
+        self.field = field;
+        // Decoding a header refuses every encoding that is not the shortest.
+        RlpHeader::decode_bytes(&mut self.rest, false).map_err(|_| self.error())
+    }
+
+    fn list(&mut self, field: &'static str) -> Result<Self, EthereumTransactionError> {
+        self.field = field;
+        let rest = RlpHeader::decode_bytes(&mut self.rest, true).map_err(|_| self.error())?;
+        Ok(Self { rest, field })
+    }
+
+    fn array<const LENGTH: usize>(&mut self, field: &'static str) -> Result<[u8; LENGTH], EthereumTransactionError> {
+        let bytes = self.bytes(field)?;
+        bytes.try_into().map_err(|_| self.error())
+    }
+
+    /// A number, big-endian without zeros in front.
+    fn number(&mut self, field: &'static str) -> Result<U256, EthereumTransactionError> {
+        let bytes = self.bytes(field)?;
+        if bytes.len() > 32 || bytes.first() == Some(&0) {
+            return Err(self.error());
+        }
+        Ok(U256::from_be_slice(bytes))
+    }
+
+    fn small(&mut self, field: &'static str) -> Result<u64, EthereumTransactionError> {
+        self.number(field)?.try_into().map_err(|_| self.error())
+    }
+
+    fn to(&mut self) -> Result<Option<Address>, EthereumTransactionError> {
+        let bytes = self.bytes("to")?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Address(bytes.try_into().map_err(|_| self.error())?)))
+    }
+
+    fn access_list(&mut self) -> Result<Vec<AccessListEntry>, EthereumTransactionError> {
+        let mut entries = self.list("access list")?;
+        let mut found = Vec::new();
+        while !entries.rest.is_empty() {
+            let mut entry = entries.list("access list")?;
+            let address = Address(entry.array("access list")?);
+            let mut slots = entry.list("access list")?;
+            let mut keys = Vec::new();
+            while !slots.rest.is_empty() {
+                keys.push(slots.array("access list")?);
+            }
+            entry.end()?;
+            found.push(AccessListEntry { address, keys });
+        }
+        Ok(found)
+    }
+
+    fn end(&self) -> Result<(), EthereumTransactionError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(EthereumTransactionError::Rlp) }
+    }
+}
+
+/// r, s and the recovery id as one.
+fn signature(r: U256, s: U256, recovery_id: u8) -> [u8; 65] {
+    let mut signature = [0; 65];
+    let bytes = r.to_be_bytes::<32>().into_iter().chain(s.to_be_bytes::<32>()).chain([recovery_id]);
+    for (target, byte) in signature.iter_mut().zip(bytes) {
+        *target = byte;
+    }
+    signature
+}
+
+/// The bytes that the fields in front of `rest` have in the list.
+fn until<'a>(list: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    list.get(..list.len().saturating_sub(rest.len())).unwrap_or_default()
+}
+
+fn legacy(raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
+    let mut fields = Fields::of(raw)?;
+    let list = fields.rest;
+    let nonce = fields.small("nonce")?;
+    let price = Amount(fields.number("gas price")?);
+    let gas_limit = fields.small("gas limit")?;
+    let to = fields.to()?;
+    let value = Amount(fields.number("value")?);
+    let input = fields.bytes("input")?.to_vec();
+    let signed = until(list, fields.rest);
+    let v = fields.small("v")?;
+    let (r, s) = (fields.number("r")?, fields.number("s")?);
+    fields.end()?;
+    // EIP-155: 35 or 36 and twice the chain's id.
+    let twice = v.checked_sub(35).ok_or(EthereumTransactionError::ChainId)?;
+    let (chain_id, recovery_id) = (twice / 2, (twice % 2) as u8);
+    let mut digest = Vec::with_capacity(signed.len() + 24);
+    let payload_length = signed.len() + chain_id.length() + 2;
+    RlpHeader { list: true, payload_length }.encode(&mut digest);
+    digest.extend_from_slice(signed);
+    chain_id.encode(&mut digest);
+    0_u8.encode(&mut digest);
+    0_u8.encode(&mut digest);
+    Ok(EthereumPayload {
+        kind: EthereumKind::Legacy,
+        chain_id,
+        nonce,
+        max_fee: price,
+        max_priority_fee: price,
+        gas_limit,
+        to,
+        value,
+        input,
+        access_list: Vec::new(),
+        signing_hash: keccak256(&digest),
+        signature: signature(r, s, recovery_id),
+    })
+}
+
+fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
+    let (number, list) = raw.split_first().ok_or(EthereumTransactionError::Rlp)?;
+    let mut fields = Fields::of(list)?;
+    let list = fields.rest;
+    let chain_id = fields.small("chain id")?;
+    let nonce = fields.small("nonce")?;
+    let (max_priority_fee, max_fee) = if kind == EthereumKind::DynamicFee {
+        let priority = Amount(fields.number("max priority fee")?);
+        (priority, Amount(fields.number("max fee")?))
+    } else {
+        let price = Amount(fields.number("gas price")?);
+        (price, price)
+    };
+    let gas_limit = fields.small("gas limit")?;
+    let to = fields.to()?;
+    let value = Amount(fields.number("value")?);
+    let input = fields.bytes("input")?.to_vec();
+    let access_list = fields.access_list()?;
+    let signed = until(list, fields.rest);
+    let parity = fields.small("y parity")?;
+    let (r, s) = (fields.number("r")?, fields.number("s")?);
+    fields.end()?;
+    let recovery_id = u8::try_from(parity).ok().filter(|id| *id < 2);
+    let recovery_id = recovery_id.ok_or(EthereumTransactionError::Field("y parity"))?;
+    let mut digest = Vec::with_capacity(signed.len() + 6);
+    digest.push(*number);
+    RlpHeader { list: true, payload_length: signed.len() }.encode(&mut digest);
+    digest.extend_from_slice(signed);
+    Ok(EthereumPayload {
+        kind,
+        chain_id,
+        nonce,
+        max_fee,
+        max_priority_fee,
+        gas_limit,
+        to,
+        value,
+        input,
+        access_list,
+        signing_hash: keccak256(&digest),
+        signature: signature(r, s, recovery_id),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_example_of_eip_155_is_read() {
+        let raw = hex::decode(
+            "f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a028ef61340bd939bc\
+             2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb196\
+             6a3b6d83",
+        )
+        .unwrap();
+        let payload = EthereumTransaction::new(raw).unwrap().payload().unwrap();
+        assert_eq!((payload.chain_id, payload.nonce, payload.gas_limit), (1, 9, 21_000));
+        assert_eq!(payload.max_fee, Amount::from(20_000_000_000));
+        assert_eq!(payload.to, Some(Address([0x35; 20])));
+        assert_eq!(payload.value, Amount::from(1_000_000_000_000_000_000));
+        assert_eq!(
+            payload.signing_hash.to_string(),
+            "0xdaf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53"
+        );
+        // The account of the example's key, 0x4646...46.
+        assert_eq!(payload.sender().unwrap().to_string().to_lowercase(), "0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f");
+    }
+
+    fn list(fields: &[Vec<u8>]) -> Vec<u8> {
+        let payload = fields.concat();
+        let mut encoded = Vec::new();
+        RlpHeader { list: true, payload_length: payload.len() }.encode(&mut encoded);
+        encoded.extend(payload);
+        encoded
+    }
+
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        bytes.encode(&mut encoded);
+        encoded
+    }
+
+    /// A transaction of type 2 whose fields can be replaced.
+    fn dynamic(replace: usize, with: Vec<u8>) -> EthereumTransaction {
+        let slots = list(&[string(&[7; 32]), string(&[8; 32])]);
+        let mut fields = vec![
+            string(&[5]),
+            string(&[9]),
+            string(&[2]),
+            string(&[3]),
+            string(&[0x52, 0x08]),
+            string(&[0x35; 20]),
+            string(&[]),
+            string(b"input"),
+            list(&[list(&[string(&[6; 20]), slots])]),
+            string(&[1]),
+            string(&[1; 32]),
+            string(&[2; 32]),
+        ];
+        if let Some(field) = fields.get_mut(replace) {
+            *field = with;
+        }
+        EthereumTransaction::new([vec![2], list(&fields)].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_dynamic_fee_and_an_access_list_are_read() {
+        let payload = dynamic(usize::MAX, vec![]).payload().unwrap();
+        assert_eq!((payload.chain_id, payload.nonce, payload.gas_limit), (5, 9, 21_000));
+        assert_eq!((payload.max_priority_fee, payload.max_fee), (Amount::from(2), Amount::from(3)));
+        assert_eq!(payload.input, b"input");
+        let entry = AccessListEntry { address: Address([6; 20]), keys: vec![[7; 32], [8; 32]] };
+        assert_eq!(payload.access_list, [entry]);
+        assert_eq!(payload.signature.last(), Some(&1));
+        let price = |base: u64| payload.gas_price(Amount::from(base));
+        assert_eq!(price(0), Some(Amount::from(2)));
+        assert_eq!(price(1), Some(Amount::from(3)));
+        assert_eq!(price(3), Some(Amount::from(3)));
+        assert_eq!(price(4), None);
+    }
+
+    #[test]
+    fn a_field_that_is_not_encoded_as_ethereum_does_is_named() {
+        let field = |replace, with| dynamic(replace, with).payload().unwrap_err();
+        let named = EthereumTransactionError::Field;
+        assert_eq!(field(1, vec![0x82, 0, 1]), named("nonce"));
+        assert_eq!(field(1, vec![0x81, 1]), named("nonce"));
+        assert_eq!(field(4, string(&[1; 9])), named("gas limit"));
+        assert_eq!(field(5, string(&[1; 19])), named("to"));
+        assert_eq!(field(6, string(&[1; 33])), named("value"));
+        assert_eq!(field(8, string(b"no list")), named("access list"));
+        assert_eq!(field(8, list(&[list(&[string(&[6; 20]), list(&[string(&[1; 31])])])])), named("access list"));
+        assert_eq!(field(9, string(&[2])), named("y parity"));
+    }
+
+    #[test]
+    fn a_legacy_transaction_without_a_chain_is_refused() {
+        let zeros = || string(&[]);
+        let fields = [zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), string(&[27]), string(&[1]), string(&[1])];
+        let transaction = EthereumTransaction::new(list(&fields)).unwrap();
+        assert_eq!(transaction.payload().unwrap_err(), EthereumTransactionError::ChainId);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(kind in 0_u8..3, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let body = list(&[bytes]);
+            let raw = if kind == 0 { body } else { [vec![kind], body].concat() };
+            if let Ok(transaction) = EthereumTransaction::new(raw) {
+                let _ = transaction.payload().map(|payload| payload.sender());
+            }
+        }
+
+        #[test]
+        fn a_byte_changed_never_panics_and_changes_what_is_signed(position in 0_usize..200, byte in any::<u8>()) {
+            let whole = dynamic(usize::MAX, vec![]);
+            let mut raw = whole.raw().to_vec();
+            let position = position % raw.len();
+            raw[position] = byte;
+            if let Ok(payload) = EthereumTransaction::new(raw.clone()).and_then(|changed| changed.payload()) {
+                let before = whole.payload().unwrap();
+                let same = payload.signing_hash == before.signing_hash && payload.signature == before.signature;
+                prop_assert_eq!(same, raw == whole.raw());
+            }
+        }
+    }
+}
