@@ -1,6 +1,6 @@
 //! What the token's holders have.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
 use entente_types::Address;
@@ -17,6 +17,10 @@ use crate::{
     limits::BATCH_CALLS_MAX,
 };
 
+/// How often balances are read at most, and how long a node is given to come to rest between.
+const READINGS_MAX: u32 = 10;
+const SETTLING: Duration = Duration::from_millis(500);
+
 /// What each account gets: the deployer keeps one share.
 pub(super) async fn share(signer: &Signer, accounts: u32) -> Result<u128, LoadError> {
     let request = call(signer, balance_input(&signer.deployer.address()));
@@ -28,8 +32,22 @@ pub(super) async fn share(signer: &Signer, accounts: u32) -> Result<u128, LoadEr
     Ok(u128::try_from(share).unwrap_or(u128::MAX))
 }
 
-/// Compares the sum of all balances with the total supply.
+/// Compares the sum of all balances with the total supply, at one height: where the node went on while they were read,
+/// sums do not fit and they are read again.
 pub(super) async fn check(signer: &Signer, progress: &ProgressCallback) -> Result<SupplyCheck, LoadError> {
+    let mut reading = 1;
+    loop {
+        let before = signer.group.status().await?.height;
+        let found = read(signer, progress).await?;
+        if found.ok || reading == READINGS_MAX || signer.group.status().await?.height == before {
+            return Ok(found);
+        }
+        reading += 1;
+        tokio::time::sleep(SETTLING).await;
+    }
+}
+
+async fn read(signer: &Signer, progress: &ProgressCallback) -> Result<SupplyCheck, LoadError> {
     let started = Instant::now();
     let request = call(signer, TOTAL_SUPPLY_INPUT.to_vec());
     let total_supply = number("totalSupply", &signer.group.call(&request).await?)?;
