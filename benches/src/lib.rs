@@ -13,6 +13,7 @@
 mod chain;
 mod classes;
 mod consortium;
+mod erc20;
 mod gas;
 mod growth;
 mod measure;
@@ -26,6 +27,7 @@ mod workload;
 
 pub use chain::{ChainRun, LatencyFigures, LoadFigures};
 pub use consortium::{bytes_of_a_proposer, gap_without_a_proposer, replay_of_a_fresh_node};
+pub use erc20::measure_erc20;
 pub use gas::{GasFigure, REFERENCE, gas_table, measure_gas};
 pub use growth::{Growth, GrowthPoint, measure_growth};
 pub use measure::{median, recoveries_per_second, time};

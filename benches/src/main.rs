@@ -11,8 +11,9 @@ use std::{
 
 use entente_benches::{
     ChainRun, Growth, LoadFigures, Report, Row, Soak, Steps, Workload, WorkloadError, bytes_of_a_proposer, draw,
-    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_gas, measure_growth, measure_members,
-    measure_steps, median, recoveries_per_second, replay_of_a_fresh_node, shares_table, shares_under_load,
+    draw_growth, draw_soak, gap_without_a_proposer, gas_table, measure_erc20, measure_gas, measure_growth,
+    measure_members, measure_steps, median, recoveries_per_second, replay_of_a_fresh_node, shares_table,
+    shares_under_load,
 };
 use entente_consensus::Sound;
 use entente_crypto::Suite;
@@ -73,6 +74,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             return Ok(done?);
         }
         Some("shares") => return Ok(shares(&target, &token, thread::available_parallelism()?.get())?),
+        Some("erc20") => {
+            print_row(&erc20(&Workload::new(&token, ACCOUNTS_MEASURED)?)?);
+            return Ok(());
+        }
         Some("simulator") => {
             simulator()?.iter().for_each(print_row);
             return Ok(());
@@ -80,7 +85,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some("soak") => return soak(&target, &token, env::args().nth(2).as_deref()),
         Some(other) => {
             return Err(format!(
-                "`{other}` is none of growth, load, bytes, gap, replay, consortium, shares, simulator, soak"
+                "`{other}` is none of growth, load, bytes, gap, replay, consortium, shares, erc20, simulator, soak"
             )
             .into());
         }
@@ -133,6 +138,7 @@ fn everything(target: &std::path::Path, token: &std::path::Path) -> Result<(), B
         "<= 10",
     ));
 
+    report.results.push(erc20(&workload)?);
     report.results.extend(simulator()?);
 
     // Where these cannot be taken, the others are written all the same, and the failure is told at the end.
@@ -149,6 +155,14 @@ fn everything(target: &std::path::Path, token: &std::path::Path) -> Result<(), B
     draw(&report, &target.join("bench/report.svg"))?;
     println!("written: target/bench/report.json, target/bench/report.svg and target/bench/growth.svg");
     failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// A token of EVM code, here and under plain revm.
+fn erc20(workload: &Workload) -> Result<Row, WorkloadError> {
+    let ratio = measure_erc20(workload, ACCOUNTS_MEASURED, BLOCK as usize, ROUNDS)?;
+    let name = "[4] a block of ERC-20 transfers through our EVM, executor without roots / the same through plain serial \
+                revm with its in-memory database";
+    Ok(Row::new(name, ratio, "<= 1.3"))
 }
 
 fn print_row(row: &Row) {

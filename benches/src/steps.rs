@@ -96,7 +96,7 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
     Ok(Steps { decode, verify, execute, state_roots, block_roots, write })
 }
 
-fn block_roots(suite: Suite, inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
+pub(crate) fn block_roots(suite: Suite, inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
     let hashes: Vec<_> = inputs.iter().map(|input| input.hash).collect();
     let mut bloom = Bloom::default();
     receipts.iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));

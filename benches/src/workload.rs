@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use entente_crypto::{LtHash, SecretKey, SignatureError, Suite, keccak256};
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
 use entente_group::native_modules;
-use entente_host::{NativeRegistryError, NodeFault};
+use entente_host::{EthereumEnvironment, NativeRegistryError, NodeFault};
 use entente_state::{MapState, StateReader};
 use entente_types::{
     Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Header, Limits, Member, Proposal,
@@ -75,7 +75,7 @@ fn transfer_input(to: &Address, amount: u64) -> Vec<u8> {
     input
 }
 
-fn genesis(suite: Suite, sealers: &[SecretKey]) -> Genesis {
+pub(crate) fn genesis(suite: Suite, sealers: &[SecretKey]) -> Genesis {
     Genesis {
         version: Version,
         chain_id: 1,
@@ -187,7 +187,11 @@ impl Workload {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), account);
-        Ok(InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) })
+        Ok(InputTransaction {
+            hash: transaction.hash(self.genesis.suite),
+            transaction: Arc::new(transaction),
+            sender: None,
+        })
     }
 
     pub(crate) fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {
@@ -249,6 +253,7 @@ impl Workload {
             state,
             commitment: &self.commitment,
             record_accesses: false,
+            ethereum: EthereumEnvironment::default(),
         })?;
         match block.receipts.iter().find(|receipt| receipt.status != Status::Success) {
             Some(receipt) => Err(WorkloadError::Wrong(format!("{receipt:?}"))),

@@ -10,7 +10,7 @@ use entente_executor::{
     Account, BlockInput, CallInput, CodeKind, CodeReference, EXECUTION_STACK_BYTES, ExecutedBlock, Executor,
     InputTransaction, container, genesis_block, parse_container,
 };
-use entente_host::{ContractFault, NativeRegistry};
+use entente_host::{ContractFault, EthereumEnvironment, NativeRegistry};
 use entente_state::{MapState, Row, Table};
 use entente_types::{
     Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Limits, Member, Proposal,
@@ -123,7 +123,7 @@ fn transaction(nonce: u8, to: Option<Address>, input: &[u8], gas_limit: u64) -> 
     // Signatures are checked on admission: the executor takes what it is given.
     let signature = Signature::Standard([0; 65]);
     let transaction = Transaction::Native(entente_types::NativeTransaction { unsigned, signature });
-    InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction) }
+    InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction), sender: None }
 }
 
 impl World {
@@ -152,7 +152,15 @@ impl World {
         let state = Arc::new(state.clone());
         let commitment = LtHash::default();
         let commitment = &commitment;
-        let input = BlockInput { parent, proposal: &proposal, transactions, state, commitment, record_accesses: true };
+        let input = BlockInput {
+            parent,
+            proposal: &proposal,
+            transactions,
+            state,
+            commitment,
+            record_accesses: true,
+            ethereum: EthereumEnvironment::default(),
+        };
         executor.execute(&input).unwrap_or_else(|fault| panic!("a stranger can halt the chain: {fault}"))
     }
 

@@ -104,7 +104,11 @@ impl Held {
         }
         if self.whole.is_none() {
             let inputs = self.proposal.transactions.iter().zip(&self.bodies).filter_map(|(hash, body)| {
-                Some(InputTransaction { hash: *hash, transaction: Arc::clone(&body.as_ref()?.transaction) })
+                Some(InputTransaction {
+                    hash: *hash,
+                    transaction: Arc::clone(&body.as_ref()?.transaction),
+                    sender: None,
+                })
             });
             self.whole = Some(Arc::new(inputs.collect()));
         }

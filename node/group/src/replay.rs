@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, Sealers};
-use entente_host::NodeFault;
+use entente_host::{EthereumEnvironment, NodeFault};
 use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
 use entente_pool::{AdmissionError, PoolRules, ReplayIndex, ReplayKey, check};
 use entente_types::{Block, BlockNumber, CertificateError, Hash, Header, Lineage};
@@ -157,6 +157,7 @@ impl<'a> Replay<'a> {
             state: self.ledger.state(),
             commitment: &self.ledger.commitment(),
             record_accesses: false,
+            ethereum: EthereumEnvironment::default(),
         });
         let ExecutedBlock { header, receipts, changes, commitment, sealers, .. } =
             executed.map_err(|fault| ReplayError::Execute { number, fault })?;
@@ -205,7 +206,11 @@ impl<'a> Replay<'a> {
                 return Err(wrong(AdmissionError::Replay));
             }
             keys.push(key);
-            inputs.push(InputTransaction { hash: checked.hash(), transaction: Arc::clone(checked.transaction()) });
+            inputs.push(InputTransaction {
+                hash: checked.hash(),
+                transaction: Arc::clone(checked.transaction()),
+                sender: None,
+            });
         }
         Ok((inputs, keys))
     }

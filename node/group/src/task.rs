@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entente_crypto::LtHash;
 use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction};
-use entente_host::NodeFault;
+use entente_host::{EthereumEnvironment, NodeFault};
 use entente_ledger::{AppendError, BlockRecord, InstallError, InstallPlan, Ledger, ReadError, Staging};
 use entente_state::{ChangeSet, LayeredState, StateReader};
 use entente_types::{BlockNumber, Hash, Header, Proposal, PublicKey};
@@ -57,6 +57,7 @@ impl ExecuteTask {
             state,
             commitment: &self.commitment,
             record_accesses: false,
+            ethereum: EthereumEnvironment::default(),
         })
     }
 }

@@ -10,7 +10,7 @@ use entente_executor::container;
 use entente_group::{Event, Halt};
 use entente_host::{
     NodeFault,
-    gas::{GasSchedule, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1},
+    gas::{GasSchedule, PROTOCOL_VERSION_1, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1},
 };
 use entente_pool::{AdmissionError, check};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
@@ -20,8 +20,7 @@ const SYSTEM: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 /// A version that no release has: instructions cost ten times as much.
 static SCHEDULE_2: GasSchedule = GasSchedule { instruction: 10 * SCHEDULE_1.instruction, ..SCHEDULE_1 };
-static BOTH: &[ProtocolVersion] =
-    &[ProtocolVersion { number: 1, gas: &SCHEDULE_1 }, ProtocolVersion { number: 2, gas: &SCHEDULE_2 }];
+static BOTH: &[ProtocolVersion] = &[PROTOCOL_VERSION_1, ProtocolVersion { number: 2, gas: &SCHEDULE_2, fork: None }];
 
 fn set_input(name: &str, value: &str) -> Vec<u8> {
     let word = |number: usize| {

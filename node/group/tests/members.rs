@@ -8,6 +8,7 @@ use common::{genesis, key};
 use entente_crypto::keccak256;
 use entente_executor::{BlockInput, Executor, InputTransaction};
 use entente_group::{Replay, ReplayError, open};
+use entente_host::EthereumEnvironment;
 use entente_ledger::{Ledger, LedgerOptions};
 use entente_storage::Memory;
 use entente_types::{
@@ -64,7 +65,7 @@ fn next(ledger: &Ledger, executor: &Executor, transactions: Vec<Transaction>, ke
     let parent = ledger.header(ledger.tip().number).expect("reads").expect("there");
     let inputs: Vec<InputTransaction> = transactions
         .iter()
-        .map(|one| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()) })
+        .map(|one| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()), sender: None })
         .collect();
     let proposal = Proposal {
         version: Version,
@@ -84,6 +85,7 @@ fn next(ledger: &Ledger, executor: &Executor, transactions: Vec<Transaction>, ke
         state: ledger.state(),
         commitment: &ledger.commitment(),
         record_accesses: false,
+        ethereum: EthereumEnvironment::default(),
     };
     let executed = executor.execute(&input).expect("no fault of the node");
     assert!(executed.receipts.iter().all(|receipt| receipt.output.last() == Some(&1)), "{:?}", executed.receipts);

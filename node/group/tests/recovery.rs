@@ -21,7 +21,7 @@ use entente_types::{
 };
 
 /// A release in which a transaction costs more than in the others.
-const DEFECT: &[ProtocolVersion] = &[ProtocolVersion { number: 1, gas: &DEFECTIVE }];
+const DEFECT: &[ProtocolVersion] = &[ProtocolVersion { number: 1, gas: &DEFECTIVE, fork: None }];
 static DEFECTIVE: GasSchedule = GasSchedule { transaction: SCHEDULE_1.transaction + 5_000, ..SCHEDULE_1 };
 const SEEDS: [u8; 4] = [11, 12, 13, 14];
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use entente_crypto::{SecretKey, Suite, keccak256};
 use entente_executor::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
+use entente_host::EthereumEnvironment;
 use entente_precompiles::registry;
 use entente_state::MapState;
 use entente_types::{
@@ -82,7 +83,11 @@ impl Chain {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), &signer);
-        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
+        InputTransaction {
+            hash: transaction.hash(self.genesis.suite),
+            transaction: Arc::new(transaction),
+            sender: None,
+        }
     }
 
     /// A call of the module.
@@ -111,6 +116,7 @@ impl Chain {
             state: self.state.clone(),
             commitment: &self.tip.commitment,
             record_accesses: false,
+            ethereum: EthereumEnvironment::default(),
         };
         self.executor.execute(&input).expect("no fault of the node")
     }

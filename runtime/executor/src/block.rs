@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use entente_crypto::LtHash;
 use entente_host::{
-    BlockContext, CallKind, CallRequest, FrameStatus, NativeRegistry, NodeFault, STACK_MEMORY_PAGES_MAX,
-    TransactionContext,
+    BlockContext, CallKind, CallRequest, EthereumEnvironment, FrameStatus, NativeRegistry, NodeFault,
+    STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::{PROTOCOL_VERSIONS, ProtocolVersion, UNITS_PER_GAS, to_gas},
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
@@ -29,6 +29,8 @@ pub struct InputTransaction {
     pub hash: Hash,
     /// The transaction. Its signature was verified.
     pub transaction: Arc<Transaction>,
+    /// Who sent it, where that is an Ethereum transaction and was found out already: it follows from the signature.
+    pub sender: Option<Address>,
 }
 
 /// What a block is executed from.
@@ -45,6 +47,8 @@ pub struct BlockInput<'a> {
     pub commitment: &'a LtHash,
     /// Whether to record what each transaction read and wrote.
     pub record_accesses: bool,
+    /// What EVM code sees of the block beside the rest. Every node must have the same: a ledger has the default.
+    pub ethereum: EthereumEnvironment,
 }
 
 /// What executing a block came to. Nothing is stored yet.
@@ -110,7 +114,11 @@ impl Executor {
     /// depends. It stops at the first height that is ruled by a version that is not among these.
     pub fn with(genesis: &Genesis, natives: NativeRegistry, versions: &[ProtocolVersion], code: &CodeOptions) -> Self {
         let sealers = Mutex::new(Sealers::of_genesis(genesis));
-        Self { machine: Arc::new(Machine::new(natives, versions, code)), genesis: genesis.clone(), sealers }
+        Self {
+            machine: Arc::new(Machine::new(natives, versions, code, genesis.evm_hash)),
+            genesis: genesis.clone(),
+            sealers,
+        }
     }
 
     pub(crate) fn natives(&self) -> &NativeRegistry {
@@ -169,7 +177,9 @@ impl Executor {
         let sealers = self.sealers(input.state.as_ref())?;
         let (rules, version) = self.version(&configuration, proposal.number)?;
         let (number, time) = (proposal.number, proposal.timestamp_ms);
-        let block = Arc::new(self.block_context(number, time, proposal.proposer, &rules, &sealers));
+        let mut block = self.block_context(number, time, proposal.proposer, &rules, &sealers);
+        block.ethereum = input.ethereum;
+        let block = Arc::new(block);
         let mut overlay = Overlay::new(Arc::clone(&input.state));
         remember_ethereum_hash(&mut overlay, input.parent)?;
         overlay.seal();
@@ -203,6 +213,8 @@ impl Executor {
             sealer_set: sealers.at(number),
             // Solo is one node, whatever is decided.
             sealers_max: if self.genesis.consensus == ConsensusKind::Solo { 1 } else { SEALERS_MAX as u32 },
+            evm_timestamp: self.genesis.evm_timestamp,
+            ethereum: EthereumEnvironment::default(),
         }
     }
 
@@ -290,7 +302,7 @@ impl Executor {
             gas,
             memory_pages: STACK_MEMORY_PAGES_MAX,
         };
-        let (context, outcome) = context.enter(call.from, request);
+        let (context, outcome) = context.enter_first(call.from, request);
         let outcome = outcome?;
         receipt.gas_used = to_gas(gas.saturating_sub(outcome.gas_left));
         receipt.output = outcome.output;
@@ -321,16 +333,21 @@ struct Ran {
 
 fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> Result<(Box<Context>, Ran), NodeFault> {
     let mut ran = Ran::default();
-    for (position, InputTransaction { hash, transaction }) in (0_u32..).zip(input.transactions) {
+    for (position, transaction) in (0_u32..).zip(input.transactions) {
+        let hash = transaction.hash;
         if ran.gas_used >= rules.block_gas {
-            ran.left_out.push(LeftOut { position, hash: *hash });
+            ran.left_out.push(LeftOut { position, hash });
             continue;
         }
-        let (returned, receipt) = transaction::run(context, transaction, *hash);
+        let (returned, receipt) = transaction::run(context, transaction);
         context = returned;
-        let receipt = receipt?;
+        let Some(receipt) = receipt? else {
+            ran.left_out.push(LeftOut { position, hash });
+            context.overlay.forget_access();
+            continue;
+        };
         ran.gas_used = ran.gas_used.saturating_add(receipt.gas_used);
-        ran.hashes.push(*hash);
+        ran.hashes.push(hash);
         ran.receipts.push(receipt);
         if input.record_accesses {
             ran.accesses.push(context.overlay.take_access());

@@ -2,23 +2,36 @@
 
 use std::sync::Arc;
 
-use entente_crypto::Domain;
+use entente_evm::{Evm, EvmCode, Precompiled, is_precompile, run_precompile};
 use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
     Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
-    gas::{GasSchedule, ProtocolVersion},
+    gas::{GasSchedule, ProtocolVersion, UNITS_PER_GAS},
 };
-use entente_state::{Overlay, Row, Table};
-use entente_types::{Address, Amount, Hash, Log};
+use entente_state::{Checkpoint, Overlay, Row, Table};
+use entente_types::{Address, Amount, EvmHash, Hash, Log};
 use entente_wasm::{CodeOptions, Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
+use hashbrown::HashMap;
 
-use crate::{Account, CodeKind, CodeReference, Rules, transaction::parse_container};
+use crate::{
+    Account, CodeKind, CodeReference, Rules,
+    touched::{Touched, TouchedCheckpoint},
+};
 
-/// A version of the rules with an engine of its own: what is compiled has its gas schedule inside.
+/// The bytes that EVM code gives back to a transaction at no cost beside Ethereum's. More of them are paid for as every
+/// output is: they stand in a receipt on every node's disk, and Ethereum's memory alone would make them all but free.
+const FREE_OUTPUT_BYTES: u64 = 1024;
+
+/// The bytes of EVM code that a transaction touches at most. Within the gas of Ethereum's own transactions (EIP-7825) no
+/// more than 159,000,000 can be touched.
+const TOUCHED_CODE_BYTES_MAX: usize = 160 << 20;
+
+/// A version of the rules with the engines that run code under it. What is compiled has its gas schedule inside.
 pub(crate) struct KnownVersion {
     number: u32,
     pub(crate) gas: &'static GasSchedule,
     wasm: Arc<Wasm<Context>>,
+    evm: Option<Arc<Evm>>,
 }
 
 /// The engines and modules that all contexts of a group share.
@@ -28,13 +41,24 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(natives: NativeRegistry, versions: &[ProtocolVersion], code: &CodeOptions) -> Self {
-        let version = |version: &ProtocolVersion| KnownVersion {
-            number: version.number,
-            gas: version.gas,
-            wasm: Arc::new(Wasm::with_code(version.gas, code.clone())),
-        };
-        Self { versions: versions.iter().map(version).collect(), natives }
+    pub(crate) fn new(
+        natives: NativeRegistry,
+        versions: &[ProtocolVersion],
+        code: &CodeOptions,
+        hash: EvmHash,
+    ) -> Self {
+        let mut known: Vec<KnownVersion> = Vec::with_capacity(versions.len());
+        for version in versions {
+            // Versions of one schedule share what is compiled.
+            let same = known.iter().find(|known| known.gas == version.gas).map(|known| Arc::clone(&known.wasm));
+            known.push(KnownVersion {
+                number: version.number,
+                gas: version.gas,
+                wasm: same.unwrap_or_else(|| Arc::new(Wasm::with_code(version.gas, code.clone()))),
+                evm: version.fork.map(|fork| Arc::new(Evm::new(fork, hash))),
+            });
+        }
+        Self { versions: known, natives }
     }
 
     pub(crate) fn version(&self, number: u32) -> Option<&KnownVersion> {
@@ -46,7 +70,13 @@ impl Machine {
     }
 
     pub(crate) fn compilations(&self) -> u64 {
-        self.versions.iter().map(|version| version.wasm.compilations()).sum()
+        let mut engines: Vec<&Arc<Wasm<Context>>> = Vec::new();
+        for version in &self.versions {
+            if !engines.iter().any(|engine| Arc::ptr_eq(engine, &version.wasm)) {
+                engines.push(&version.wasm);
+            }
+        }
+        engines.into_iter().map(|engine| engine.compilations()).sum()
     }
 }
 
@@ -58,26 +88,58 @@ pub(crate) struct Context {
     pub(crate) logs: Vec<Log>,
     pub(crate) rules: Rules,
     pub(crate) machine: Arc<Machine>,
-    /// The engine of the version that rules.
-    wasm: Arc<Wasm<Self>>,
-    frames: Vec<Frame>,
+    pub(crate) touched: Touched,
+    /// What the transaction pays for a unit of Ethereum's gas.
+    pub(crate) gas_price: Amount,
+    /// The engines of the version that rules.
+    pub(crate) wasm: Arc<Wasm<Self>>,
+    pub(crate) evm: Option<Arc<Evm>>,
+    /// The EVM code that the transaction touched.
+    held: Held,
+    frames: Vec<OpenFrame>,
+    /// How many of them are of Wasm or native: those nest on the thread's stack.
+    stacked: u16,
     /// What stands where no frame is: before the first and after the last.
     outside: Frame,
     /// How many contracts the transaction has created, which tells their addresses apart.
-    created: u32,
+    pub(crate) created: u32,
+}
+
+/// Analysed code by its hash, and how much it is. It is found by name alone.
+#[derive(Default)]
+struct Held {
+    codes: HashMap<Hash, EvmCode>,
+    bytes: usize,
+}
+
+/// Where everything stood before a frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    overlay: Checkpoint,
+    touched: TouchedCheckpoint,
+    logs: usize,
+}
+
+struct OpenFrame {
+    frame: Frame,
+    before: Before,
+    /// Whether it takes of the thread's stack.
+    is_stacked: bool,
 }
 
 /// What a frame runs.
-#[derive(Clone, Copy)]
-enum Code {
+#[derive(Clone)]
+pub(crate) enum Code {
     Wasm(Entry, CodeReference),
+    Evm(EvmCode),
     Native,
+    Precompile,
     /// Nothing: the value moves and that is all.
     None,
 }
 
 /// What comes back from a frame beside the context.
-type Ended = (Box<Context>, Result<Outcome, NodeFault>);
+pub(crate) type Ended = (Box<Context>, Result<Outcome, NodeFault>);
 
 impl Context {
     pub(crate) fn new(
@@ -107,8 +169,13 @@ impl Context {
             logs: Vec::new(),
             rules,
             machine,
+            touched: Touched::default(),
+            gas_price: Amount::ZERO,
             wasm: Arc::clone(&version.wasm),
+            evm: version.evm.clone(),
+            held: Held::default(),
             frames: Vec::new(),
+            stacked: 0,
             outside,
             created: 0,
         }
@@ -118,60 +185,110 @@ impl Context {
     pub(crate) fn begin(&mut self, transaction: TransactionContext) {
         self.transaction = transaction;
         self.logs.clear();
+        self.touched.clear();
+        if !self.held.codes.is_empty() {
+            self.held = Held::default();
+        }
+        self.gas_price = Amount::ZERO;
         self.frames.clear();
+        self.stacked = 0;
         self.created = 0;
     }
 
-    /// Runs a frame and undoes exactly what it did unless it succeeds.
-    fn run(mut self: Box<Self>, frame: Frame, code: Code, moves_value: bool) -> Ended {
-        let checkpoint = self.overlay.checkpoint();
-        let logs = self.logs.len();
-        let moved =
-            if moves_value { self.move_value(&frame.caller, &frame.storage_address, frame.value) } else { Ok(()) };
-        let (mut context, outcome) = match moved {
-            Ok(()) => self.dispatch(frame, code),
-            Err(Fault::Contract(fault)) => (self, Ok(Outcome::fault(fault))),
-            Err(Fault::Node(fault)) => (self, Err(fault)),
-        };
-        if !matches!(&outcome, Ok(Outcome { status: FrameStatus::Success, .. })) {
-            context.overlay.revert(checkpoint);
-            context.logs.truncate(logs);
-        }
-        (context, outcome)
+    /// Where everything stands now.
+    pub(crate) fn before(&mut self) -> Before {
+        Before { overlay: self.overlay.checkpoint(), touched: self.touched.checkpoint(), logs: self.logs.len() }
     }
 
-    fn dispatch(mut self: Box<Self>, frame: Frame, code: Code) -> Ended {
-        if self.frames.len() >= usize::from(DEPTH_MAX.min(NATIVE_DEPTH_MAX)) {
-            return (self, Ok(Outcome::fault(ContractFault::Depth { limit: NATIVE_DEPTH_MAX })));
+    /// Takes everything back to where it stood.
+    pub(crate) fn undo(&mut self, before: Before) {
+        self.overlay.revert(before.overlay);
+        self.touched.revert(before.touched);
+        self.logs.truncate(before.logs);
+    }
+
+    /// How many frames are open.
+    pub(crate) fn depth(&self) -> u16 {
+        u16::try_from(self.frames.len()).unwrap_or(u16::MAX)
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Frame> {
+        self.frames.last().map(|open| &open.frame)
+    }
+
+    /// Opens a frame: its value moves, and it stands until it is closed. A fault leaves everything as it was `before`.
+    pub(crate) fn open(&mut self, before: Before, frame: Frame, code: &Code, moves_value: bool) -> Result<(), Fault> {
+        let opened = self.try_open(before, frame, code, moves_value);
+        if opened.is_err() {
+            self.undo(before);
         }
-        let gas = frame.gas;
-        self.frames.push(frame);
+        opened
+    }
+
+    fn try_open(&mut self, before: Before, frame: Frame, code: &Code, moves_value: bool) -> Result<(), Fault> {
+        if moves_value {
+            self.move_value(&frame.caller, &frame.storage_address, frame.value)?;
+        }
+        // Ethereum's first frame has the depth 0, and its last 1,024.
+        if self.depth() > DEPTH_MAX {
+            return Err(ContractFault::Depth { limit: DEPTH_MAX }.into());
+        }
+        let is_stacked = matches!(code, Code::Wasm(..) | Code::Native);
+        // Under the first version, where nothing is called counted too.
+        let is_bounded = is_stacked || (self.evm.is_none() && matches!(code, Code::None));
+        if is_bounded && self.stacked >= NATIVE_DEPTH_MAX {
+            return Err(ContractFault::Depth { limit: NATIVE_DEPTH_MAX }.into());
+        }
+        self.stacked = self.stacked.saturating_add(u16::from(is_stacked));
+        self.frames.push(OpenFrame { frame, before, is_stacked });
+        Ok(())
+    }
+
+    /// Closes the innermost frame, and undoes exactly what it did unless it stands.
+    pub(crate) fn close(&mut self, stands: bool) {
+        let Some(open) = self.frames.pop() else { return };
+        self.stacked = self.stacked.saturating_sub(u16::from(open.is_stacked));
+        if !stands {
+            self.undo(open.before);
+        }
+    }
+
+    /// Runs the innermost frame and closes it.
+    pub(crate) fn run(mut self: Box<Self>, code: Code) -> Ended {
         let (mut context, outcome) = match code {
             Code::Wasm(entry, reference) => {
                 let wasm = Arc::clone(&self.wasm);
                 wasm.run(entry, &reference.hash, self, |context| context.code(&reference.hash))
             }
+            Code::Evm(code) => {
+                // It closes its frame itself, since it opens those nested in it.
+                return match self.evm.clone() {
+                    Some(evm) => evm.run(self, code),
+                    None => (self, Err(NodeFault::Engine("evm code under a version without it".into()))),
+                };
+            }
             Code::Native => {
                 let outcome = self.run_native();
                 (self, outcome)
             }
+            Code::Precompile => {
+                let outcome = self.run_precompile();
+                (self, outcome)
+            }
             Code::None => {
-                let done = Outcome {
-                    status: FrameStatus::Success,
-                    output: Vec::new(),
-                    gas_left: gas,
-                    created: None,
-                    function: None,
-                };
+                let gas_left = self.frame().gas;
+                let status = FrameStatus::Success;
+                let done = Outcome { status, output: Vec::new(), gas_left, created: None, function: None };
                 (self, Ok(done))
             }
         };
-        context.frames.pop();
+        let stands = matches!(&outcome, Ok(Outcome { status: FrameStatus::Success, .. }));
+        context.close(stands);
         (context, outcome)
     }
 
     /// The code stored under a hash.
-    fn code(&mut self, hash: &Hash) -> Result<Vec<u8>, NodeFault> {
+    pub(crate) fn code(&mut self, hash: &Hash) -> Result<Vec<u8>, NodeFault> {
         let row = Row::new(&Table::Code, hash.as_ref());
         // Unrecorded: whether a node has to read it depends on its cache. Who calls has read the account, which no
         // transaction changes without it.
@@ -217,7 +334,27 @@ impl Context {
         }
     }
 
-    fn move_value(&mut self, from: &Address, to: &Address, value: Amount) -> Result<(), Fault> {
+    /// Runs one of Ethereum's precompiles.
+    fn run_precompile(&mut self) -> Result<Outcome, NodeFault> {
+        let frame = self.frame();
+        let (gas, dust) = (frame.gas / UNITS_PER_GAS, frame.gas % UNITS_PER_GAS);
+        let ran = self.evm.as_ref().and_then(|evm| run_precompile(evm.fork(), &frame.code_address, &frame.input, gas));
+        Ok(match ran {
+            Some(Precompiled::Success { output, gas_left }) => Outcome {
+                status: FrameStatus::Success,
+                output,
+                gas_left: gas_left.saturating_mul(UNITS_PER_GAS).saturating_add(dust),
+                created: None,
+                function: None,
+            },
+            Some(Precompiled::OutOfGas) => Outcome::fault(ContractFault::OutOfGas),
+            Some(Precompiled::Refused) => Outcome::fault(ContractFault::Precompile),
+            Some(Precompiled::Failed(why)) => return Err(NodeFault::Engine(why)),
+            None => return Err(NodeFault::Engine(format!("no precompile at {}", frame.code_address))),
+        })
+    }
+
+    pub(crate) fn move_value(&mut self, from: &Address, to: &Address, value: Amount) -> Result<(), Fault> {
         if value.is_zero() {
             return Ok(());
         }
@@ -225,6 +362,9 @@ impl Context {
             return Err(ContractFault::ValueWithoutBalances.into());
         }
         let mut source = Account::load(&mut self.overlay, from)?.unwrap_or_default();
+        if from == to {
+            return if source.balance < value { Err(ContractFault::Balance.into()) } else { Ok(()) };
+        }
         source.balance = Amount(source.balance.0.checked_sub(value.0).ok_or(ContractFault::Balance)?);
         source.store(&mut self.overlay, from)?;
         let mut target = Account::load(&mut self.overlay, to)?.unwrap_or_default();
@@ -234,127 +374,135 @@ impl Context {
         Ok(())
     }
 
-    fn code_of(&mut self, address: &Address) -> Result<Result<Code, ContractFault>, NodeFault> {
+    pub(crate) fn code_of(&mut self, address: &Address) -> Result<Code, Fault> {
         if self.machine.natives.contains(address) {
-            return Ok(Ok(Code::Native));
+            return Ok(Code::Native);
+        }
+        if self.is_precompile(address) {
+            return Ok(Code::Precompile);
         }
         let code = Account::load(&mut self.overlay, address)?.and_then(|account| account.code);
-        Ok(match code {
+        match code {
             None => Ok(Code::None),
             Some(reference) if reference.kind == CodeKind::Wasm => Ok(Code::Wasm(Entry::Call, reference)),
-            Some(_) => Err(ContractFault::Native("EVM code is not executed by this version".into())),
-        })
+            Some(reference) => self.evm_code(&reference.hash).map(Code::Evm),
+        }
     }
 
-    /// Calls a contract from outside or from a frame.
-    pub(crate) fn enter(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
-        let code = match self.code_of(&request.address) {
-            Ok(Ok(code)) => code,
-            Ok(Err(fault)) => return (self, Ok(Outcome::fault(fault))),
-            Err(fault) => return (self, Err(fault)),
+    /// The EVM code stored under a hash, analysed. A transaction holds what it touched, so that it is made ready once.
+    pub(crate) fn evm_code(&mut self, hash: &Hash) -> Result<EvmCode, Fault> {
+        let Some(evm) = self.evm.clone() else {
+            return Err(ContractFault::Native("EVM code is not executed by this version".into()).into());
         };
-        let parent = self.frames.last();
+        if let Some(code) = self.held.codes.get(hash) {
+            return Ok(code.clone());
+        }
+        let code = evm.code(hash, || self.code(hash))?;
+        let bytes = self.held.bytes.saturating_add(code.as_bytes().len());
+        if bytes > TOUCHED_CODE_BYTES_MAX {
+            let (found, limit) = (bytes as u64, TOUCHED_CODE_BYTES_MAX as u64);
+            return Err(ContractFault::Limit { what: "the code that a transaction touches", found, limit }.into());
+        }
+        self.held.bytes = bytes;
+        self.held.codes.insert(*hash, code.clone());
+        Ok(code)
+    }
+
+    pub(crate) fn is_precompile(&self, address: &Address) -> bool {
+        self.evm.as_ref().is_some_and(|evm| is_precompile(evm.fork(), address))
+    }
+
+    /// What a call of this code comes to before its frame opens: the frame, and whether its value moves.
+    pub(crate) fn prepare_call(
+        &mut self,
+        caller: Address,
+        request: CallRequest,
+        code: &Code,
+    ) -> Result<(Frame, bool), Fault> {
+        if self.evm.is_some() {
+            self.touched.warm(&request.address);
+        }
+        let parent = self.parent();
         let delegate = request.kind == CallKind::Delegate;
+        // Both work on their caller's storage.
+        let borrows = delegate || request.kind == CallKind::Code;
         let frame = Frame {
             caller: parent.filter(|_| delegate).map_or(caller, |parent| parent.caller),
-            storage_address: parent.filter(|_| delegate).map_or(request.address, |parent| parent.storage_address),
+            storage_address: parent.filter(|_| borrows).map_or(request.address, |parent| parent.storage_address),
             code_address: request.address,
             value: parent.filter(|_| delegate).map_or(request.value, |parent| parent.value),
             input: request.input.into(),
             gas: request.gas,
             memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
-            depth: self.frames.len() as u16,
+            depth: self.depth(),
             creating: false,
         };
-        if frame.read_only && !frame.value.is_zero() && !delegate {
-            return (self, Ok(Outcome::fault(ContractFault::ReadOnly("send value"))));
+        if frame.read_only && !frame.value.is_zero() && !borrows {
+            return Err(ContractFault::ReadOnly("send value").into());
         }
         if matches!(code, Code::Native) && !frame.value.is_zero() && !delegate {
             let refusal = "a native module takes no value: nothing could give it back";
-            return (self, Ok(Outcome::fault(ContractFault::Native(refusal.into()))));
+            return Err(ContractFault::Native(refusal.into()).into());
         }
         // A delegate call shows its parent's value, which has moved already.
-        self.run(frame, code, !delegate)
+        Ok((frame, !delegate))
     }
 
-    /// Creates a contract from outside or from a frame.
-    pub(crate) fn construct(mut self: Box<Self>, creator: Address, request: &CreateRequest) -> Ended {
-        if self.frames.last().is_some_and(|parent| parent.read_only) {
-            return (self, Ok(Outcome::fault(ContractFault::ReadOnly("create a contract"))));
+    /// Calls a contract from outside or from a frame.
+    pub(crate) fn enter(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
+        let opened = self.code_of(&request.address).and_then(|code| {
+            let (frame, moves_value) = self.prepare_call(caller, request, &code)?;
+            let before = self.before();
+            self.open(before, frame, &code, moves_value).map(|()| code)
+        });
+        match opened {
+            Ok(code) => self.run(code),
+            Err(Fault::Contract(fault)) => (self, Ok(Outcome::fault(fault))),
+            Err(Fault::Node(fault)) => (self, Err(fault)),
         }
-        let checkpoint = self.overlay.checkpoint();
-        let (address, frame, reference) = match self.prepare_creation(creator, request) {
-            Ok(prepared) => prepared,
-            Err(Fault::Contract(fault)) => {
-                self.overlay.revert(checkpoint);
-                return (self, Ok(Outcome::fault(fault)));
-            }
+    }
+
+    /// Calls a contract from outside.
+    pub(crate) fn enter_first(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
+        let of_evm = match self.code_of(&request.address) {
+            Ok(code) => matches!(code, Code::Evm(_) | Code::Precompile),
+            Err(Fault::Contract(fault)) => return (self, Ok(Outcome::fault(fault))),
             Err(Fault::Node(fault)) => return (self, Err(fault)),
         };
-        let (mut context, outcome) = self.run(frame, Code::Wasm(Entry::Deploy, reference), true);
-        let outcome = outcome.map(|mut outcome| {
-            if outcome.status == FrameStatus::Success {
-                outcome.created = Some(address);
-                outcome.output.clear();
-            } else {
-                context.overlay.revert(checkpoint);
-            }
-            outcome
-        });
-        (context, outcome)
+        let before = self.before();
+        let (context, outcome) = self.enter(caller, request);
+        if of_evm { context.paying_for_output(before, outcome) } else { (context, outcome) }
     }
 
-    fn prepare_creation(
-        &mut self,
-        creator: Address,
-        request: &CreateRequest,
-    ) -> Result<(Address, Frame, CodeReference), Fault> {
-        let (module, arguments) = parse_container(&request.container)?;
-        let schedule = self.rules.gas;
-        let cost = schedule.code_byte.saturating_mul(module.len() as u64);
-        let gas = request.gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
-        // Compiling is paid before it is done, and whether this node has the code compiled already.
-        let cost = schedule.code_weight.saturating_mul(entente_wasm::weigh(module)?);
-        let gas = gas.checked_sub(cost).ok_or(ContractFault::OutOfGas)?;
-        let suite = self.block.suite;
-        let hash = suite.hash(Domain::CODE, &[module]);
-        self.wasm.prepare(&hash, module)?;
-        let index = self.created;
-        self.created = index.saturating_add(1);
-        let named =
-            suite.hash(Domain::CREATE, &[creator.as_ref(), self.transaction.hash.as_ref(), &index.to_le_bytes()]);
-        let address = named.0.last_chunk::<20>().map(|bytes| Address(*bytes)).unwrap_or_default();
-        let mut account = Account::load(&mut self.overlay, &address)?.unwrap_or_default();
-        if account.code.is_some() || self.machine.natives.contains(&address) {
-            return Err(ContractFault::AddressTaken.into());
+    /// Charges what EVM code gave back to the transaction, and undoes all of it where that cannot be paid.
+    pub(crate) fn paying_for_output(mut self: Box<Self>, before: Before, outcome: Result<Outcome, NodeFault>) -> Ended {
+        let outcome = outcome.map(|outcome| {
+            let paid = pay_for_output(outcome, self.rules.gas.output_byte);
+            if matches!(paid.status, FrameStatus::Fault(_)) {
+                self.undo(before);
+            }
+            paid
+        });
+        (self, outcome)
+    }
+}
+
+/// Charges what EVM code gives back to a transaction for the place that it takes in a receipt.
+fn pay_for_output(mut outcome: Outcome, output_byte: u64) -> Outcome {
+    let paid = (outcome.output.len() as u64).saturating_sub(FREE_OUTPUT_BYTES).saturating_mul(output_byte);
+    match outcome.gas_left.checked_sub(paid) {
+        Some(gas_left) => {
+            outcome.gas_left = gas_left;
+            outcome
         }
-        let row = Row::new(&Table::Code, hash.as_ref());
-        if self.overlay.get(&row)?.is_none() {
-            self.overlay.set(&row, Some(module.to_vec()))?;
-        }
-        let reference = CodeReference { kind: CodeKind::Wasm, hash };
-        account.code = Some(reference);
-        account.store(&mut self.overlay, &address)?;
-        let frame = Frame {
-            caller: creator,
-            storage_address: address,
-            code_address: address,
-            value: request.value,
-            input: arguments.into(),
-            gas,
-            memory_pages: request.memory_pages,
-            read_only: false,
-            depth: self.frames.len() as u16,
-            creating: true,
-        };
-        Ok((address, frame, reference))
+        None => Outcome::fault(ContractFault::OutOfGas),
     }
 }
 
 impl Host for Context {
     fn frame(&self) -> &Frame {
-        self.frames.last().unwrap_or(&self.outside)
+        self.parent().unwrap_or(&self.outside)
     }
 
     fn block(&self) -> &BlockContext {

@@ -28,18 +28,23 @@ mod abi;
 mod account;
 mod block;
 mod context;
+mod creation;
+mod ethereum;
+mod evm_host;
 mod genesis;
 mod rules;
 mod sealers;
+mod touched;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
 pub use block::{BlockInput, CallInput, Called, ExecutedBlock, Executor, InputTransaction};
+pub use entente_host::CONTAINER_MAGIC;
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use genesis::genesis_block;
 pub use rules::{Configuration, Rules};
 pub use sealers::Sealers;
-pub use transaction::{CONTAINER_MAGIC, container, parse_container};
+pub use transaction::{container, parse_container};
 
 /// The stack that a thread needs to execute 64 nested Wasm and native frames.
 pub const EXECUTION_STACK_BYTES: usize = 16 << 20;

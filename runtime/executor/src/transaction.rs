@@ -1,16 +1,13 @@
 //! One transaction from its charges to its receipt, and the deployment container.
 
 use entente_host::{
-    CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX,
-    TransactionContext,
+    CONTAINER_MAGIC, CallKind, CallRequest, ContractFault, CreateRequest, CreateScheme, FrameStatus, NodeFault,
+    Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
 };
 use entente_types::{Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version};
 
-use crate::context::Context;
-
-/// What a deployment input begins with. EVM code cannot begin with 0xEF (EIP-3541).
-pub const CONTAINER_MAGIC: [u8; 3] = [0xef, 0x57, 0x41];
+use crate::{InputTransaction, context::Context};
 
 /// A deployment input: the module and the ABI-encoded arguments of its constructor.
 pub fn container(module: &[u8], arguments: &[u8]) -> Vec<u8> {
@@ -33,28 +30,54 @@ pub fn parse_container(container: &[u8]) -> Result<(&[u8], &[u8]), ContractFault
     rest.split_at_checked(length).ok_or(ContractFault::Container("it ends before its module does"))
 }
 
+/// What comes back beside the context: the receipt, or nothing where the transaction does not apply in this state.
+pub(crate) type Ran = (Box<Context>, Result<Option<Receipt>, NodeFault>);
+
 /// Runs a transaction of the block.
-pub(crate) fn run(
+pub(crate) fn run(context: Box<Context>, input: &InputTransaction) -> Ran {
+    let fork = context.evm.as_ref().map(|evm| evm.fork());
+    match (&*input.transaction, fork) {
+        (Transaction::Native(native), _) => {
+            let (context, receipt) = run_native(context, &native.unsigned, input.hash);
+            (context, receipt.map(Some))
+        }
+        (Transaction::Ethereum(ethereum), Some(fork)) => {
+            crate::ethereum::run(context, fork, ethereum, input.sender, input.hash)
+        }
+        (_, fork) => {
+            // The pool and every voter refuse these; a block that has one all the same gets the same receipt everywhere.
+            let error = ReceiptError::new(
+                "kind",
+                match fork {
+                    None => "this version executes native transactions only",
+                    Some(_) => "this version does not execute transactions of fisco bcos",
+                },
+            );
+            let receipt = failed(Status::Unknown, to_gas(context.rules.gas.transaction), error);
+            (context, Ok(Some(receipt)))
+        }
+    }
+}
+
+fn run_native(
     mut context: Box<Context>,
-    transaction: &Transaction,
+    unsigned: &UnsignedTransaction,
     hash: Hash,
 ) -> (Box<Context>, Result<Receipt, NodeFault>) {
-    let Transaction::Native(native) = transaction else {
-        // The pool and every voter refuse these; a block that has one all the same gets the same receipt everywhere.
-        let error = ReceiptError::new("kind", "this version executes native transactions only");
-        let receipt = failed(Status::Unknown, to_gas(context.rules.gas.transaction), error);
-        return (context, Ok(receipt));
-    };
-    let unsigned = &native.unsigned;
     context.begin(TransactionContext { hash, origin: unsigned.sender });
     let gas = match gas_to_begin_with(&context, unsigned) {
         Ok(gas) => gas,
         Err(receipt) => return (context, Ok(*receipt)),
     };
     let (mut context, outcome) = start(context, unsigned, gas);
-    let logs = std::mem::take(&mut context.logs);
+    let receipt = outcome.and_then(|outcome| {
+        let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
+        let used = used.saturating_sub(crate::ethereum::refund(&context, &outcome, used));
+        context.remove_marked()?;
+        let logs = std::mem::take(&mut context.logs);
+        Ok(receipt_of(used, outcome, logs))
+    });
     context.overlay.seal();
-    let receipt = outcome.map(|outcome| receipt(unsigned, outcome, logs));
     (context, receipt)
 }
 
@@ -89,7 +112,8 @@ fn start(
     let (value, sender) = (unsigned.value, unsigned.sender);
     let Some(address) = unsigned.to else {
         let container = unsigned.input.to_vec();
-        let request = CreateRequest { container, value, gas, memory_pages: STACK_MEMORY_PAGES_MAX };
+        let request =
+            CreateRequest { container, scheme: CreateScheme::Index, value, gas, memory_pages: STACK_MEMORY_PAGES_MAX };
         return context.construct(sender, &request);
     };
     // Calling where there is nothing is an error, as with FISCO BCOS, unless it pays.
@@ -106,12 +130,12 @@ fn start(
         gas,
         memory_pages: STACK_MEMORY_PAGES_MAX,
     };
-    context.enter(sender, request)
+    context.enter_first(sender, request)
 }
 
 impl Context {
     pub(crate) fn has_code(&mut self, address: &entente_types::Address) -> Result<bool, NodeFault> {
-        let native = self.machine.natives.contains(address);
+        let native = self.machine.natives.contains(address) || self.is_precompile(address);
         Ok(native || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
     }
 }
@@ -128,9 +152,8 @@ fn failed(status: Status, gas_used: u64, error: ReceiptError) -> Receipt {
     }
 }
 
-fn receipt(unsigned: &UnsignedTransaction, outcome: Outcome, logs: Vec<entente_types::Log>) -> Receipt {
-    let limit = unsigned.gas_limit.saturating_mul(UNITS_PER_GAS);
-    let gas_used = to_gas(limit.saturating_sub(outcome.gas_left));
+/// The receipt of what a transaction came to.
+pub(crate) fn receipt_of(gas_used: u64, outcome: Outcome, logs: Vec<entente_types::Log>) -> Receipt {
     match outcome.status {
         FrameStatus::Success => Receipt {
             version: Version,

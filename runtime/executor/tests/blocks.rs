@@ -10,8 +10,8 @@ use std::sync::{
 use common::{Chain, GAS, abi_call, account, address_word, genesis, script::*, selector, token, word};
 use entente_executor::{BlockInput, ExecutedBlock, InputTransaction, container};
 use entente_host::{
-    ContractFault, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeResult,
-    NodeFault,
+    ContractFault, EthereumEnvironment, Fault, Host, NativeAccess, NativeFunction, NativeGas, NativeModule,
+    NativeRegistry, NativeResult, NodeFault,
     gas::{SCHEDULE_1, to_gas},
 };
 use entente_state::{Row, StateReadError, StateReader, Table};
@@ -211,6 +211,7 @@ fn execute_over(
         state,
         commitment: &chain.tip.commitment,
         record_accesses: false,
+        ethereum: EthereumEnvironment::default(),
     })
 }
 

@@ -15,7 +15,7 @@ use entente_executor::{
     BlockInput, CallInput, CodeKey, CodeOptions, CodeStore, CodeVault, Compiler, EXECUTION_STACK_BYTES, ExecutedBlock,
     Executor, InputTransaction, container,
 };
-use entente_host::{NativeRegistry, gas::PROTOCOL_VERSIONS};
+use entente_host::{EthereumEnvironment, NativeRegistry, gas::PROTOCOL_VERSIONS};
 use entente_state::MapState;
 use entente_types::{Address, Hash, Proposal, Status};
 
@@ -184,6 +184,7 @@ impl History {
                 state: state.clone(),
                 commitment: &parent.commitment,
                 record_accesses: true,
+                ethereum: EthereumEnvironment::default(),
             })
             .expect("no fault of the node");
         assert_eq!(found.receipts, expected.receipts, "{what}, block {number}");

@@ -97,6 +97,20 @@ pub enum ContractFault {
     /// A native module refused; the text says why.
     #[error("{0}")]
     Native(String),
+    /// EVM code did what Ethereum stops it for.
+    #[error("{message}")]
+    Evm {
+        /// The stable name.
+        code: &'static str,
+        /// What it did.
+        message: &'static str,
+    },
+    /// One of Ethereum's precompiles does not take such input.
+    #[error("the precompile does not take such input")]
+    Precompile,
+    /// A creator's nonce that can rise no further.
+    #[error("the creator's nonce is at its end")]
+    NonceOverflow,
 }
 
 impl ContractFault {
@@ -133,6 +147,9 @@ impl ContractFault {
             Self::AddressTaken => "address_taken",
             Self::NoCode => "no_code",
             Self::Native(_) => "native",
+            Self::Evm { code, .. } => code,
+            Self::Precompile => "precompile",
+            Self::NonceOverflow => "nonce_overflow",
         };
         name.to_string()
     }

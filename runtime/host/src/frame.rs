@@ -4,7 +4,7 @@ use std::{boxed::Box, sync::Arc, vec::Vec};
 
 use entente_crypto::Suite;
 use entente_state::Row;
-use entente_types::{Address, Amount, Hash, Log, Member};
+use entente_types::{Address, Amount, EvmTimestamp, Hash, Log, Member};
 
 use crate::{ContractFault, Fault, NodeFault};
 
@@ -61,6 +61,32 @@ pub struct BlockContext {
     pub sealer_set: Arc<[Member]>,
     /// How many sealers the group may have.
     pub sealers_max: u32,
+    /// The unit of the EVM's TIMESTAMP.
+    pub evm_timestamp: EvmTimestamp,
+    /// What only EVM code sees.
+    pub ethereum: EthereumEnvironment,
+}
+
+impl BlockContext {
+    /// What the EVM's TIMESTAMP answers.
+    pub const fn evm_time(&self) -> u64 {
+        match self.evm_timestamp {
+            EvmTimestamp::Seconds => self.timestamp_ms / 1000,
+            EvmTimestamp::Milliseconds => self.timestamp_ms,
+        }
+    }
+}
+
+/// What EVM code sees of a block and this ledger has no use for. A ledger's blocks have zeros; tests of Ethereum's have
+/// more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EthereumEnvironment {
+    /// What BASEFEE answers, and what a unit of gas costs at least: it is paid to nobody (EIP-1559).
+    pub base_fee: Amount,
+    /// What BLOBBASEFEE answers.
+    pub blob_base_fee: Amount,
+    /// What PREVRANDAO answers: there is no randomness here.
+    pub prevrandao: Hash,
 }
 
 /// The transaction that is being executed.
@@ -81,6 +107,19 @@ pub enum CallKind {
     Delegate,
     /// A call that may change nothing.
     Static,
+    /// The other's code over the caller's own storage, with the caller as its own caller (the EVM's CALLCODE).
+    Code,
+}
+
+/// How a new contract's address follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateScheme {
+    /// From the creator, the transaction and how many contracts it created before.
+    Index,
+    /// From the creator and its nonce, which rises: Ethereum's CREATE.
+    Nonce,
+    /// From the creator, these bytes and the code that creates it; the nonce rises too: CREATE2 (EIP-1014).
+    Salt([u8; 32]),
 }
 
 /// A call that running code asks for.
@@ -103,8 +142,10 @@ pub struct CallRequest {
 /// A contract that running code asks to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateRequest {
-    /// The deployment container.
+    /// The deployment container, or EVM code that creates a contract.
     pub container: Vec<u8>,
+    /// How its address follows.
+    pub scheme: CreateScheme,
     /// The coin to send along.
     pub value: Amount,
     /// The gas given down; the caller has taken it from its own already.
@@ -170,7 +211,7 @@ pub trait Host {
     /// Sets or removes a row of any table: for native modules only.
     fn row_set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), Fault>;
 
-    /// Emits a log of the frame's contract. The engine has bounded it.
+    /// Emits a log of the frame's contract. The engine has bounded it, by its length or by its gas.
     ///
     /// # Errors
     /// A fault of the contract in a read-only frame.

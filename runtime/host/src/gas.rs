@@ -5,6 +5,8 @@
 //! frames and native functions against it, none of which may be more than ten times too cheap; `runtime/wasm/benches/crypto.rs` holds hashes
 //! and signatures, which cost at least twice what was measured. See `docs/decisions/010-gas.md`.
 
+use crate::Fork;
+
 /// Units in one of Ethereum's gas.
 pub const UNITS_PER_GAS: u64 = 1000;
 
@@ -134,10 +136,18 @@ pub struct ProtocolVersion {
     pub number: u32,
     /// What things cost under it.
     pub gas: &'static GasSchedule,
+    /// The fork of Ethereum whose rules EVM code has; nothing where there is no EVM code.
+    pub fork: Option<Fork>,
 }
 
+/// The first version: Wasm contracts and native modules.
+pub const PROTOCOL_VERSION_1: ProtocolVersion = ProtocolVersion { number: 1, gas: &SCHEDULE_1, fork: None };
+/// The second: EVM code beside them.
+pub const PROTOCOL_VERSION_2: ProtocolVersion =
+    ProtocolVersion { number: 2, gas: &SCHEDULE_1, fork: Some(Fork::Osaka) };
+
 /// The versions that this release knows, ascending.
-pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[ProtocolVersion { number: 1, gas: &SCHEDULE_1 }];
+pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[PROTOCOL_VERSION_1];
 
 impl GasSchedule {
     /// What a transaction costs before any code runs, or nothing where that exceeds 64 bits.

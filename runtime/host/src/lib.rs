@@ -25,6 +25,8 @@ mod configuration;
 #[cfg(feature = "std")]
 mod fault;
 #[cfg(feature = "std")]
+mod fork;
+#[cfg(feature = "std")]
 mod frame;
 #[cfg(feature = "std")]
 pub mod gas;
@@ -40,11 +42,13 @@ pub use configuration::{configuration_entry, configuration_row, damaged_configur
 #[cfg(feature = "std")]
 pub use fault::{ContractFault, Fault, NodeFault};
 #[cfg(feature = "std")]
+pub use fork::Fork;
+#[cfg(feature = "std")]
 pub use frame::{
-    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Frame, FrameStatus, Host, Outcome,
-    STACK_MEMORY_PAGES_MAX, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, CreateScheme, EthereumEnvironment, Frame,
+    FrameStatus, Host, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
-pub use limits::{DEPTH_MAX, NATIVE_DEPTH_MAX};
+pub use limits::{CONTAINER_MAGIC, DEPTH_MAX, NATIVE_DEPTH_MAX};
 #[cfg(feature = "std")]
 pub use native::{
     NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeRegistryError, NativeResult,

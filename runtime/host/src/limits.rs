@@ -15,3 +15,6 @@ pub const CALL_DATA_BYTES_MAX: u32 = 1 << 20;
 pub const LOG_DATA_BYTES_MAX: u32 = 128 << 10;
 /// The bytes that a contract has hashed at a time.
 pub const HASH_BYTES_MAX: u32 = 1 << 20;
+
+/// What a deployment container begins with. EVM code cannot begin with 0xEF (EIP-3541).
+pub const CONTAINER_MAGIC: [u8; 3] = [0xef, 0x57, 0x41];

@@ -6,8 +6,8 @@
 mod crypto;
 
 use entente_host::{
-    ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, Fault,
-    FrameStatus, NAMESPACE, NodeFault, Outcome, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS,
+    ABSENT, CALL, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind, CallRequest, ContractFault, CreateRequest,
+    CreateScheme, Fault, FrameStatus, NAMESPACE, NodeFault, Outcome, STATUS_FAILED, STATUS_REVERTED, STATUS_SUCCESS,
     gas::{GasSchedule, all_but_a_64th},
     host_functions,
 };
@@ -215,8 +215,9 @@ mod functions {
     pub(super) use super::crypto::{digest, recover, verify};
     use super::{
         ABSENT, Address, Amount, CALL, CALL_DATA_BYTES_MAX, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind,
-        CallRequest, ContractFault, CreateRequest, Ended, Env, Fault, HASH_BYTES_MAX, Hash, LOG_DATA_BYTES_MAX, Log,
-        RuntimeError, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX, TOPICS_MAX, all_but_a_64th, host_call, status_of,
+        CallRequest, ContractFault, CreateRequest, CreateScheme, Ended, Env, Fault, HASH_BYTES_MAX, Hash,
+        LOG_DATA_BYTES_MAX, Log, RuntimeError, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX, TOPICS_MAX,
+        all_but_a_64th, host_call, status_of,
     };
 
     pub(super) fn input_length<H: CallHost>(mut env: Env<'_, H>) -> Result<u32, RuntimeError> {
@@ -430,7 +431,7 @@ mod functions {
             let container = caller.read("a deployment container", source, length, CALL_DATA_BYTES_MAX)?;
             let given = all_but_a_64th(caller.gas_left()?);
             let memory_pages = caller.pages_left()?;
-            let request = CreateRequest { container, value, gas: given, memory_pages };
+            let request = CreateRequest { container, scheme: CreateScheme::Index, value, gas: given, memory_pages };
             let outcome = caller.nested(given, |host| host.create(request))?;
             if let Some(created) = outcome.created {
                 caller.write(destination, created.as_ref())?;

@@ -12,11 +12,11 @@ use entente::{Address, Creation, Message, U256};
 use entente_crypto::{Domain, Suite};
 use entente_host::gas::{GasSchedule, SCHEDULE_1, UNITS_PER_GAS, to_gas};
 use entente_host::{
-    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, Fault, Frame, FrameStatus, Host, NodeFault, Outcome,
-    STACK_MEMORY_PAGES_MAX, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, CreateRequest, EthereumEnvironment, Fault, Frame, FrameStatus, Host,
+    NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
 use entente_state::Row;
-use entente_types::{Address as NodeAddress, Amount, Hash, Log};
+use entente_types::{Address as NodeAddress, Amount, EvmTimestamp, Hash, Log};
 use entente_wasm::{Entry, Wasm};
 use evidence::evidence::{Evidence, Messages as EvidenceMessages};
 use token::token::{Messages as TokenMessages, Token};
@@ -158,6 +158,8 @@ impl Both {
                 sealers: [].into(),
                 sealer_set: [].into(),
                 sealers_max: 1,
+                evm_timestamp: EvmTimestamp::Seconds,
+                ethereum: EthereumEnvironment::default(),
             }),
             transaction: Some(TransactionContext { hash: Hash::ZERO, origin: NodeAddress::ZERO }),
             ..Node::default()

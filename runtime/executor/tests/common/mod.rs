@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use entente_crypto::{SecretKey, Suite};
 use entente_executor::{BlockInput, CallInput, ExecutedBlock, Executor, InputTransaction, container, genesis_block};
-use entente_host::NativeRegistry;
+use entente_host::{EthereumEnvironment, NativeRegistry};
 use entente_state::MapState;
 use entente_types::{
     Address, Amount, Bytes, ConsensusKind, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Limits, Member, Proposal,
@@ -105,7 +105,7 @@ impl Chain {
         }
         .sign(&self.genesis.hash(), &key_of(suite, sender));
         let hash = transaction.hash(suite);
-        InputTransaction { hash, transaction: Arc::new(transaction) }
+        InputTransaction { hash, transaction: Arc::new(transaction), sender: None }
     }
 
     pub fn proposal(&self, transactions: &[InputTransaction]) -> Proposal {
@@ -138,6 +138,7 @@ impl Chain {
                 state: self.state.clone(),
                 commitment: &self.tip.commitment,
                 record_accesses,
+                ethereum: EthereumEnvironment::default(),
             })
             .expect("no fault of the node")
     }

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use entente_crypto::{Domain, Suite};
 use entente_host::{
-    BlockContext, CallHost, CallRequest, ContractFault, CreateRequest, Fault, Frame, FrameStatus, Host, NodeFault,
-    Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext, gas::SCHEDULE_1,
+    BlockContext, CallHost, CallRequest, ContractFault, CreateRequest, EthereumEnvironment, Fault, Frame, FrameStatus,
+    Host, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext, gas::SCHEDULE_1,
 };
 use entente_state::Row;
-use entente_types::{Address, Amount, Hash, Log};
+use entente_types::{Address, Amount, EvmTimestamp, Hash, Log};
 use entente_wasm::{Entry, Wasm};
 
 pub const GAS: u64 = 10_000_000_000;
@@ -64,6 +64,8 @@ impl TestHost {
                 sealers: Arc::from([]),
                 sealer_set: Arc::from([]),
                 sealers_max: 1,
+                evm_timestamp: EvmTimestamp::Seconds,
+                ethereum: EthereumEnvironment::default(),
             },
             transaction: TransactionContext { hash: Hash([0x77; 32]), origin: at(0xaa) },
         })

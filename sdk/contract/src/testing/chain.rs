@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use entente_crypto::Suite;
 use entente_host::gas::{UNITS_PER_GAS, to_gas};
 use entente_host::{
-    CallKind, CallRequest, ContractFault, CreateRequest, FrameStatus, Outcome, STACK_MEMORY_PAGES_MAX,
+    CallKind, CallRequest, ContractFault, CreateRequest, CreateScheme, FrameStatus, Outcome, STACK_MEMORY_PAGES_MAX,
     TransactionContext,
 };
 use entente_types::{Address as HostAddress, Amount, Hash, Limits, Status};
@@ -227,7 +227,13 @@ impl Chain {
                 let value = Amount::from_le_bytes(value.to_le_bytes());
                 return frames::construct(
                     sender,
-                    &CreateRequest { container: input.to_vec(), value, gas, memory_pages: STACK_MEMORY_PAGES_MAX },
+                    &CreateRequest {
+                        container: input.to_vec(),
+                        scheme: CreateScheme::Index,
+                        value,
+                        gas,
+                        memory_pages: STACK_MEMORY_PAGES_MAX,
+                    },
                 );
             };
             if value.is_zero() && !super::world(|world| world.codes.contains_key(&to)) {

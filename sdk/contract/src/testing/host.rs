@@ -9,7 +9,7 @@ use entente_host::limits::{
     CALL_DATA_BYTES_MAX, HASH_BYTES_MAX, LOG_DATA_BYTES_MAX, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX,
 };
 use entente_host::{
-    CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, DIGEST_BLAKE3,
+    CALL, CALL_DELEGATE, CALL_STATIC, CallKind, CallRequest, ContractFault, CreateRequest, CreateScheme, DIGEST_BLAKE3,
     DIGEST_KECCAK256, DIGEST_SHA256, DIGEST_SM3, Frame, Outcome, SIGNATURE_ED25519, SIGNATURE_SECP256K1, SIGNATURE_SM2,
     STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
@@ -239,6 +239,7 @@ impl World {
         let gas = self.give_down(u64::MAX)?;
         Ok(CreateRequest {
             container: container.to_vec(),
+            scheme: CreateScheme::Index,
             value: Amount::from_le_bytes(value),
             gas,
             memory_pages: STACK_MEMORY_PAGES_MAX,

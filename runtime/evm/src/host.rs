@@ -1,0 +1,159 @@
+//! What EVM code needs of the host beside what all code does.
+
+use entente_crypto::Hash;
+use entente_host::{CallHost, CallRequest, CreateRequest, Fault, NodeFault, Outcome};
+use entente_types::{Address, Amount};
+
+use crate::EvmCode;
+
+/// A word of the EVM's storage, big-endian.
+pub type Word = [u8; 32];
+
+/// An account as EVM code sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvmAccount {
+    /// The coin it holds.
+    pub balance: Amount,
+    /// The count of its transactions, or of its creations.
+    pub nonce: u64,
+    /// Its code.
+    pub code: ShownCode,
+}
+
+/// What EVM code sees of an account's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownCode {
+    /// None.
+    None,
+    /// EVM code, stored under its Keccak-256.
+    Evm(Hash),
+    /// What stands for code of another kind: see [`shown_wasm`] and [`shown_native`].
+    Other(Vec<u8>),
+}
+
+impl EvmAccount {
+    /// Whether Ethereum holds that there is no such account (EIP-161).
+    pub fn is_empty(&self) -> bool {
+        self.balance.is_zero() && self.nonce == 0 && self.code == ShownCode::None
+    }
+}
+
+/// What EXTCODESIZE, EXTCODEHASH and EXTCODECOPY see of a Wasm contract: 0xEF5741 and the hash of its module.
+pub fn shown_wasm(code_hash: &Hash) -> Vec<u8> {
+    [&[0xef, 0x57, 0x41], code_hash.as_ref()].concat()
+}
+
+/// The same of a native module: 0xEF4E54 and its address.
+pub fn shown_native(address: &Address) -> Vec<u8> {
+    [&[0xef, 0x4e, 0x54], address.as_ref()].concat()
+}
+
+/// What SELFDESTRUCT came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfDestruct {
+    /// Whether the contract had coin.
+    pub had_value: bool,
+    /// Whether there was an account to give it to.
+    pub target_existed: bool,
+    /// Whether the contract was marked for removal before.
+    pub was_marked: bool,
+}
+
+/// What a nested call or creation that EVM code asked for came to.
+#[derive(Debug)]
+pub enum Opened {
+    /// A frame of EVM code stands, and its code is to be run: then [`EvmHost::close`] must follow.
+    Evm(EvmCode),
+    /// The frame of a precompile stands, which is to be run: then [`EvmHost::close`] must follow.
+    Precompile,
+    /// It is over: other code ran, or none, or the frame was refused. A refusal leaves the gas.
+    Ended(Outcome),
+}
+
+/// A call that EVM code asks for. Its input stands in the caller's memory, where EVM code and precompiles read it: only
+/// what other code needs is copied, and paid for before.
+pub struct EvmCall<'a> {
+    /// The call, without its input.
+    pub request: CallRequest,
+    /// The bytes of its input.
+    pub input_length: usize,
+    /// Copies its input.
+    pub input: &'a dyn Fn() -> Vec<u8>,
+}
+
+/// How a frame of EVM code ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing<'a> {
+    /// What it did is undone.
+    Undone,
+    /// What it did stands.
+    Stands,
+    /// What it did stands, and its output becomes the code of its account.
+    Created(&'a [u8]),
+}
+
+/// A host that EVM code can run on. Whether an address or a slot is warm (EIP-2929) and what is transient (EIP-1153)
+/// lasts as long as a transaction, and is undone with the frame that did it.
+pub trait EvmHost: CallHost {
+    /// What the transaction pays for a unit of Ethereum's gas.
+    fn gas_price(&self) -> Amount;
+
+    /// The account, read as part of the state.
+    fn account(&mut self, address: &Address) -> Result<EvmAccount, NodeFault>;
+
+    /// The code stored under a hash, analysed.
+    ///
+    /// # Errors
+    /// A fault of the contract where the transaction touches more code than it may.
+    fn code(&mut self, hash: &Hash) -> Result<EvmCode, Fault>;
+
+    /// Whether the address is warm.
+    fn is_warm(&self, address: &Address) -> bool;
+
+    /// Makes it warm.
+    fn warm(&mut self, address: &Address);
+
+    /// Whether the slot is warm.
+    fn is_slot_warm(&self, address: &Address, key: &Word) -> bool;
+
+    /// Makes it warm.
+    fn warm_slot(&mut self, address: &Address, key: &Word);
+
+    /// The word stored under a key; zero where there is none, or a value that is no word.
+    fn load(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault>;
+
+    /// The same as it was before the transaction.
+    fn load_original(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault>;
+
+    /// Stores a word; zero removes it.
+    fn store(&mut self, address: &Address, key: &Word, value: &Word) -> Result<(), NodeFault>;
+
+    /// A word of the transient storage.
+    fn load_transient(&self, address: &Address, key: &Word) -> Word;
+
+    /// Stores a word in the transient storage.
+    ///
+    /// # Errors
+    /// A fault of the contract where that holds as many words as it may.
+    fn store_transient(&mut self, address: &Address, key: &Word, value: &Word) -> Result<(), Fault>;
+
+    /// Gives all coin of the innermost frame's account to the target, and marks the account for removal where this
+    /// transaction created it (EIP-6780).
+    fn self_destruct(&mut self, target: &Address) -> Result<SelfDestruct, Fault>;
+
+    /// The Ethereum hash of one of the last 256 blocks; zero where there is none.
+    fn ethereum_hash(&mut self, number: u64) -> Result<Hash, NodeFault>;
+
+    /// Adds to what the transaction gets back at its end (EIP-3529), in Ethereum's gas.
+    fn refund(&mut self, gas: i64);
+
+    /// Opens the frame of a call. The caller's own address, where it calls by value or delegates, is the innermost
+    /// frame's.
+    fn open_call(self: Box<Self>, call: EvmCall<'_>) -> (Box<Self>, Result<Opened, NodeFault>);
+
+    /// Opens the frame of a creation.
+    fn open_create(self: Box<Self>, request: CreateRequest) -> (Box<Self>, Result<Opened, NodeFault>);
+
+    /// Ends the innermost frame.
+    fn close(&mut self, closing: Closing<'_>) -> Result<(), NodeFault>;
+}

@@ -1,0 +1,182 @@
+//! One Ethereum transaction, by Ethereum's rules.
+
+use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
+use entente_host::{
+    CONTAINER_MAGIC, CallKind, CallRequest, CreateRequest, CreateScheme, Fork, FrameStatus, NodeFault, Outcome,
+    STACK_MEMORY_PAGES_MAX, TransactionContext, gas::UNITS_PER_GAS,
+};
+use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
+
+use crate::{Account, context::Context, transaction::receipt_of};
+
+/// What creating a contract costs beside the input, in Ethereum's gas (yellow paper, appendix G).
+const CREATE_GAS: u64 = 32_000;
+/// The part of the gas used that comes back at most is one of this many (EIP-3529).
+const REFUND_QUOTIENT: u64 = 5;
+
+/// A transaction that can apply, with what its checks found out.
+struct Valid {
+    sender: Address,
+    payload: EthereumPayload,
+    price: Amount,
+    intrinsic: IntrinsicGas,
+}
+
+/// What comes back beside the context: the receipt, or nothing where the transaction does not apply in this state.
+pub(crate) type RanEthereum = (Box<Context>, Result<Option<Receipt>, NodeFault>);
+
+/// Runs an Ethereum transaction, unless Ethereum holds it invalid in this state: then nothing has happened.
+pub(crate) fn run(
+    mut context: Box<Context>,
+    fork: Fork,
+    transaction: &EthereumTransaction,
+    sender: Option<Address>,
+    hash: Hash,
+) -> RanEthereum {
+    let valid = match validate(&mut context, fork, transaction, sender) {
+        Ok(Some(valid)) => valid,
+        Ok(None) => return (context, Ok(None)),
+        Err(fault) => return (context, Err(fault)),
+    };
+    context.begin(TransactionContext { hash, origin: valid.sender });
+    if let Err(fault) = begin(&mut context, &valid) {
+        return (context, Err(fault));
+    }
+    let (mut context, outcome) = start(context, &valid);
+    let receipt = outcome.and_then(|outcome| finish(&mut context, &valid, outcome).map(Some));
+    context.overlay.seal();
+    (context, receipt)
+}
+
+/// Checks it against the rules and the state (yellow paper, section 6; EIP-155, 1559, 2681, 3607, 3860, 7623).
+fn validate(
+    context: &mut Context,
+    fork: Fork,
+    transaction: &EthereumTransaction,
+    sender: Option<Address>,
+) -> Result<Option<Valid>, NodeFault> {
+    // Where signatures are SM2's, the accounts of Ethereum's keys are nobody's.
+    if context.block.suite == Suite::Guomi {
+        return Ok(None);
+    }
+    let Ok(payload) = transaction.payload() else { return Ok(None) };
+    let base_fee = context.block.ethereum.base_fee;
+    let Some(price) = payload.gas_price(base_fee) else { return Ok(None) };
+    if payload.chain_id != context.block.ethereum_chain_id || payload.max_priority_fee > payload.max_fee {
+        return Ok(None);
+    }
+    if payload.gas_limit > context.rules.transaction_gas || payload.gas_limit.checked_mul(UNITS_PER_GAS).is_none() {
+        return Ok(None);
+    }
+    let creates = payload.to.is_none();
+    let is_container = payload.input.starts_with(&CONTAINER_MAGIC);
+    if creates && !is_container && payload.input.len() > INIT_CODE_BYTES_MAX {
+        return Ok(None);
+    }
+    let intrinsic = intrinsic(fork, &payload, is_container);
+    if payload.gas_limit < intrinsic.initial.max(intrinsic.floor) {
+        return Ok(None);
+    }
+    let Some(sender) = sender.or_else(|| payload.sender()) else { return Ok(None) };
+    let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
+    if account.nonce != payload.nonce || account.nonce == u64::MAX || account.code.is_some() {
+        return Ok(None);
+    }
+    if context.machine.natives.contains(&sender) || !can_pay(&payload, &account, context.block.balances) {
+        return Ok(None);
+    }
+    Ok(Some(Valid { sender, payload, price, intrinsic }))
+}
+
+/// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
+fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
+    let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
+    let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
+    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys);
+    if creates && is_container {
+        let called = of(false);
+        return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
+    }
+    of(creates)
+}
+
+/// Whether the sender can pay for the most that the transaction may come to. Where there is no coin, gas costs nothing
+/// and nothing can be sent.
+fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
+    if !balances {
+        return payload.value.is_zero();
+    }
+    let gas = cost(payload.gas_limit, payload.max_fee);
+    let whole = gas.and_then(|gas| gas.0.checked_add(payload.value.0));
+    whole.is_some_and(|whole| whole <= account.balance.0)
+}
+
+fn cost(gas: u64, price: Amount) -> Option<Amount> {
+    Amount::from(gas).0.checked_mul(price.0).map(Amount)
+}
+
+/// Takes the gas from the sender and raises its nonce: this stands whatever becomes of the rest.
+fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
+    let Valid { sender, payload, price, .. } = valid;
+    let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
+    account.nonce = account.nonce.saturating_add(1);
+    if context.block.balances {
+        let bought = cost(payload.gas_limit, *price).unwrap_or(account.balance);
+        account.balance = Amount(account.balance.0.saturating_sub(bought.0));
+        context.gas_price = *price;
+    }
+    account.store(&mut context.overlay, sender)?;
+    for entry in &payload.access_list {
+        context.touched.warm(&entry.address);
+        for key in &entry.keys {
+            context.touched.warm_slot(&entry.address, key);
+        }
+    }
+    Ok(())
+}
+
+fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
+    let Valid { sender, payload, intrinsic, .. } = valid;
+    let gas = payload.gas_limit.saturating_sub(intrinsic.initial).saturating_mul(UNITS_PER_GAS);
+    let (value, memory_pages) = (payload.value, STACK_MEMORY_PAGES_MAX);
+    match payload.to {
+        None => {
+            let (container, scheme) = (payload.input.clone(), CreateScheme::Nonce);
+            context.construct(*sender, &CreateRequest { container, scheme, value, gas, memory_pages })
+        }
+        Some(address) => {
+            let (kind, input) = (CallKind::Call, payload.input.clone());
+            context.enter_first(*sender, CallRequest { kind, address, value, input, gas, memory_pages })
+        }
+    }
+}
+
+/// Gives back what was not used, pays whoever made the block, and removes what is to be removed.
+fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
+    let Valid { sender, payload, price, intrinsic } = valid;
+    let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
+    let used = used.saturating_sub(refund(context, &outcome, used)).max(intrinsic.floor);
+    if context.block.balances {
+        let rest = payload.gas_limit.saturating_sub(used);
+        let tip = Amount(price.0.saturating_sub(context.block.ethereum.base_fee.0));
+        let proposer = context.block.proposer;
+        give(context, sender, cost(rest, *price))?;
+        give(context, &proposer, cost(used, tip))?;
+    }
+    context.remove_marked()?;
+    let logs = std::mem::take(&mut context.logs);
+    Ok(receipt_of(used, outcome, logs))
+}
+
+/// What comes back of the gas used (EIP-3529).
+pub(crate) fn refund(context: &Context, outcome: &Outcome, used: u64) -> u64 {
+    let earned = u64::try_from(context.touched.refunded()).unwrap_or(0);
+    if outcome.status == FrameStatus::Success { earned.min(used / REFUND_QUOTIENT) } else { 0 }
+}
+
+fn give(context: &mut Context, to: &Address, amount: Option<Amount>) -> Result<(), NodeFault> {
+    let Some(amount) = amount.filter(|amount| !amount.is_zero()) else { return Ok(()) };
+    let mut account = Account::load(&mut context.overlay, to)?.unwrap_or_default();
+    account.balance = Amount(account.balance.0.saturating_add(amount.0));
+    account.store(&mut context.overlay, to)
+}
