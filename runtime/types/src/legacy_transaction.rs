@@ -56,7 +56,8 @@ impl LegacyTransaction {
 
 /// A number without zeros in front.
 fn number(number: U256, encoded: &mut Vec<u8>) {
-    number.to_be_bytes_trimmed_vec().as_slice().encode(encoded);
+    let bytes = number.to_be_bytes::<32>();
+    bytes.get(number.leading_zeros() / 8..).unwrap_or_default().encode(encoded);
 }
 
 fn list(payload: &[u8]) -> Vec<u8> {
