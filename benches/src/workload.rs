@@ -190,7 +190,6 @@ impl Workload {
         Ok(InputTransaction {
             hash: transaction.hash(self.genesis.suite),
             transaction: Arc::new(transaction),
-            sender: None,
         })
     }
 

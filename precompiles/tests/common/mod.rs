@@ -86,7 +86,6 @@ impl Chain {
         InputTransaction {
             hash: transaction.hash(self.genesis.suite),
             transaction: Arc::new(transaction),
-            sender: None,
         }
     }
 

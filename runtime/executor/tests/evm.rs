@@ -59,7 +59,6 @@ fn input(transaction: EthereumTransaction) -> InputTransaction {
     InputTransaction {
         hash: transaction.hash(entente_types::Suite::Standard),
         transaction: Arc::new(transaction),
-        sender: None,
     }
 }
 

@@ -38,6 +38,7 @@ mod created_address;
 mod ethereum;
 mod ethereum_header;
 mod ethereum_payload;
+mod ethereum_refusal;
 mod fisco;
 mod genesis;
 mod legacy_transaction;
@@ -59,9 +60,10 @@ pub use configuration::{
 pub use created_address::{created_address, created_address_by_salt};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
 pub use entente_state::{Table, TableNameError};
-pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
+pub use ethereum::{EthereumKind, EthereumOrigin, EthereumTransaction, EthereumTransactionError};
 pub use ethereum_header::{Bloom, EthereumHeader};
 pub use ethereum_payload::{AccessListEntry, EthereumPayload};
+pub use ethereum_refusal::{EthereumRefusal, SenderAccount};
 pub use fisco::{FiscoTransaction, FiscoTransactionError};
 pub use genesis::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
