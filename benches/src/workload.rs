@@ -85,7 +85,7 @@ pub(crate) fn genesis(suite: Suite, sealers: &[SecretKey]) -> Genesis {
         timestamp_ms: 1_700_000_000_000,
         consensus: if sealers.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Pbft },
         pipeline_depth: 1,
-        protocol_version: 1,
+        protocol_version: 2,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,

@@ -319,7 +319,7 @@ fn genesis(suite: Suite, keys: &[SecretKey], consensus: ConsensusKind) -> Result
         timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         consensus,
         pipeline_depth: if consensus == ConsensusKind::Solo { 1 } else { PIPELINE_DEPTH },
-        protocol_version: 1,
+        protocol_version: 2,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
