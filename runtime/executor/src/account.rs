@@ -14,9 +14,12 @@ pub enum CodeKind {
     /// EVM bytecode.
     #[codec(index = 1)]
     Evm,
+    /// Another's address, whose code stands for it (EIP-7702).
+    #[codec(index = 2)]
+    Delegation,
 }
 
-/// Where a contract's code is found.
+/// Where an account's code is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct CodeReference {
     /// What runs it.
@@ -34,7 +37,7 @@ pub struct Account {
     pub nonce: u64,
     /// The coin it holds.
     pub balance: Amount,
-    /// Its code, if it is a contract.
+    /// Its code, if it is a contract or another's stands for it.
     pub code: Option<CodeReference>,
 }
 
@@ -45,6 +48,11 @@ impl Default for Account {
 }
 
 impl Account {
+    /// Whether a contract is there, whose key nobody has.
+    pub(crate) fn is_contract(&self) -> bool {
+        self.code.is_some_and(|code| code.kind != CodeKind::Delegation)
+    }
+
     /// The row that holds the account.
     pub fn row(address: &Address) -> Row {
         Row::new(&Table::Accounts, address.as_ref())
