@@ -74,3 +74,24 @@ impl Account {
         Ok(overlay.set(&Self::row(address), (!is_empty).then(|| self.encode()))?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accounts lie on the disks of chains that go on.
+    #[test]
+    fn each_kind_of_code_keeps_its_number() {
+        for (number, kind) in [(0, CodeKind::Wasm), (1, CodeKind::Evm), (2, CodeKind::Delegation)] {
+            let code = Some(CodeReference { kind, hash: Hash([7; 32]) });
+            let account = Account { nonce: 5, balance: Amount::from(9), code, ..Account::default() };
+            let mut bytes = vec![1, 5, 0, 0, 0, 0, 0, 0, 0, 9];
+            bytes.extend([0; 31]);
+            bytes.extend([1, number]);
+            bytes.extend([7; 32]);
+            assert_eq!(account.encode(), bytes);
+            assert_eq!(Account::from_bytes(&Address::ZERO, &bytes), Ok(account));
+            assert_eq!(account.is_contract(), kind != CodeKind::Delegation);
+        }
+    }
+}

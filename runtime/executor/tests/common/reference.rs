@@ -93,6 +93,10 @@ pub fn execute(
             gas_used: result.tx_gas_used(),
             logs: if result.is_success() { result.logs().iter().map(log).collect() } else { Vec::new() },
         }));
+        // An account that is left with nothing is none (EIP-161). This database keeps it as one that is there, and an
+        // authorization by it would get gas back.
+        let accounts = &mut evm.ctx.journaled_state.database.cache.accounts;
+        accounts.retain(|_, account| !account.info.is_empty() || !account.storage.is_empty());
     }
     (came, state_of(&evm.ctx.journaled_state.database))
 }
