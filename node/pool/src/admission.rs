@@ -145,7 +145,10 @@ const fn of_refusal(refusal: &EthereumRefusal) -> i32 {
     match refusal {
         EthereumRefusal::ChainId { .. } => 10002,
         EthereumRefusal::GasLimit { .. } | EthereumRefusal::IntrinsicGas { .. } => 4,
-        EthereumRefusal::PriorityFee | EthereumRefusal::BaseFee { .. } | EthereumRefusal::InitCode { .. } => 3,
+        EthereumRefusal::PriorityFee
+        | EthereumRefusal::BaseFee { .. }
+        | EthereumRefusal::SetCode
+        | EthereumRefusal::InitCode { .. } => 3,
         EthereumRefusal::NoCoin | EthereumRefusal::Funds { .. } => 7,
         EthereumRefusal::NonceLow { .. } | EthereumRefusal::Replacement { .. } => 15,
         EthereumRefusal::NonceHigh { .. } | EthereumRefusal::NonceEnd(_) => 6,

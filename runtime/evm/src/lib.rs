@@ -34,8 +34,11 @@ use revm_precompile::PrecompileSpecId;
 use crate::{code::CodeCache, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
-    host::{Closing, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Word, shown_native, shown_wasm},
-    intrinsic::IntrinsicGas,
+    host::{
+        Closing, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Word, delegation, shown_native,
+        shown_wasm,
+    },
+    intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},
     precompile::{Precompiled, is_precompile, run_precompile},
     run::INIT_CODE_BYTES_MAX,
 };
@@ -64,14 +67,14 @@ impl Evm {
         self.fork
     }
 
-    /// Code by its hash, analysed; `code` gives it where it is not kept.
+    /// The code of accounts by its hash, analysed; `code` gives it where it is not kept.
     ///
     /// # Errors
     /// What `code` answers.
     pub fn code(&self, hash: &Hash, code: impl FnOnce() -> Result<Vec<u8>, NodeFault>) -> Result<EvmCode, NodeFault> {
         match self.cache.find(hash) {
             Some(code) => Ok(code),
-            None => Ok(self.cache.add(*hash, EvmCode::new(code()?))),
+            None => Ok(self.cache.add(*hash, EvmCode::of_account(code()?))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use entente_evm::IntrinsicGas;
 use entente_host::{
-    CallKind, CallRequest, CreateRequest, CreateScheme, Fork, FrameStatus, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX,
+    CallKind, CallRequest, CreateRequest, CreateScheme, Fork, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX,
     TransactionContext, gas::UNITS_PER_GAS,
 };
 use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
@@ -80,7 +80,8 @@ fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 
-/// Takes the gas from the sender and raises its nonce: this stands whatever becomes of the rest.
+/// Takes the gas from the sender, raises its nonce and sets the code of accounts that let it: this stands whatever
+/// becomes of the rest.
 fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     let Valid { sender, payload, price, .. } = valid;
     let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
@@ -97,7 +98,7 @@ fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
             context.touched.warm_slot(&entry.address, key);
         }
     }
-    Ok(())
+    payload.authorizations.iter().try_for_each(|authorization| context.authorize(authorization))
 }
 
 fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
@@ -120,7 +121,7 @@ fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome,
 fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
     let Valid { sender, payload, price, intrinsic } = valid;
     let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
-    let used = used.saturating_sub(refund(context, &outcome, used)).max(intrinsic.floor);
+    let used = used.saturating_sub(refund(context, used)).max(intrinsic.floor);
     if context.block.balances {
         let rest = payload.gas_limit.saturating_sub(used);
         let tip = Amount(price.0.saturating_sub(context.block.ethereum.base_fee.0));
@@ -133,10 +134,9 @@ fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Rece
     Ok(receipt_of(used, outcome, logs))
 }
 
-/// What comes back of the gas used (EIP-3529).
-pub(crate) fn refund(context: &Context, outcome: &Outcome, used: u64) -> u64 {
-    let earned = u64::try_from(context.touched.refunded()).unwrap_or(0);
-    if outcome.status == FrameStatus::Success { earned.min(used / REFUND_QUOTIENT) } else { 0 }
+/// What comes back of the gas used (EIP-3529). What frames that failed earned is undone with them.
+pub(crate) fn refund(context: &Context, used: u64) -> u64 {
+    u64::try_from(context.touched.refunded()).unwrap_or(0).min(used / REFUND_QUOTIENT)
 }
 
 fn give(context: &mut Context, to: &Address, amount: Option<Amount>) -> Result<(), NodeFault> {

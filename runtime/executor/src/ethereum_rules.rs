@@ -2,7 +2,7 @@
 
 use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
 use entente_host::{CONTAINER_MAGIC, Fork, NodeFault, gas::UNITS_PER_GAS};
-use entente_types::{Amount, BlockNumber, EthereumPayload, EthereumRefusal, Genesis};
+use entente_types::{Amount, BlockNumber, EthereumKind, EthereumPayload, EthereumRefusal, Genesis};
 
 use crate::Configuration;
 
@@ -26,7 +26,7 @@ pub struct EthereumRules {
 
 impl EthereumRules {
     /// What a transaction costs before any code runs, if it can be in a block (yellow paper, section 6; EIP-155, 1559,
-    /// 3860, 7623).
+    /// 3860, 7623, 7702).
     ///
     /// # Errors
     /// What is wrong with it.
@@ -39,6 +39,9 @@ impl EthereumRules {
         }
         if payload.gas_price(self.base_fee).is_none() {
             return Err(EthereumRefusal::BaseFee { found: payload.max_fee, base_fee: self.base_fee });
+        }
+        if payload.kind == EthereumKind::SetCode && self.fork < Fork::Prague {
+            return Err(EthereumRefusal::SetCode);
         }
         let limit = self.transaction_gas.min(u64::MAX / UNITS_PER_GAS);
         if payload.gas_limit > limit {
@@ -63,7 +66,8 @@ impl EthereumRules {
     fn intrinsic(&self, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
         let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
         let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
-        let of = |creates| IntrinsicGas::of(self.fork, &payload.input, creates, addresses, keys);
+        let authorizations = payload.authorizations.len();
+        let of = |creates| IntrinsicGas::of(self.fork, &payload.input, creates, addresses, keys, authorizations);
         if creates && is_container {
             let called = of(false);
             return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };

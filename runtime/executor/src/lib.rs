@@ -29,6 +29,7 @@ mod account;
 mod block;
 mod context;
 mod creation;
+mod delegation;
 mod ethereum;
 mod ethereum_rules;
 mod evm_host;

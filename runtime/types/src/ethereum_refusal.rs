@@ -25,6 +25,9 @@ pub enum EthereumRefusal {
         /// What the block asks for.
         base_fee: Amount,
     },
+    /// It sets accounts' code (EIP-7702), which the fork does not know.
+    #[error("transaction type not supported: set-code transactions come with a later protocol version")]
+    SetCode,
     /// More gas than the group allows.
     #[error("exceeds block gas limit: the gas limit is {found}; this group allows {limit} to a transaction")]
     GasLimit {
