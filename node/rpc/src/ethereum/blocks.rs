@@ -172,3 +172,28 @@ pub(crate) fn uncle(_context: &Context, arguments: &Arguments<'_>) -> Answer {
     arguments.quantity(1)?;
     answer(&())
 }
+
+#[cfg(test)]
+mod tests {
+    use entente_testing::key;
+
+    use super::*;
+    use crate::testing::{Local, token_deployment};
+
+    #[tokio::test]
+    async fn the_header_made_again_has_the_hash_in_our_header() {
+        let local = Local::new();
+        // The token tells of its first coins in a log.
+        local.commit(local.signed(&key(1), 1, None, token_deployment())).await;
+        let group = local.group();
+        let mut logs = 0;
+        for number in 0..=group.ledger().tip().number {
+            let (header, receipts) = (known_header(group, number).unwrap(), receipts(group, number).unwrap());
+            let beside = header_beside(group, &header, &receipts).unwrap();
+            assert_eq!(beside.hash(), header.ethereum_hash, "{number}");
+            logs += receipts.iter().map(|receipt| receipt.logs.len()).sum::<usize>();
+        }
+        assert!(logs > 0);
+        local.stop().await;
+    }
+}
