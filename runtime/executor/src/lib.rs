@@ -44,7 +44,7 @@ pub use block::{BlockInput, CallInput, Called, ExecutedBlock, Executor, InputTra
 pub use entente_host::CONTAINER_MAGIC;
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use ethereum_rules::{EthereumRules, EthereumVersions};
-pub use genesis::genesis_block;
+pub use genesis::{ethereum_header, genesis_block};
 pub use rules::{Configuration, Rules};
 pub use sealers::Sealers;
 pub use transaction::{container, parse_container};
