@@ -15,11 +15,11 @@ const CREATE_GAS: u64 = 32_000;
 const REFUND_QUOTIENT: u64 = 5;
 
 /// A transaction that can apply, with what its checks found out.
-struct Valid {
-    sender: Address,
-    payload: EthereumPayload,
-    price: Amount,
-    intrinsic: IntrinsicGas,
+pub(crate) struct Valid {
+    pub(crate) sender: Address,
+    pub(crate) payload: EthereumPayload,
+    pub(crate) price: Amount,
+    pub(crate) intrinsic: IntrinsicGas,
 }
 
 /// What comes back beside the context: the receipt, or nothing where the transaction does not apply in this state.
@@ -89,7 +89,7 @@ fn validate(
 }
 
 /// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
-fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
+pub(crate) fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
     let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
     let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
     let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys);
@@ -102,7 +102,7 @@ fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> Intri
 
 /// Whether the sender can pay for the most that the transaction may come to. Where there is no coin, gas costs nothing
 /// and nothing can be sent.
-fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
+pub(crate) fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
     if !balances {
         return payload.value.is_zero();
     }
@@ -111,12 +111,12 @@ fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool
     whole.is_some_and(|whole| whole <= account.balance.0)
 }
 
-fn cost(gas: u64, price: Amount) -> Option<Amount> {
+pub(crate) fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 
 /// Takes the gas from the sender and raises its nonce: this stands whatever becomes of the rest.
-fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
+pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     let Valid { sender, payload, price, .. } = valid;
     let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
     account.nonce = account.nonce.saturating_add(1);
@@ -135,7 +135,7 @@ fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     Ok(())
 }
 
-fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
+pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
     let Valid { sender, payload, intrinsic, .. } = valid;
     let gas = payload.gas_limit.saturating_sub(intrinsic.initial).saturating_mul(UNITS_PER_GAS);
     let (value, memory_pages) = (payload.value, STACK_MEMORY_PAGES_MAX);
@@ -152,7 +152,7 @@ fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome,
 }
 
 /// Gives back what was not used, pays whoever made the block, and removes what is to be removed.
-fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
+pub(crate) fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
     let Valid { sender, payload, price, intrinsic } = valid;
     let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
     let used = used.saturating_sub(refund(context, &outcome, used)).max(intrinsic.floor);
