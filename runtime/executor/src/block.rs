@@ -1,17 +1,16 @@
-//! Whole blocks, and calls that change nothing.
+//! Whole blocks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entente_crypto::LtHash;
 use entente_host::{
-    BlockContext, CallKind, CallRequest, EthereumEnvironment, FrameStatus, NativeRegistry, NodeFault,
-    STACK_MEMORY_PAGES_MAX, TransactionContext,
-    gas::{PROTOCOL_VERSIONS, ProtocolVersion, UNITS_PER_GAS, to_gas},
+    BlockContext, EthereumEnvironment, NativeRegistry, NodeFault,
+    gas::{PROTOCOL_VERSIONS, ProtocolVersion},
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, Amount, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt,
-    ReceiptError, Status, Transaction, Version, limits::SEALERS_MAX,
+    Address, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt, Transaction, Version,
+    limits::SEALERS_MAX,
 };
 use entente_wasm::CodeOptions;
 
@@ -70,29 +69,6 @@ pub struct ExecutedBlock {
     pub accesses: Vec<Access>,
 }
 
-/// A call that changes nothing.
-#[derive(Debug, Clone)]
-pub struct CallInput {
-    /// Who is said to call.
-    pub from: Address,
-    /// Who is called.
-    pub to: Address,
-    /// What with.
-    pub input: Vec<u8>,
-    /// The gas it may use, in Ethereum's unit.
-    pub gas: u64,
-}
-
-/// What a call that changes nothing came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called {
-    /// The receipt that a transaction would have.
-    pub receipt: Receipt,
-    /// Where the contract's own code failed: the function's name as its module has it. No receipt bears it, since what
-    /// a node can tell of a failure may differ from what another can.
-    pub function: Option<Box<str>>,
-}
-
 /// Executes the blocks of one group.
 pub struct Executor {
     machine: Arc<Machine>,
@@ -117,6 +93,10 @@ impl Executor {
             genesis: genesis.clone(),
             sealers,
         }
+    }
+
+    pub(crate) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     pub(crate) fn natives(&self) -> &NativeRegistry {
@@ -147,7 +127,11 @@ impl Executor {
         Ok(sealers)
     }
 
-    fn version(&self, configuration: &Configuration, height: BlockNumber) -> Result<(Rules, &KnownVersion), NodeFault> {
+    pub(crate) fn version(
+        &self,
+        configuration: &Configuration,
+        height: BlockNumber,
+    ) -> Result<(Rules, &KnownVersion), NodeFault> {
         let number = configuration.protocol_version(height)?;
         let version = self.machine.version(number).ok_or_else(|| NodeFault::ProtocolVersion {
             version: number,
@@ -195,7 +179,7 @@ impl Executor {
         Ok(self.finish(input, &rules, changes, (configuration, sealers), ran))
     }
 
-    fn block_context(
+    pub(crate) fn block_context(
         &self,
         number: u64,
         timestamp_ms: u64,
@@ -268,59 +252,6 @@ impl Executor {
             left_out: ran.left_out,
             accesses: ran.accesses,
         }
-    }
-
-    /// Calls a contract over a state without keeping what it does.
-    ///
-    /// # Errors
-    /// Only the node's own faults.
-    pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
-        let (rules, version) = self.version(&Configuration::read(state.as_ref())?, tip.number)?;
-        let sealers = self.sealers(state.as_ref())?;
-        let block = Arc::new(self.block_context(tip.number, tip.timestamp_ms, tip.proposer, &rules, &sealers));
-        let machine = Arc::clone(&self.machine);
-        let mut context = Box::new(Context::new(Overlay::new(state), block, rules, machine, version));
-        context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
-        let mut receipt = Receipt {
-            version: Version,
-            status: Status::Success,
-            output: Vec::new(),
-            gas_used: 0,
-            logs: Vec::new(),
-            contract: None,
-            error: None,
-        };
-        if !context.has_code(&call.to)? {
-            let fault = entente_host::ContractFault::NoCode;
-            receipt.status = fault.status();
-            receipt.error = Some(fault.receipt_error());
-            return Ok(Called { receipt, function: None });
-        }
-        let gas = call.gas.min(rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
-        let request = CallRequest {
-            kind: CallKind::Call,
-            address: call.to,
-            value: Amount::ZERO,
-            input: call.input,
-            gas,
-            memory_pages: STACK_MEMORY_PAGES_MAX,
-        };
-        let (context, outcome) = context.enter_first(call.from, request);
-        let outcome = outcome?;
-        receipt.gas_used = to_gas(gas.saturating_sub(outcome.gas_left));
-        receipt.output = outcome.output;
-        match outcome.status {
-            FrameStatus::Success => receipt.logs = context.logs,
-            FrameStatus::Revert => {
-                receipt.status = Status::Revert;
-                receipt.error = Some(ReceiptError::new("revert", "the contract reverted; its reason is the output"));
-            }
-            FrameStatus::Fault(fault) => {
-                receipt.status = fault.status();
-                receipt.error = Some(fault.receipt_error());
-            }
-        }
-        Ok(Called { receipt, function: outcome.function })
     }
 }
 

@@ -420,6 +420,11 @@ impl Context {
         Ok(code)
     }
 
+    /// Whether a native module or a precompile stands there.
+    pub(crate) fn is_built_in(&self, address: &Address) -> bool {
+        self.machine.natives.contains(address) || self.is_precompile(address)
+    }
+
     pub(crate) fn is_precompile(&self, address: &Address) -> bool {
         self.evm.as_ref().is_some_and(|evm| is_precompile(evm.fork(), address))
     }

@@ -7,17 +7,18 @@ use entente_host::{
 };
 use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
 
+pub(crate) use crate::ethereum_rules::intrinsic;
 use crate::{Account, EthereumRules, context::Context, transaction::receipt_of};
 
 /// The part of the gas used that comes back at most is one of this many (EIP-3529).
 const REFUND_QUOTIENT: u64 = 5;
 
 /// A transaction that can apply, with what its checks found out.
-struct Valid {
-    sender: Address,
-    payload: EthereumPayload,
-    price: Amount,
-    intrinsic: IntrinsicGas,
+pub(crate) struct Valid {
+    pub(crate) sender: Address,
+    pub(crate) payload: EthereumPayload,
+    pub(crate) price: Amount,
+    pub(crate) intrinsic: IntrinsicGas,
 }
 
 /// What comes back beside the context: the receipt, or nothing where the transaction does not apply in this state.
@@ -76,13 +77,22 @@ fn validate(
     Ok(Some(Valid { sender, payload, price, intrinsic }))
 }
 
-fn cost(gas: u64, price: Amount) -> Option<Amount> {
+/// Whether the sender can pay for the most that the transaction may come to. Where there is no coin, gas costs nothing
+/// and nothing can be sent.
+pub(crate) fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
+    if !balances {
+        return payload.value.is_zero();
+    }
+    payload.cost().is_some_and(|cost| cost <= account.balance)
+}
+
+pub(crate) fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 
 /// Takes the gas from the sender, raises its nonce and sets the code of accounts that let it: this stands whatever
 /// becomes of the rest.
-fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
+pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     let Valid { sender, payload, price, .. } = valid;
     let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
     account.nonce = account.nonce.saturating_add(1);
@@ -101,7 +111,7 @@ fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     payload.authorizations.iter().try_for_each(|authorization| context.authorize(authorization))
 }
 
-fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
+pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
     let Valid { sender, payload, intrinsic, .. } = valid;
     let gas = payload.gas_limit.saturating_sub(intrinsic.initial).saturating_mul(UNITS_PER_GAS);
     let (value, memory_pages) = (payload.value, STACK_MEMORY_PAGES_MAX);
@@ -118,7 +128,7 @@ fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome,
 }
 
 /// Gives back what was not used, pays whoever made the block, and removes what is to be removed.
-fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
+pub(crate) fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
     let Valid { sender, payload, price, intrinsic } = valid;
     let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
     let used = used.saturating_sub(refund(context, used)).max(intrinsic.floor);

@@ -51,7 +51,7 @@ impl EthereumRules {
         if payload.to.is_none() && !is_container && payload.input.len() > INIT_CODE_BYTES_MAX {
             return Err(EthereumRefusal::InitCode { found: payload.input.len(), limit: INIT_CODE_BYTES_MAX });
         }
-        let intrinsic = self.intrinsic(payload, is_container);
+        let intrinsic = intrinsic(self.fork, payload, is_container);
         let needed = intrinsic.initial.max(intrinsic.floor);
         if payload.gas_limit < needed {
             return Err(EthereumRefusal::IntrinsicGas { found: payload.gas_limit, needed });
@@ -61,19 +61,19 @@ impl EthereumRules {
         }
         Ok(intrinsic)
     }
+}
 
-    /// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
-    fn intrinsic(&self, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
-        let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
-        let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
-        let authorizations = payload.authorizations.len();
-        let of = |creates| IntrinsicGas::of(self.fork, &payload.input, creates, addresses, keys, authorizations);
-        if creates && is_container {
-            let called = of(false);
-            return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
-        }
-        of(creates)
+/// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
+pub(crate) fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
+    let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
+    let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
+    let authorizations = payload.authorizations.len();
+    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys, authorizations);
+    if creates && is_container {
+        let called = of(false);
+        return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
     }
+    of(creates)
 }
 
 /// Which versions of the rules run Ethereum's transactions in a group.

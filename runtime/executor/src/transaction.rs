@@ -5,7 +5,7 @@ use entente_host::{
     Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
 };
-use entente_types::{Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version};
+use entente_types::{Address, Amount, Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version};
 
 use crate::{InputTransaction, context::Context};
 
@@ -67,7 +67,14 @@ fn run_native(
         Ok(gas) => gas,
         Err(receipt) => return (context, Ok(*receipt)),
     };
-    let (mut context, outcome) = start(context, unsigned, gas);
+    let begun = Start {
+        sender: unsigned.sender,
+        to: unsigned.to,
+        value: unsigned.value,
+        input: unsigned.input.to_vec(),
+        gas,
+    };
+    let (mut context, outcome) = start(context, begun);
     let receipt = outcome.and_then(|outcome| {
         let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
         let used = used.saturating_sub(crate::ethereum::refund(&context, used));
@@ -102,16 +109,22 @@ fn gas_to_begin_with(context: &Context, unsigned: &UnsignedTransaction) -> Resul
     }
 }
 
-fn start(
-    mut context: Box<Context>,
-    unsigned: &UnsignedTransaction,
-    gas: u64,
-) -> (Box<Context>, Result<Outcome, NodeFault>) {
-    let (value, sender) = (unsigned.value, unsigned.sender);
-    let Some(address) = unsigned.to else {
-        let container = unsigned.input.to_vec();
-        let request =
-            CreateRequest { container, scheme: CreateScheme::Index, value, gas, memory_pages: STACK_MEMORY_PAGES_MAX };
+/// What a transaction does once its gas is paid.
+pub(crate) struct Start {
+    pub(crate) sender: Address,
+    pub(crate) to: Option<Address>,
+    pub(crate) value: Amount,
+    pub(crate) input: Vec<u8>,
+    /// The units left for code.
+    pub(crate) gas: u64,
+}
+
+/// Runs what a native transaction does.
+pub(crate) fn start(mut context: Box<Context>, begun: Start) -> (Box<Context>, Result<Outcome, NodeFault>) {
+    let Start { sender, to, value, input, gas } = begun;
+    let memory_pages = STACK_MEMORY_PAGES_MAX;
+    let Some(address) = to else {
+        let request = CreateRequest { container: input, scheme: CreateScheme::Index, value, gas, memory_pages };
         return context.construct(sender, &request);
     };
     // Calling where there is nothing is an error, as with FISCO BCOS, unless it pays.
@@ -120,21 +133,13 @@ fn start(
         Err(fault) => return (context, Err(fault)),
         Ok(_) => {}
     }
-    let request = CallRequest {
-        kind: CallKind::Call,
-        address,
-        value,
-        input: unsigned.input.to_vec(),
-        gas,
-        memory_pages: STACK_MEMORY_PAGES_MAX,
-    };
-    context.enter_first(sender, request)
+    let kind = CallKind::Call;
+    context.enter_first(sender, CallRequest { kind, address, value, input, gas, memory_pages })
 }
 
 impl Context {
-    pub(crate) fn has_code(&mut self, address: &entente_types::Address) -> Result<bool, NodeFault> {
-        let native = self.machine.natives.contains(address) || self.is_precompile(address);
-        Ok(native || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
+    pub(crate) fn has_code(&mut self, address: &Address) -> Result<bool, NodeFault> {
+        Ok(self.is_built_in(address) || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
     }
 }
 

@@ -1,0 +1,309 @@
+//! What a transaction or a call would come to over a state, with nothing kept of it.
+
+use std::sync::Arc;
+
+use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
+use entente_host::{
+    BlockContext, CONTAINER_MAGIC, ContractFault, FrameStatus, NodeFault, TransactionContext,
+    gas::{UNITS_PER_GAS, to_gas},
+};
+use entente_state::{Overlay, StateReader};
+use entente_types::{AccessListEntry, Address, Amount, EthereumKind, EthereumPayload, Hash, Header, Receipt};
+
+use ruint::aliases::U256;
+
+use crate::{
+    Account, Configuration, Executor, Overrides, Rules,
+    context::{Context, KnownVersion, Machine},
+    ethereum::{self, Valid},
+    overrides::overridden,
+    transaction::{Start, receipt_of, start},
+};
+
+/// A call that changes nothing, as a native transaction makes it.
+#[derive(Debug, Clone)]
+pub struct CallInput {
+    /// Who is said to call.
+    pub from: Address,
+    /// Who is called.
+    pub to: Address,
+    /// What with.
+    pub input: Vec<u8>,
+    /// The gas it may use, in Ethereum's unit.
+    pub gas: u64,
+}
+
+/// What a call that changes nothing came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The receipt that a transaction would have.
+    pub receipt: Receipt,
+    /// Where the contract's own code failed: the function's name as its module has it. No receipt bears it, since what
+    /// a node can tell of a failure may differ from what another can.
+    pub function: Option<Box<str>>,
+}
+
+/// What would run: an Ethereum transaction without a signature, from whomever it says. No nonce is looked at, and its
+/// sender may have code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Simulation {
+    /// Its sender.
+    pub from: Address,
+    /// Whom it calls; nothing where it creates a contract.
+    pub to: Option<Address>,
+    /// What it calls with, or what creates the contract.
+    pub input: Vec<u8>,
+    /// The coin that it sends along.
+    pub value: Amount,
+    /// The gas that it may use at most; without it, and beyond it, what the group allows a transaction.
+    pub gas: Option<u64>,
+    /// What it pays for a unit of gas at most. Where that is nothing, the block's base fee is nothing too.
+    pub max_fee: Amount,
+    /// What of that whoever makes the block gets at most.
+    pub max_priority_fee: Amount,
+    /// What it says it will touch.
+    pub access_list: Vec<AccessListEntry>,
+    /// Whether what comes before any code is left out of its gas.
+    pub is_free: bool,
+}
+
+/// Over what it runs: the state after a block, as that block's transactions saw the rest of the world.
+#[derive(Clone)]
+pub struct Scene<'a> {
+    /// The state after the header's block.
+    pub state: Arc<dyn StateReader>,
+    /// The header.
+    pub header: &'a Header,
+    /// What differs.
+    pub overrides: &'a Overrides,
+}
+
+/// Why nothing was run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SimulationError {
+    /// Less gas than it costs before any code runs.
+    #[error("intrinsic gas too low: have {have}, want {want}")]
+    Gas {
+        /// The gas that it may use.
+        have: u64,
+        /// What it takes.
+        want: u64,
+    },
+    /// Less coin than it may come to.
+    #[error("insufficient funds for gas * price + value: address {address} has {}, needs {}", have.0, want.0)]
+    Funds {
+        /// Whose.
+        address: Address,
+        /// What it has.
+        have: Amount,
+        /// What it needs; the greatest amount where that is more.
+        want: Amount,
+    },
+    /// Coin where there is none.
+    #[error("this group has no coin: the value must be 0")]
+    NoCoin,
+    /// It does not pay what a unit of gas costs at least.
+    #[error("max fee per gas less than block base fee: {} is below {}", max_fee.0, base_fee.0)]
+    Fee {
+        /// What it pays at most.
+        max_fee: Amount,
+        /// What a unit costs at least.
+        base_fee: Amount,
+    },
+    /// It gives more of the fee away than there is.
+    #[error("max priority fee per gas higher than max fee per gas: {} is above {}", tip.0, max_fee.0)]
+    PriorityFee {
+        /// What whoever makes the block gets at most.
+        tip: Amount,
+        /// What it pays at most.
+        max_fee: Amount,
+    },
+    /// More code than may create a contract.
+    #[error("max initcode size exceeded: {found} bytes are above {limit}")]
+    InitCode {
+        /// What there is.
+        found: usize,
+        /// What may be.
+        limit: usize,
+    },
+    /// What stands there is not the state's.
+    #[error("the code of {0} cannot be overridden: a native module or a precompile is there")]
+    BuiltIn(Address),
+    /// The node's own fault.
+    #[error(transparent)]
+    Node(#[from] NodeFault),
+}
+
+/// What it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulated {
+    /// The receipt that the transaction would have.
+    pub receipt: Receipt,
+    /// The gas that it used before any of it came back.
+    pub gas_peak: u64,
+}
+
+/// A scene made ready, over which one thing after the other can run, each as if it were the first.
+pub(crate) struct Stage<'a> {
+    pub(crate) state: Arc<dyn StateReader>,
+    pub(crate) block: BlockContext,
+    pub(crate) rules: Rules,
+    version: &'a KnownVersion,
+    machine: &'a Arc<Machine>,
+}
+
+impl Stage<'_> {
+    pub(crate) fn context(&self) -> Box<Context> {
+        let overlay = Overlay::new(Arc::clone(&self.state));
+        let (block, machine) = (Arc::new(self.block.clone()), Arc::clone(self.machine));
+        Box::new(Context::new(overlay, block, self.rules, machine, self.version))
+    }
+
+    /// Runs what would be a transaction over the stage.
+    pub(crate) fn run(&self, simulation: &Simulation) -> Result<Simulated, SimulationError> {
+        run(self.context(), simulation).1
+    }
+}
+
+impl Executor {
+    /// A stage at a block, over the state after it.
+    pub(crate) fn stage(&self, state: Arc<dyn StateReader>, header: &Header) -> Result<Stage<'_>, NodeFault> {
+        let (rules, version) = self.version(&Configuration::read(state.as_ref())?, header.number)?;
+        let sealers = self.sealers(state.as_ref())?;
+        let block = self.block_context(header.number, header.timestamp_ms, header.proposer, &rules, &sealers);
+        Ok(Stage { state, block, rules, version, machine: self.machine() })
+    }
+
+    pub(crate) fn overridden_stage(&self, scene: &Scene<'_>) -> Result<Stage<'_>, SimulationError> {
+        let mut stage = self.stage(Arc::clone(&scene.state), scene.header)?;
+        let Overrides { accounts, block } = scene.overrides;
+        stage.state = overridden(stage.state, accounts)?;
+        block.apply(&mut stage.block);
+        let context = stage.context();
+        for (address, account) in accounts {
+            if account.code.is_some() && context.is_built_in(address) {
+                return Err(SimulationError::BuiltIn(*address));
+            }
+        }
+        Ok(stage)
+    }
+
+    /// Calls a contract over a state without keeping what it does.
+    ///
+    /// # Errors
+    /// Only the node's own faults.
+    pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
+        let stage = self.stage(state, tip)?;
+        let mut context = stage.context();
+        context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
+        let gas = call.gas.min(stage.rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
+        let CallInput { from: sender, to, input, .. } = call;
+        let (context, outcome) = start(context, Start { sender, to: Some(to), value: Amount::ZERO, input, gas });
+        let mut outcome = outcome?;
+        let function = outcome.function.take();
+        // Where there is nothing to call, nothing was used either.
+        let used = if outcome.status == FrameStatus::Fault(ContractFault::NoCode) { 0 } else { to_gas(gas.saturating_sub(outcome.gas_left)) };
+        Ok(Called { receipt: receipt_of(used, outcome, context.logs), function })
+    }
+
+    /// What a transaction would come to over a scene. Under a version without EVM code, it is what it would come to if
+    /// that version executed it.
+    ///
+    /// # Errors
+    /// What Ethereum would not run, and the node's own faults.
+    pub fn simulate(&self, scene: &Scene<'_>, simulation: &Simulation) -> Result<Simulated, SimulationError> {
+        self.overridden_stage(scene)?.run(simulation)
+    }
+}
+
+/// Runs what would be a transaction, by what runs those that are.
+pub(crate) fn run(
+    mut context: Box<Context>,
+    simulation: &Simulation,
+) -> (Box<Context>, Result<Simulated, SimulationError>) {
+    let valid = match prepare(&mut context, simulation) {
+        Ok(valid) => valid,
+        Err(error) => return (context, Err(error)),
+    };
+    context.begin(TransactionContext { hash: Hash::ZERO, origin: valid.sender });
+    if let Err(fault) = ethereum::begin(&mut context, &valid) {
+        return (context, Err(fault.into()));
+    }
+    let (mut context, outcome) = ethereum::start(context, &valid);
+    let simulated = outcome.and_then(|outcome| {
+        let limit = valid.payload.gas_limit;
+        let gas_peak = limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS).max(valid.intrinsic.floor);
+        Ok(Simulated { receipt: ethereum::finish(&mut context, &valid, outcome)?, gas_peak })
+    });
+    (context, simulated.map_err(SimulationError::Node))
+}
+
+/// What is checked of a simulation, and what of it runs.
+fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, SimulationError> {
+    let Simulation { from, to, input, value, max_fee, max_priority_fee, access_list, is_free, .. } = simulation;
+    if max_priority_fee > max_fee {
+        return Err(SimulationError::PriorityFee { tip: *max_priority_fee, max_fee: *max_fee });
+    }
+    if max_fee.is_zero() {
+        Arc::make_mut(&mut context.block).ethereum.base_fee = Amount::ZERO;
+    }
+    let base_fee = context.block.ethereum.base_fee;
+    let limit = context.rules.transaction_gas;
+    let payload = EthereumPayload {
+        kind: EthereumKind::DynamicFee,
+        chain_id: context.block.ethereum_chain_id,
+        nonce: 0,
+        max_fee: *max_fee,
+        max_priority_fee: *max_priority_fee,
+        gas_limit: simulation.gas.map_or(limit, |gas| gas.min(limit)),
+        to: *to,
+        value: *value,
+        input: input.clone(),
+        access_list: access_list.clone(),
+        authorizations: Vec::new(),
+        signing_hash: Hash::ZERO,
+        signature: [0; 65],
+    };
+    let is_container = input.starts_with(&CONTAINER_MAGIC);
+    if to.is_none() && !is_container && input.len() > INIT_CODE_BYTES_MAX {
+        return Err(SimulationError::InitCode { found: input.len(), limit: INIT_CODE_BYTES_MAX });
+    }
+    let price =
+        payload.gas_price(base_fee).ok_or(SimulationError::Fee { max_fee: *max_fee, base_fee })?;
+    let intrinsic = if *is_free {
+        IntrinsicGas { initial: 0, floor: 0 }
+    } else {
+        intrinsic(context, &payload, is_container)
+    };
+    let want = intrinsic.initial.max(intrinsic.floor);
+    if payload.gas_limit < want {
+        return Err(SimulationError::Gas { have: payload.gas_limit, want });
+    }
+    pay(context, from, &payload)?;
+    Ok(Valid { sender: *from, payload, price, intrinsic })
+}
+
+/// What it costs before any code runs. A version without EVM code has its own schedule for that.
+fn intrinsic(context: &Context, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
+    match &context.evm {
+        Some(evm) => ethereum::intrinsic(evm.fork(), payload, is_container),
+        None => {
+            let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
+            IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
+        }
+    }
+}
+
+/// Checks that the sender can pay for the most that it may come to.
+fn pay(context: &mut Context, from: &Address, payload: &EthereumPayload) -> Result<(), SimulationError> {
+    let account = Account::load(&mut context.overlay, from)?.unwrap_or_default();
+    if ethereum::can_pay(payload, &account, context.block.balances) {
+        return Ok(());
+    }
+    if !context.block.balances {
+        return Err(SimulationError::NoCoin);
+    }
+    let whole = ethereum::cost(payload.gas_limit, payload.max_fee);
+    let whole = whole.and_then(|gas| gas.0.checked_add(payload.value.0));
+    Err(SimulationError::Funds { address: *from, have: account.balance, want: Amount(whole.unwrap_or(U256::MAX)) })
+}
