@@ -10,7 +10,8 @@ use entente_host::gas::PROTOCOL_VERSIONS;
 use entente_pool::AdmissionError;
 use entente_storage::Memory;
 use entente_types::{
-    Address, Allocation, Amount, EthereumRefusal, Genesis, Hash, LegacyTransaction, Limits, Status, Suite, Transaction,
+    Address, Amount, EthereumRefusal, Genesis, Hash, LegacyTransaction, Limits, Status, Suite, Transaction,
+    created_address,
 };
 
 const CHAIN: u64 = 20_200;
@@ -59,7 +60,7 @@ fn both_kinds_are_in_one_block_and_numbers_are_used_in_order() {
     let receipt = rig.one(create);
     assert_eq!(receipt.status, Status::Success, "{receipt:?}");
     let counter = receipt.contract.expect("created");
-    assert_eq!(counter, Address::created_by_nonce(&sender(), 0));
+    assert_eq!(counter, created_address(&sender(), 0));
 
     // Of numbers that come in any order, those that follow one another are run; the last one waits.
     let native = rig.sign(Some(counter), vec![]);
@@ -118,7 +119,7 @@ fn where_there_is_coin_nobody_spends_more_than_there_is() {
     let coin = Amount::from(2_200_000);
     let genesis = Genesis {
         balances: true,
-        allocations: vec![Allocation { address: sender(), balance: coin }],
+        allocations: vec![(sender(), coin)],
         ..genesis(Limits::default())
     };
     let mut rig = Rig::on(Arc::new(Memory::new()), &genesis);

@@ -40,7 +40,9 @@ fn undecoded(error: &EthereumTransactionError) -> RpcError {
         EthereumTransactionError::Kind(_) => "transaction type not supported",
         EthereumTransactionError::ChainId => "only replay-protected (EIP-155) transactions allowed over RPC",
         EthereumTransactionError::Size(_) => "oversized data",
-        EthereumTransactionError::Rlp | EthereumTransactionError::Field(_) => "rlp",
+        EthereumTransactionError::Rlp
+        | EthereumTransactionError::Field(_)
+        | EthereumTransactionError::Authorizations => "rlp",
     };
     in_words(words, error)
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use entente_driver::GroupHandle;
 use entente_types::{
-    AccessListEntry, Address, Amount, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction, Genesis,
+    AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction, Genesis,
     GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
 };
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub(crate) struct TransactionView<'a> {
     input: Cow<'a, [u8]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_list: Option<Vec<AccessView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_list: Option<Vec<AuthorizationView>>,
     #[serde(flatten)]
     signature: SignatureView,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +61,35 @@ pub(crate) struct TransactionView<'a> {
 struct AccessView {
     address: Address,
     storage_keys: Vec<Hash>,
+}
+
+/// An account's word that another's code stands for it (EIP-7702).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthorizationView {
+    chain_id: Amount,
+    address: Address,
+    nonce: Quantity,
+    y_parity: Quantity,
+    r: Amount,
+    s: Amount,
+}
+
+impl AuthorizationView {
+    fn new(authorization: Authorization) -> Self {
+        let Authorization { chain_id, address, nonce, signature } = authorization;
+        let (numbers, parity) = signature.split_at(64);
+        let (r, s) = numbers.split_at(32);
+        let parity = parity.first().copied().unwrap_or_default();
+        Self {
+            chain_id: Amount(chain_id),
+            address,
+            nonce: Quantity(nonce),
+            y_parity: Quantity(parity.into()),
+            r: big_endian(r),
+            s: big_endian(s),
+        }
+    }
 }
 
 /// A signature; zeros where it is none that Ethereum knows.
@@ -109,6 +140,7 @@ const fn kind(kind: EthereumKind) -> &'static str {
         EthereumKind::Legacy => LEGACY,
         EthereumKind::AccessList => "0x1",
         EthereumKind::DynamicFee => "0x2",
+        EthereumKind::SetCode => "0x4",
     }
 }
 
@@ -116,8 +148,8 @@ const fn kind(kind: EthereumKind) -> &'static str {
 fn decoded(hash: &Hash, transaction: &EthereumTransaction) -> Result<(EthereumPayload, Address), RpcError> {
     let damaged = |what: &str| RpcError::new(INTERNAL, format!("transaction {hash}: {what}"));
     let payload = transaction.payload().map_err(|error| damaged(&error.to_string()))?;
-    let sender = payload.sender().ok_or_else(|| damaged("its signature is nobody's"))?;
-    Ok((payload, sender))
+    let origin = transaction.origin().ok_or_else(|| damaged("its signature is nobody's"))?;
+    Ok((payload, origin.sender))
 }
 
 /// What a unit of gas costs, where the base fee is 0.
@@ -191,6 +223,7 @@ impl<'a> TransactionView<'a> {
             max_priority_fee_per_gas: None,
             input: Cow::Borrowed(&[]),
             access_list: None,
+            authorization_list: None,
             signature: SignatureView { v: Amount::ZERO, ..SignatureView::default() },
             entente: None,
         }
@@ -223,7 +256,8 @@ impl<'a> TransactionView<'a> {
     fn ethereum(genesis: &Genesis, hash: &Hash, transaction: &EthereumTransaction) -> Result<Self, RpcError> {
         let (payload, from) = decoded(hash, transaction)?;
         let is_legacy = payload.kind == EthereumKind::Legacy;
-        let is_dynamic = payload.kind == EthereumKind::DynamicFee;
+        let is_dynamic = matches!(payload.kind, EthereumKind::DynamicFee | EthereumKind::SetCode);
+        let sets_code = payload.kind == EthereumKind::SetCode;
         let signature = legacy_signature(payload.chain_id, &payload.signature).unwrap_or_default();
         let parity = u64::from(payload.signature.last().copied().unwrap_or_default());
         let signature = if is_legacy {
@@ -247,6 +281,8 @@ impl<'a> TransactionView<'a> {
             max_priority_fee_per_gas: is_dynamic.then_some(payload.max_priority_fee),
             input: Cow::Owned(payload.input),
             access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(access).collect()),
+            authorization_list: sets_code
+                .then(|| payload.authorizations.into_iter().map(AuthorizationView::new).collect()),
             signature,
             ..Self::empty(genesis, from)
         })
