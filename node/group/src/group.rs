@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use entente_consensus::{Engine, Input, Message as ConsensusMessage, Output, Persist, Position};
 use entente_executor::{EthereumRules, EthereumVersions, ExecutedBlock, InputTransaction};
+use entente_host::NodeFault;
 use entente_ledger::BlockRecord;
 use entente_pool::{AdmissionError, Checked, Pool, ReplayKey};
 use entente_storage::Batch;
@@ -87,6 +88,17 @@ impl Group {
     /// The height that each of the other nodes said last that it has.
     pub fn peer_heights(&self) -> impl Iterator<Item = (PublicKey, BlockNumber)> {
         self.catching_up.peers()
+    }
+
+    /// The number of an account's next Ethereum transaction, those that wait counted.
+    ///
+    /// # Errors
+    /// The account cannot be read.
+    pub fn next_nonce(&self, account: &Address) -> Result<u64, NodeFault> {
+        match self.pool.next_nonce(account) {
+            Some(next) => Ok(next),
+            None => self.accounts.read(&self.chain, account).map(|account| account.nonce),
+        }
     }
 
     /// Takes one event in and gives out what is to be done. After [`Effect::Halt`] it does nothing more but refuse. The

@@ -1,5 +1,7 @@
 //! What accounts have, at the tip and at heights whose state is kept.
 
+use std::sync::Arc;
+
 use entente_executor::Account;
 use entente_host::NodeFault;
 use entente_state::{Row, Table};
@@ -8,12 +10,14 @@ use entente_types::{Hash, hex_bytes};
 use super::{
     FAILED,
     heights::{known_height, state_after},
+    parameters::BlockReference,
     quantity::Quantity,
 };
 use crate::{
     arguments::Arguments,
     context::Context,
     error::RpcError,
+    table::Pending,
     views::{Answer, answer, json_answer},
 };
 
@@ -32,8 +36,14 @@ pub(crate) fn balance(context: &Context, arguments: &Arguments<'_>) -> Answer {
 }
 
 /// `eth_getTransactionCount`.
-pub(crate) fn nonce(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&Quantity(account(context, arguments, 1)?.nonce))
+pub(crate) fn nonce(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        if arguments.block_reference(1)? != BlockReference::Pending {
+            return answer(&Quantity(account(&context, &arguments, 1)?.nonce));
+        }
+        let group = &arguments.spoken_for(&context)?.handle;
+        answer(&Quantity(group.next_nonce(arguments.address(0)?).await??))
+    })
 }
 
 /// `eth_getCode`: what EXTCODECOPY sees.

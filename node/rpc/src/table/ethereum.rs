@@ -284,9 +284,10 @@ pub(crate) static METHODS: &[Method] = &[
         name: "eth_getTransactionCount",
         parameters: &[ADDRESS, AT],
         result: "a quantity",
-        documentation: "How many Ethereum transactions of an account are committed; native ones do not count.",
+        documentation: "How many Ethereum transactions of an account are committed; native ones do not count. With \
+                        `pending` those that wait for a block, and for none with a lower number, are counted too.",
         example: "[\"{sender}\", \"latest\"]",
-        handler: Handler::Direct(state::nonce),
+        handler: Handler::Waiting(state::nonce),
     },
     Method {
         name: "eth_getProof",
