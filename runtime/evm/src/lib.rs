@@ -34,7 +34,11 @@ use revm_precompile::PrecompileSpecId;
 use crate::{code::CodeCache, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
-    host::{Closing, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Word, shown_native, shown_wasm},
+    host::{
+        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
+        shown_native, shown_wasm,
+    },
+    instructions::instruction_name,
     intrinsic::IntrinsicGas,
     precompile::{Precompiled, is_precompile, run_precompile},
     run::INIT_CODE_BYTES_MAX,

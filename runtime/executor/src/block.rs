@@ -290,7 +290,7 @@ fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> 
 }
 
 /// Keeps the parent's Ethereum hash where BLOCKHASH will look for it (after EIP-2935).
-fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
+pub(crate) fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
     let row = Row::new(&Table::EthereumHashes, &[(parent.number % 256) as u8]);
     Ok(overlay.set(&row, Some(parent.ethereum_hash.0.to_vec()))?)
 }

@@ -13,6 +13,7 @@ use entente_wasm::Entry;
 use crate::{
     Account, CodeKind, CodeReference,
     context::{Before, Code, Context, Ended},
+    observer::{FrameKind, Opening},
     transaction::parse_container,
 };
 
@@ -82,6 +83,22 @@ impl Context {
 
     /// Names a new contract, pays for it and opens its constructor's frame.
     pub(crate) fn open_creation(
+        &mut self,
+        creator: Address,
+        request: &CreateRequest,
+    ) -> Result<(Address, Code), Stopped> {
+        let (kind, value, gas) = (FrameKind::of_creation(&request.scheme), Some(request.value), request.gas);
+        self.tell_open(&Opening { kind, from: creator, to: None, value, gas, input: &request.container })?;
+        let opened = self.try_open_creation(creator, request);
+        match &opened {
+            Err(Stopped::Refused(fault)) => self.tell_refused(fault, gas),
+            Err(Stopped::Failed(fault)) => self.tell_refused(fault, 0),
+            Ok(_) | Err(Stopped::Node(_)) => {}
+        }
+        opened
+    }
+
+    fn try_open_creation(
         &mut self,
         creator: Address,
         request: &CreateRequest,

@@ -44,7 +44,7 @@ pub(crate) fn run(
     }
     let (mut context, outcome) = start(context, &valid);
     let receipt = outcome.and_then(|outcome| finish(&mut context, &valid, outcome).map(Some));
-    context.overlay.seal();
+    context.end();
     (context, receipt)
 }
 

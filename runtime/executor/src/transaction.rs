@@ -84,7 +84,7 @@ fn run_native(
         let logs = std::mem::take(&mut context.logs);
         Ok(receipt_of(used, outcome, logs))
     });
-    context.overlay.seal();
+    context.end();
     (context, receipt)
 }
 
