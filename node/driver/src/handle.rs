@@ -11,7 +11,7 @@ use entente_group::{CommittedBlock, Event, Group, Position};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_network::{GroupLine, PeerStatus};
-use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction};
+use entente_pool::{AdmissionError, Pool, PoolLimits, PoolRules, PooledTransaction};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, read_observers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
@@ -308,8 +308,22 @@ impl GroupHandle {
     /// # Errors
     /// Where the group has stopped.
     pub async fn waiting(&self, count: usize) -> Result<Vec<PooledTransaction>, SubmitError> {
+        self.look(move |pool| pool.waiting().take(count).collect()).await
+    }
+
+    /// A transaction that waits, or is in a proposal that is no block yet.
+    ///
+    /// # Errors
+    /// Where the group has stopped.
+    pub async fn pending(&self, hash: Hash) -> Result<Option<PooledTransaction>, SubmitError> {
+        self.look(move |pool| pool.find(&hash)).await
+    }
+
+    /// Looks into the pool on the group's own thread: what is asked must be short.
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Pool) -> T + Send + 'static) -> Result<T, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.shared.messages.send(Message::Waiting { count, answer });
+        let look = move |pool: &Pool| drop(answer.send(look(pool)));
+        let _ = self.shared.messages.send(Message::Look(Box::new(look)));
         answered.await.map_err(|_| SubmitError::Stopped)
     }
 
@@ -325,6 +339,15 @@ impl GroupHandle {
     /// The node's own fault.
     pub fn abi(&self, address: &Address) -> Result<Option<String>, NodeFault> {
         self.shared.executor.abi(self.shared.ledger.state().as_ref(), address)
+    }
+
+    /// The code at an address after the block at this height, as EVM code sees it: empty where there is none.
+    ///
+    /// # Errors
+    /// A height whose state cannot be read, and the node's own fault.
+    pub fn ethereum_code(&self, address: &Address, height: BlockNumber) -> Result<Vec<u8>, CallError> {
+        let state = self.shared.ledger.state_at(height)?;
+        Ok(self.shared.executor.ethereum_code(state.as_ref(), address)?)
     }
 
     /// The blocks from now on, each when it is on disk. One who is too slow is told how many it missed.

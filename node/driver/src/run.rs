@@ -16,7 +16,7 @@ use entente_group::{
     WriteTask,
 };
 use entente_network::Place;
-use entente_pool::{AdmissionError, Checked, PooledTransaction};
+use entente_pool::{AdmissionError, Checked, Pool};
 use entente_types::{BlockNumber, Hash, PublicKey};
 use tokio::sync::oneshot;
 
@@ -49,8 +49,8 @@ pub(crate) enum Message {
         /// Given up when the group has taken it in.
         place: Place,
     },
-    /// Tells the oldest transactions that wait, at most so many.
-    Waiting { count: usize, answer: oneshot::Sender<Vec<PooledTransaction>> },
+    /// Somebody looks into the pool, shortly, and sends what was found himself.
+    Look(Box<dyn FnOnce(&Pool) + Send>),
     /// The end.
     Stop,
 }
@@ -251,8 +251,8 @@ impl Loop {
                     drop(place);
                     continue;
                 }
-                Some(Message::Waiting { count, answer }) => {
-                    let _ = answer.send(self.group.pool().waiting().take(count).collect());
+                Some(Message::Look(look)) => {
+                    look(self.group.pool());
                     continue;
                 }
                 Some(Message::Stop) | None => return,

@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     context::Context,
-    flow::{ConnectionWork, Limit},
+    flow::{ConnectionWork, Limit, SpokenFor},
     front,
     limits::{HEAD_BYTES_MAX, HEADERS_MAX, REFUSAL_WAIT, REFUSALS_MAX},
     server::{Shared, stop_begins},
@@ -51,8 +51,9 @@ impl Connection {
     }
 
     /// What every request of the connection carries with it.
-    pub(crate) fn extensions(&self) -> http::Extensions {
+    pub(crate) fn extensions(&self, spoken_for: SpokenFor) -> http::Extensions {
         let mut extensions = http::Extensions::new();
+        extensions.insert(spoken_for);
         extensions.insert(self.id);
         extensions.insert(self.peer);
         extensions.insert(Arc::clone(&self.work));

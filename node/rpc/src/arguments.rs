@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     context::{Context, GroupEntry},
-    error::{NO_GROUP, RpcError},
+    error::{INTERNAL, NO_GROUP, RpcError},
+    ethereum::Form,
     filter::Filter,
     flow::ConnectionWork,
     limits::{FOUND_CHARACTERS_MAX, TRANSACTIONS_MAX},
@@ -40,6 +41,8 @@ pub(crate) enum Kind {
     LogFilter,
     LogQuery,
     Count,
+    /// As Ethereum's tools write it.
+    Ethereum(Form),
 }
 
 impl Kind {
@@ -75,6 +78,7 @@ impl Kind {
                  a topic or a list of at most 64, \"from\": a block's number, \"from_log\": a log's place in it, \"to\": a \
                  block's number}, whose fields may be absent"
             }
+            Self::Ethereum(form) => form.expected(),
             Self::Key => "a row's key: at most 1024 bytes as hexadecimal digits, with or without 0x",
         }
     }
@@ -82,7 +86,7 @@ impl Kind {
 
 /// What a number is.
 pub(crate) const NUMBER: &str = "a number: an integer from 0, or a string of decimal or of 0x and hexadecimal digits";
-const ADDRESS: &str = "an address: 40 hexadecimal digits, with or without 0x";
+pub(crate) const ADDRESS: &str = "an address: 40 hexadecimal digits, with or without 0x";
 const HEXADECIMAL: &str = "a string of hexadecimal digits, two a byte, with or without 0x";
 
 /// A parameter of a method.
@@ -163,6 +167,8 @@ pub(crate) struct Arguments<'a> {
     values: Vec<&'a RawValue>,
     /// Whose request it is, where it came over a connection.
     connection: Option<Arc<ConnectionWork>>,
+    /// The place of the group that the request's path speaks for, among the node's.
+    speaks_for: usize,
 }
 
 /// More values than this no method takes.
@@ -185,7 +191,7 @@ impl<'a> Arguments<'a> {
             let message = format!("`params` has {} values; {} takes [{}]", values.count, method.name, signature());
             return Err(RpcError::parameters(message));
         }
-        let arguments = Self { method, values: values.first, connection: None };
+        let arguments = Self { method, values: values.first, connection: None, speaks_for: 0 };
         for (index, parameter) in method.parameters.iter().enumerate().filter(|(_, parameter)| !parameter.optional) {
             if arguments.value(index).is_none() {
                 let message = format!("`{}` is missing; expected {}", parameter.name, parameter.kind.expected());
@@ -200,17 +206,37 @@ impl<'a> Arguments<'a> {
         Self { connection, ..self }
     }
 
+    /// The same, where the path speaks for this group.
+    pub(crate) fn speaking_for(self, speaks_for: usize) -> Self {
+        Self { speaks_for, ..self }
+    }
+
+    /// The group that the request's path speaks for.
+    pub(crate) fn spoken_for<'c>(&self, context: &'c Context) -> Result<&'c GroupEntry, RpcError> {
+        let none = || RpcError::new(INTERNAL, "this node has no group");
+        context.groups().get(self.speaks_for).ok_or_else(none)
+    }
+
     /// Whose request it is, where it came over a connection.
     pub(crate) fn connection(&self) -> Option<&Arc<ConnectionWork>> {
         self.connection.as_ref()
     }
 
+    /// The name that the table gives a parameter.
+    pub(crate) fn name(&self, index: usize) -> &'static str {
+        self.method.parameters.get(index).map_or("", |parameter| parameter.name)
+    }
+
     /// The value of a parameter, where there is one.
-    fn value(&self, index: usize) -> Option<&'a RawValue> {
+    pub(crate) fn value(&self, index: usize) -> Option<&'a RawValue> {
         self.values.get(index).copied().filter(|value| value.get() != "null")
     }
 
-    fn read<T>(&self, index: usize, read: impl FnOnce(&'a RawValue) -> Option<T>) -> Result<Option<T>, RpcError> {
+    pub(crate) fn read<T>(
+        &self,
+        index: usize,
+        read: impl FnOnce(&'a RawValue) -> Option<T>,
+    ) -> Result<Option<T>, RpcError> {
         let (Some(value), Some(parameter)) = (self.value(index), self.method.parameters.get(index)) else {
             return Ok(None);
         };
@@ -218,7 +244,11 @@ impl<'a> Arguments<'a> {
     }
 
     /// The value of a parameter that is there: [`Arguments::parse`] saw to it.
-    fn required<T>(&self, index: usize, read: impl FnOnce(&'a RawValue) -> Option<T>) -> Result<T, RpcError> {
+    pub(crate) fn required<T>(
+        &self,
+        index: usize,
+        read: impl FnOnce(&'a RawValue) -> Option<T>,
+    ) -> Result<T, RpcError> {
         self.read(index, read)?.ok_or_else(|| RpcError::parameters(format!("parameter {index} is missing")))
     }
 
@@ -365,7 +395,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     Some(value.get()).filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok())
 }
 
-fn parse<T: DeserializeOwned>(value: &RawValue) -> Option<T> {
+pub(crate) fn parse<T: DeserializeOwned>(value: &RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 

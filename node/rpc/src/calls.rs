@@ -11,7 +11,7 @@ use jsonrpsee::{
     },
     server::{ConnectionId, MethodSink, RandomIntegerIdProvider},
     types::{
-        ErrorCode, ErrorObject, Id, InvalidRequest, Params, Request,
+        ErrorCode, ErrorObject, Id, InvalidRequest, Params, Request, SubscriptionId,
         error::{reject_too_big_batch_request, reject_too_many_subscriptions},
     },
 };
@@ -42,6 +42,19 @@ pub(crate) struct Calls {
 /// millisecond, and each twice the one before.
 const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(256);
 
+/// Names subscriptions by strings of hexadecimal digits.
+#[derive(Debug)]
+struct HexadecimalIds;
+
+impl IdProvider for HexadecimalIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Str(match RandomIntegerIdProvider.next_id() {
+            SubscriptionId::Num(number) => format!("{number:#x}").into(),
+            SubscriptionId::Str(text) => text,
+        })
+    }
+}
+
 type Answering<'a> = Pin<Box<dyn Future<Output = MethodResponse> + Send + 'a>>;
 
 fn now<'a>(response: MethodResponse) -> Answering<'a> {
@@ -66,7 +79,9 @@ impl Calls {
                     let refusal = reject_too_many_subscriptions(subscriptions.places.max());
                     return now(MethodResponse::error(id, refusal));
                 };
-                let ids: &dyn IdProvider = &RandomIntegerIdProvider;
+                // Some of Ethereum's clients take nothing but a string for one.
+                let ids: &dyn IdProvider =
+                    if method.starts_with("eth_") { &HexadecimalIds } else { &RandomIntegerIdProvider };
                 let state =
                     SubscriptionState { conn_id: self.connection, id_provider: ids, subscription_permit: place };
                 callback(id, parameters, subscriptions.sink.clone(), state, extensions)

@@ -7,6 +7,7 @@ use entente_types::GroupId;
 use tokio::sync::Semaphore;
 
 use crate::{
+    ethereum::{BlockPlaces, Filters, PendingFeed},
     feed::Feed,
     flow::{Limits, Rate},
     limits::{BLOCK_READERS_MAX, ROW_PROOFS_MAX},
@@ -18,6 +19,12 @@ pub(crate) struct GroupEntry {
     pub(crate) handle: GroupHandle,
     pub(crate) feed: Arc<Feed>,
     pub(crate) rate: Rate,
+    /// The transactions that were let in here.
+    pub(crate) pending: PendingFeed,
+    /// The filters that strangers keep here.
+    pub(crate) filters: Filters,
+    /// What stands before each transaction of the blocks asked about last.
+    pub(crate) places: BlockPlaces,
 }
 
 /// The node behind the server, and what the server counts.
@@ -38,6 +45,9 @@ impl Context {
             handle: handle.clone(),
             feed: Arc::default(),
             rate: Rate::new(config.group_requests_per_second_max),
+            pending: PendingFeed::default(),
+            filters: Filters::default(),
+            places: BlockPlaces::default(),
         };
         Self {
             name: node.name().to_owned(),

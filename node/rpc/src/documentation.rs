@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     error::CODES,
-    table::{ABSENT, Handler, METHODS, Method},
+    table::{ABSENT, Family, Handler, Method},
 };
 
 /// What a node answered to each method's example, as a test wrote it down.
@@ -14,15 +14,16 @@ const EXAMPLES: &str = include_str!("../testdata/examples.json");
 
 const OPENING: &str = "# JSON-RPC
 
-This page is made from the table of methods in `node/rpc/src/table.rs`; `ENTENTE_BLESS=1 cargo test -p entente-rpc`
+This page is made from the table of methods in `node/rpc/src/table`; `ENTENTE_BLESS=1 cargo test -p entente-rpc`
 writes it again.
 
 A node answers JSON-RPC 2.0 over HTTP (`POST /`) and WebSocket on one port, `rpc.listen` in `config.toml`.
-`POST /g/GROUP`, and a WebSocket there, speak for one group. Parameters are a list; unknown and malformed ones are
+`POST /g/GROUP`, and a WebSocket there, speak for one group: there Ethereum's methods are that group's, and at `/` those
+of the node's first one. Parameters are a list; unknown and malformed ones are
 refused with error -32602, which names them. Web pages of other places may ask only if `rpc.cors_origins` names them.
 `GET /health` answers 200 while no group of the node has halted, 503 otherwise;
-`GET /metrics` answers in Prometheus' text format. Methods without a prefix are FISCO BCOS 2's, with its shapes:
-numbers in answers are hexadecimal strings, the first parameter is the group. Subscriptions need WebSocket.
+`GET /metrics` answers in Prometheus' text format. Methods without a prefix are FISCO BCOS 2's, with its shapes; those
+of Ethereum begin with `eth_`, `net_` and `web3_`, ours with `entente_`. Subscriptions need WebSocket.
 
 The examples are what a node answered in a test of this server; long texts and lists are cut.
 
@@ -32,11 +33,14 @@ The examples are what a node answered in a test of this server; long texts and l
 pub fn documentation() -> String {
     let mut page = String::from(OPENING);
     // Writing to a string does not fail.
-    let _ = writeln!(page, "## Methods\n");
     // The file is part of this program, and a test reads it.
     let examples: BTreeMap<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
-    for method in METHODS {
-        section(&mut page, method, examples.get(method.name));
+    for family in Family::ALL {
+        let (title, about) = family.heading();
+        let _ = writeln!(page, "## {title}\n\n{about}\n");
+        for method in family.methods() {
+            section(&mut page, method, examples.get(method.name));
+        }
     }
     let _ = writeln!(page, "## FISCO BCOS's methods that are not there yet\n\n| method | why |\n| --- | --- |");
     for (name, why) in ABSENT {

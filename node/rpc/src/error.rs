@@ -7,6 +7,8 @@ use entente_pool::AdmissionError;
 use entente_types::{BlockNumber, MembersError, TransactionError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 
+use crate::ethereum::{FAILED, LIMITED};
+
 /// A code that this server answers with, for the documentation.
 pub(crate) struct Code {
     pub(crate) code: i32,
@@ -66,6 +68,11 @@ pub(crate) const CODES: &[Code] = &[
         code: TOO_SLOW,
         meaning: "the batch has too many requests (`rpc.batch_requests_max`); in a notification: the subscriber was too slow",
     },
+    Code {
+        code: FAILED,
+        meaning: "of Ethereum's methods: whatever has no code of its own there; the message begins as Ethereum's nodes say it",
+    },
+    Code { code: LIMITED, meaning: "of Ethereum's methods: a limit of the node is reached; ask again later" },
     Code { code: NO_GROUP, meaning: "the group does not exist on this node" },
     Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
     Code {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::{
+    ethereum,
     limits::NOTICES_BEHIND_MAX,
     views::{Place, ReceiptView, answer, block_notice, json_answer},
 };
@@ -21,12 +22,18 @@ type Waiting = HashMap<Hash, Vec<oneshot::Sender<Box<RawValue>>>>;
 /// Who listens to a group.
 pub(crate) struct Feed {
     notices: broadcast::Sender<Arc<RawValue>>,
+    /// The Ethereum headers of blocks.
+    heads: broadcast::Sender<Arc<RawValue>>,
     waiting: Mutex<Waiting>,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { notices: broadcast::channel(NOTICES_BEHIND_MAX).0, waiting: Mutex::default() }
+        Self {
+            notices: broadcast::channel(NOTICES_BEHIND_MAX).0,
+            heads: broadcast::channel(NOTICES_BEHIND_MAX).0,
+            waiting: Mutex::default(),
+        }
     }
 }
 
@@ -60,9 +67,14 @@ impl Feed {
         self.notices.subscribe()
     }
 
+    /// The Ethereum headers from now on.
+    pub(crate) fn heads(&self) -> broadcast::Receiver<Arc<RawValue>> {
+        self.heads.subscribe()
+    }
+
     /// The notices that the slowest listener has not taken yet.
     pub(crate) fn notices_waiting(&self) -> usize {
-        self.notices.len()
+        self.notices.len().max(self.heads.len())
     }
 
     /// Waits for the receipt of a transaction that is committed from now on. Whoever calls this looks into the
@@ -80,7 +92,12 @@ impl Feed {
         let _ = self.notices.send(Arc::from(notice));
     }
 
-    fn publish(&self, block: &CommittedBlock) {
+    fn publish(&self, group: &GroupHandle, block: &CommittedBlock) {
+        if self.heads.receiver_count() > 0
+            && let Ok(head) = ethereum::head_notice(group, block)
+        {
+            let _ = self.heads.send(Arc::from(head));
+        }
         if self.notices.receiver_count() > 0
             && let Ok(notice) = json_answer(block_notice(block))
         {
@@ -132,14 +149,14 @@ pub(crate) async fn run(
             let reader = group.clone();
             let read = tokio::task::spawn_blocking(move || committed_block(&reader, next)).await;
             match read {
-                Ok(Ok(Some(missed))) => feed.publish(&missed),
+                Ok(Ok(Some(missed))) => feed.publish(&group, &missed),
                 Ok(Ok(None)) | Err(_) => tracing::error!(group = %group.id(), next, "missed_block_not_found"),
                 Ok(Err(error)) => tracing::error!(group = %group.id(), next, %error, "missed_block_unreadable"),
             }
             next += 1;
         }
         if number == next {
-            feed.publish(&block);
+            feed.publish(&group, &block);
             next = number + 1;
         }
     }

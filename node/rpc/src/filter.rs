@@ -67,16 +67,21 @@ impl Filter {
             let message = format!("`{name}.from_log` is a place in block `{name}.from`, which is absent");
             return Err(RpcError::parameters(message));
         }
-        let addresses = |value: &RawValue| {
-            let place = format!("{name}.address");
-            one_or_many(&place, value, ADDRESSES, LOG_ADDRESSES_MAX)
-        };
         Ok(Self {
-            addresses: raw.address.map(addresses).transpose()?.unwrap_or_default(),
-            topics: raw.topics.map(|value| topics(&format!("{name}.topics"), value)).transpose()?.unwrap_or_default(),
             from: block("from", raw.from)?,
             from_log: raw.from_log.map(from_log).transpose()?.unwrap_or_default(),
             to: block("to", raw.to)?,
+            ..Self::of(name, raw.address, raw.topics)?
+        })
+    }
+
+    /// One of these addresses and topics, in no blocks in particular.
+    pub(crate) fn of(name: &str, address: Option<&RawValue>, topic_list: Option<&RawValue>) -> Result<Self, RpcError> {
+        let addresses = |value: &RawValue| one_or_many(&format!("{name}.address"), value, ADDRESSES, LOG_ADDRESSES_MAX);
+        Ok(Self {
+            addresses: address.map(addresses).transpose()?.unwrap_or_default(),
+            topics: topic_list.map(|value| topics(&format!("{name}.topics"), value)).transpose()?.unwrap_or_default(),
+            ..Self::default()
         })
     }
 

@@ -26,10 +26,10 @@ use tower::Layer;
 use crate::{
     arguments::{Arguments, Kind},
     bucket::{Bucket, Wait},
-    context::Context,
+    context::{Context, GroupEntry},
     error::{BUSY, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
     plain::refuse_entries,
-    table::Method,
+    table::{Family, Method},
 };
 
 /// The limits that are kept here. The order is that of the counters.
@@ -211,14 +211,7 @@ impl Limits {
         taken.map_err(|over| self.over_rate(Limit::NodeRate, "this node", requests + before, over))
     }
 
-    fn group_rate(
-        &self,
-        context: &Context,
-        arguments: &Arguments<'_>,
-        requests: u32,
-        before: u32,
-    ) -> Result<(), RpcError> {
-        let group = arguments.group(context, 0)?;
+    fn group_rate(&self, group: &GroupEntry, requests: u32, before: u32) -> Result<(), RpcError> {
         let taken = group.rate.take(self.started, requests, before);
         taken.map_err(|over| self.over_rate(Limit::GroupRate, group.handle.id().as_str(), requests + before, over))
     }
@@ -229,18 +222,29 @@ fn connection(extensions: &Extensions) -> Option<Arc<ConnectionWork>> {
     extensions.get::<Arc<ConnectionWork>>().cloned()
 }
 
+/// Which of the node's groups the path of a connection speaks for, in the extensions of its requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SpokenFor(pub(crate) usize);
+
 /// Reads a request's parameters and counts it in its group.
 pub(crate) fn arguments<'a>(
     context: &Context,
-    method: &'static Method,
+    (family, method): (Family, &'static Method),
     parameters: Option<&'a str>,
     extensions: &Extensions,
 ) -> Result<Arguments<'a>, RpcError> {
-    let arguments = Arguments::parse(method, parameters)?.of_connection(connection(extensions));
-    // What is said of a group that is not here is for its method to say.
+    let SpokenFor(speaks_for) = extensions.get().copied().unwrap_or_default();
+    let arguments = Arguments::parse(method, parameters)?;
+    let arguments = arguments.of_connection(connection(extensions)).speaking_for(speaks_for);
     let names_group = method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group);
-    if names_group && arguments.group(context, 0).is_ok() {
-        context.limits.group_rate(context, &arguments, 1, 0)?;
+    let group = match family {
+        Family::Ethereum => arguments.spoken_for(context).ok(),
+        // What is said of a group that is not here is for its method to say.
+        Family::Entente | Family::Fisco if names_group => arguments.group(context, 0).ok(),
+        Family::Entente | Family::Fisco => None,
+    };
+    if let Some(group) = group {
+        context.limits.group_rate(group, 1, 0)?;
     }
     Ok(arguments)
 }
@@ -263,6 +267,7 @@ impl Drop for TransactionsInWork {
 pub(crate) fn transactions(
     context: &Context,
     arguments: &Arguments<'_>,
+    group: &GroupEntry,
     count: usize,
 ) -> Result<TransactionsInWork, RpcError> {
     let limits = &context.limits;
@@ -284,7 +289,7 @@ pub(crate) fn transactions(
     let more = u32::try_from(count).unwrap_or(u32::MAX).saturating_sub(1);
     if more > 0 {
         limits.node_rate(more, 1)?;
-        limits.group_rate(context, arguments, more, 1)?;
+        limits.group_rate(group, more, 1)?;
     }
     Ok(held)
 }

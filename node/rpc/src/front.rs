@@ -17,8 +17,8 @@ use jsonrpsee::server::{
 };
 
 use crate::{
-    acceptor::Connection, arguments::shown, calls, context::Context, cors::Page, limits::BODY_BYTES_A_SECOND_MIN,
-    metrics, websocket,
+    acceptor::Connection, arguments::shown, calls, context::Context, cors::Page, flow::SpokenFor,
+    limits::BODY_BYTES_A_SECOND_MIN, metrics, websocket,
 };
 
 /// Answers a request.
@@ -28,15 +28,18 @@ pub(crate) async fn respond(connection: &Arc<Connection>, request: Request<Incom
     let page = Page::of(request.headers(), &connection.shared.config.cors_origins);
     let response = match *request.method() {
         Method::OPTIONS => page.preflight(),
-        Method::GET if is_upgrade => match refused_path(connection, request.uri().path()).or_else(|| page.refusal()) {
-            Some(refusal) => refusal,
-            // The socket is a WebSocket's from now on, and no HTTP request follows this one.
-            None => return websocket::upgrade(connection, request),
+        Method::GET if is_upgrade => match spoken_for(connection, request.uri().path()) {
+            Err(refusal) => *refusal,
+            Ok(spoken_for) => match page.refusal() {
+                Some(refusal) => refusal,
+                // The socket is a WebSocket's from now on, and no HTTP request follows this one.
+                None => return websocket::upgrade(connection, request, spoken_for),
+            },
         },
         Method::GET | Method::HEAD => page.mark(answer(&connection.shared.context, request.uri().path())),
-        Method::POST => match refused_path(connection, request.uri().path()) {
-            Some(refusal) => refusal,
-            None => page.mark(call(connection, request).await),
+        Method::POST => match spoken_for(connection, request.uri().path()) {
+            Err(refusal) => *refusal,
+            Ok(spoken_for) => page.mark(call(connection, request, spoken_for).await),
         },
         ref other => {
             let line = format!("{} is not answered; JSON-RPC is POST or WebSocket\n", shown(other.as_str()));
@@ -49,20 +52,24 @@ pub(crate) async fn respond(connection: &Arc<Connection>, request: Request<Incom
     response
 }
 
-/// Why JSON-RPC is not spoken at a path, where it is not. `/` speaks for the node, `/g/NAME` for one of its groups.
-fn refused_path(connection: &Connection, path: &str) -> Option<Response<HttpBody>> {
+/// Whom a path speaks for: `/` for the node and its first group, `/g/NAME` for one of its groups. Where JSON-RPC is not
+/// spoken, why.
+fn spoken_for(connection: &Connection, path: &str) -> Result<SpokenFor, Box<Response<HttpBody>>> {
     let context = &connection.shared.context;
+    let place = |name| context.groups().iter().position(|group| group.handle.id().as_str() == name);
     let names = || context.groups().iter().map(|group| group.handle.id().as_str()).collect::<Vec<_>>().join(", ");
     let line = match path.strip_prefix("/g/") {
-        _ if path == "/" => return None,
-        Some(name) if context.groups().iter().any(|group| group.handle.id().as_str() == name) => return None,
-        Some(name) => format!("there is no group {} on this node; its groups are {}\n", shown(name), names()),
+        _ if path == "/" => return Ok(SpokenFor::default()),
+        Some(name) => match place(name) {
+            Some(place) => return Ok(SpokenFor(place)),
+            None => format!("there is no group {} on this node; its groups are {}\n", shown(name), names()),
+        },
         None => format!("nothing is at {}; JSON-RPC is at / and at /g/GROUP\n", shown(path)),
     };
-    Some(plain(StatusCode::NOT_FOUND, line))
+    Err(Box::new(plain(StatusCode::NOT_FOUND, line)))
 }
 
-async fn call(connection: &Arc<Connection>, request: Request<Incoming>) -> Response<HttpBody> {
+async fn call(connection: &Arc<Connection>, request: Request<Incoming>, spoken_for: SpokenFor) -> Response<HttpBody> {
     let config = &connection.shared.config;
     if !is_json(request.headers().get(CONTENT_TYPE)) {
         return unsupported_content_type();
@@ -84,7 +91,7 @@ async fn call(connection: &Arc<Connection>, request: Request<Incoming>) -> Respo
         return malformed();
     }
     let service = connection.shared.service(connection.id, None);
-    let answer = calls::answer(&service, &body, config.batch_requests_max, &connection.extensions()).await;
+    let answer = calls::answer(&service, &body, config.batch_requests_max, &connection.extensions(spoken_for)).await;
     ok_response(answer.unwrap_or_default())
 }
 

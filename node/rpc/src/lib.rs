@@ -31,6 +31,7 @@ mod context;
 mod cors;
 mod documentation;
 mod error;
+mod ethereum;
 mod feed;
 mod filter;
 mod fisco;

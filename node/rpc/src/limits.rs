@@ -42,6 +42,27 @@ pub const LOG_BLOCKS_BEHIND_MAX: u64 = 100_000;
 /// The bytes of logs that are made for one subscription at a time; the rest is read again when these are sent.
 pub const LOG_BYTES_AT_A_TIME: usize = 256 << 10;
 
+/// The filters that are kept for those who ask a group what is new.
+pub const FILTERS_MAX: usize = 2048;
+/// How long a filter is kept that nobody asks for.
+pub const FILTER_AGE_MAX: Duration = Duration::from_mins(5);
+/// The blocks that one `eth_getFilterChanges` names.
+pub const FILTER_BLOCKS_MAX: u64 = 10_000;
+/// The transactions let in that are remembered for filters.
+pub const PENDING_HASHES_MAX: usize = 32_768;
+/// The requests with transactions that a subscriber to them may be behind before it is dropped.
+pub const PENDING_NOTICES_BEHIND_MAX: usize = 1024;
+/// The blocks of which it is remembered what stands before each transaction.
+pub const BLOCK_PLACES_MAX: usize = 16;
+/// The blocks of one `eth_feeHistory`; fewer are told of.
+pub const FEE_HISTORY_BLOCKS_MAX: u64 = 1024;
+/// The transactions that one `eth_feeHistory` looks at; no further block is told of beyond them.
+pub const FEE_HISTORY_TRANSACTIONS_MAX: usize = 20_000;
+/// The percentiles of one `eth_feeHistory`.
+pub const PERCENTILES_MAX: usize = 100;
+/// The slots of one `eth_getProof`.
+pub const PROOF_SLOTS_MAX: usize = 1024;
+
 /// The bytes of one WebSocket connection's requests that are read and not yet answered; one beyond may be.
 pub const REQUEST_BYTES_WAITING_MAX: usize = 32 << 20;
 /// The requests of one WebSocket connection that are read and not yet answered.

@@ -1,16 +1,17 @@
 //! Past logs, and where a reader of logs stands.
 
 use entente_driver::GroupHandle;
-use entente_types::{Address, BlockNumber, Hash, Log, Receipt, hex_bytes};
+use entente_types::{Address, BlockNumber, Hash, Header, Log, Receipt, Suite, hex_bytes};
 use serde::Serialize;
 
 use crate::{
     arguments::Arguments,
     context::Context,
     error::{INTERNAL, NO_BLOCK_NUMBER, RpcError},
+    ethereum::EthereumLog,
     filter::Filter,
     limits::{LOG_BLOCKS_MAX, LOG_BYTES_AT_A_TIME, LOG_RECEIPTS_MAX, LOGS_BYTES_MAX, LOGS_MAX},
-    views::{Answer, json_answer},
+    views::{Answer, Place, json_answer},
 };
 
 /// A log, and where it stands.
@@ -25,6 +26,25 @@ struct LogView<'a> {
     transaction: Hash,
     transaction_index: u32,
     log_index: u32,
+}
+
+/// Whose clients read the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogForm {
+    /// Ours: blocks are named by our hashes.
+    Entente,
+    /// Ethereum's: blocks are named by the hashes of their Ethereum headers.
+    Ethereum,
+}
+
+impl LogForm {
+    /// The name of a block.
+    pub(crate) fn block_hash(self, suite: Suite, header: &Header) -> Hash {
+        match self {
+            Self::Entente => header.hash(suite),
+            Self::Ethereum => header.ethereum_hash,
+        }
+    }
 }
 
 /// The place of a log: that of the next one to be read.
@@ -47,13 +67,16 @@ impl Cursor {
 pub(crate) struct Found {
     pub(crate) logs: Vec<String>,
     /// Their bytes together.
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// A block, as far as its logs need it.
 pub(crate) struct Source<'a> {
+    pub(crate) form: LogForm,
     pub(crate) number: BlockNumber,
+    /// As the form names it.
     pub(crate) hash: Hash,
+    pub(crate) timestamp_ms: u64,
     pub(crate) receipts: &'a [Receipt],
     /// The hashes of its transactions, in their order.
     pub(crate) hashes: &'a dyn Fn(usize) -> Option<Hash>,
@@ -98,17 +121,23 @@ pub(crate) fn collect(
 }
 
 fn view(source: &Source<'_>, transaction: Hash, index: u32, log_index: u32, log: &Log) -> Result<String, RpcError> {
-    let view = LogView {
-        address: log.address,
-        topics: &log.topics,
-        data: &log.data,
-        block: source.number,
-        block_hash: source.hash,
-        transaction,
-        transaction_index: index,
-        log_index,
+    let text = match source.form {
+        LogForm::Entente => serde_json::to_string(&LogView {
+            address: log.address,
+            topics: &log.topics,
+            data: &log.data,
+            block: source.number,
+            block_hash: source.hash,
+            transaction,
+            transaction_index: index,
+            log_index,
+        }),
+        LogForm::Ethereum => {
+            let place = Place { hash: transaction, block: source.number, block_hash: source.hash, index };
+            serde_json::to_string(&EthereumLog::new(place, source.timestamp_ms, log_index, log))
+        }
     };
-    serde_json::to_string(&view).map_err(|error| RpcError::new(INTERNAL, error.to_string()))
+    text.map_err(|error| RpcError::new(INTERNAL, error.to_string()))
 }
 
 /// A block's receipts, which must be there.
@@ -120,15 +149,23 @@ fn receipts(group: &GroupHandle, number: BlockNumber) -> Result<Vec<Receipt>, Rp
     group.ledger().receipts(number)?.ok_or_else(missing)
 }
 
+/// Whose logs are read, which of them, and for whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) group: &'a GroupHandle,
+    pub(crate) filter: &'a Filter,
+    pub(crate) form: LogForm,
+}
+
 /// The same as [`collect`] of a block whose receipts were read from the ledger.
 fn collect_stored(
-    group: &GroupHandle,
-    filter: &Filter,
+    reader: Reader<'_>,
     cursor: Cursor,
     receipts: &[Receipt],
     bytes_max: usize,
     found: &mut Found,
 ) -> Result<Cursor, RpcError> {
+    let Reader { group, filter, form } = reader;
     if !any(filter, receipts) {
         return Ok(Cursor::block(cursor.block.saturating_add(1)));
     }
@@ -136,23 +173,31 @@ fn collect_stored(
     let block = group.ledger().block(cursor.block)?.ok_or_else(missing)?;
     let suite = group.genesis().suite;
     let hashes = |index: usize| block.transactions.get(index).map(|transaction| transaction.hash(suite));
-    let source = Source { number: cursor.block, hash: block.header.hash(suite), receipts, hashes: &hashes };
+    let source = Source {
+        form,
+        number: cursor.block,
+        hash: form.block_hash(suite, &block.header),
+        timestamp_ms: block.header.timestamp_ms,
+        receipts,
+        hashes: &hashes,
+    };
     collect(filter, &source, cursor.log, bytes_max, found)
 }
 
-/// Reads on from a place: blocks up to the tip, until [`LOG_BYTES_AT_A_TIME`] bytes are there or enough was looked
-/// through for one time. Gives the logs, and the place where to go on.
-pub(crate) fn read_on(group: &GroupHandle, filter: &Filter, mut cursor: Cursor) -> Result<(Found, Cursor), RpcError> {
+/// Reads on from a place: blocks up to the filter's last or the tip, until [`LOG_BYTES_AT_A_TIME`] bytes are there or
+/// enough was looked through for one time. Gives the logs, and the place where to go on.
+pub(crate) fn read_on(reader: Reader<'_>, mut cursor: Cursor) -> Result<(Found, Cursor), RpcError> {
     /// After so many receipts somebody else has a turn.
     const RECEIPTS: usize = 20_000;
     let (mut found, mut looked_through) = (Found::default(), 0_usize);
-    let tip = group.ledger().tip().number;
-    while cursor.block <= tip && looked_through < RECEIPTS {
+    let tip = reader.group.ledger().tip().number;
+    let last = reader.filter.to.map_or(tip, |to| to.min(tip));
+    while cursor.block <= last && looked_through < RECEIPTS {
         let block = cursor.block;
-        let receipts = receipts(group, block)?;
+        let receipts = receipts(reader.group, block)?;
         // A block without receipts is work, too.
         looked_through = looked_through.saturating_add(receipts.len().max(20));
-        cursor = collect_stored(group, filter, cursor, &receipts, LOG_BYTES_AT_A_TIME, &mut found)?;
+        cursor = collect_stored(reader, cursor, &receipts, LOG_BYTES_AT_A_TIME, &mut found)?;
         if cursor.block == block {
             break;
         }
@@ -180,13 +225,19 @@ fn range(filter: &Filter, tip: BlockNumber) -> Result<(BlockNumber, BlockNumber)
     if from > to && filter.to.is_some() {
         return Err(RpcError::parameters(format!("`filter.from` is {from}, above `filter.to`, {to}")));
     }
+    bounded(from, to)?;
+    Ok((from, to))
+}
+
+/// Refuses a range of too many blocks.
+pub(crate) fn bounded(from: BlockNumber, to: BlockNumber) -> Result<(), RpcError> {
     if to.saturating_sub(from) >= LOG_BLOCKS_MAX {
         let (count, last) = (to - from + 1, from + (LOG_BLOCKS_MAX - 1));
         return Err(RpcError::parameters(format!(
             "`filter` covers {count} blocks; at most {LOG_BLOCKS_MAX} are allowed: ask up to block {last} first"
         )));
     }
-    Ok((from, to))
+    Ok(())
 }
 
 /// `entente_logs`.
@@ -194,6 +245,12 @@ pub(crate) fn past(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.group(context, 0)?.handle;
     let filter = arguments.filter(1)?;
     let (from, to) = range(&filter, group.ledger().tip().number)?;
+    in_range(Reader { group, filter: &filter, form: LogForm::Entente }, from, to)
+}
+
+/// The logs of the blocks of a range that is bounded, all of them.
+pub(crate) fn in_range(reader: Reader<'_>, from: BlockNumber, to: BlockNumber) -> Answer {
+    let Reader { group, filter, .. } = reader;
     let (mut found, mut looked_through) = (Found::default(), 0_usize);
     for number in from..=to {
         let receipts = receipts(group, number)?;
@@ -202,7 +259,7 @@ pub(crate) fn past(context: &Context, arguments: &Arguments<'_>) -> Answer {
             return Err(beyond(&format!("more than {LOG_RECEIPTS_MAX} receipts"), from, number, to));
         }
         let cursor = Cursor { block: number, log: if number == from { filter.from_log } else { 0 } };
-        let next = collect_stored(group, &filter, cursor, &receipts, LOGS_BYTES_MAX, &mut found)?;
+        let next = collect_stored(reader, cursor, &receipts, LOGS_BYTES_MAX, &mut found)?;
         if next.block == number || found.bytes > LOGS_BYTES_MAX {
             return Err(beyond(&format!("more than {LOGS_BYTES_MAX} bytes of logs"), from, number, to));
         }

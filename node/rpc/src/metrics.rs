@@ -12,7 +12,7 @@ use crate::{
     limits::{NOTICES_BEHIND_MAX, ROW_PROOFS_MAX},
     metrics_table::{METRICS, Metric},
     process,
-    table::METHODS,
+    table::methods,
 };
 
 /// Counters of one server. Nothing but numbers that people look at hangs on them: relaxed order is enough.
@@ -27,7 +27,7 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            requests: METHODS.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: methods().map(|_| AtomicU64::new(0)).collect(),
             connections: AtomicI64::new(0),
             connections_refused: AtomicU64::new(0),
             slow_clients_dropped: AtomicU64::new(0),
@@ -157,7 +157,7 @@ pub(crate) fn text(context: &Context) -> String {
     of_limits(&mut out, context, &groups);
     of_storage(&mut out, &groups);
     out.metric("entente_rpc_requests_total", |lines| {
-        for (method, count) in METHODS.iter().zip(&context.metrics.requests) {
+        for ((_, method), count) in methods().zip(&context.metrics.requests) {
             lines.line(&[method.name], count.load(Ordering::Relaxed));
         }
     });

@@ -12,7 +12,7 @@ use tower::Layer;
 use crate::{
     arguments::shown,
     error::{INVALID_REQUEST, NO_METHOD, RpcError},
-    table::{ABSENT, Handler, METHODS},
+    table::{ABSENT, Handler, methods},
 };
 
 /// Marks the requests of a WebSocket, in their extensions.
@@ -44,7 +44,7 @@ pub(crate) fn over_web_socket_only(name: &str) -> RpcError {
 
 fn refusal(request: &Request<'_>) -> Option<RpcError> {
     let name = request.method_name();
-    for method in METHODS {
+    for (_, method) in methods() {
         match method.handler {
             Handler::Subscription { unsubscribe, .. } if name == method.name || name == unsubscribe => {
                 let over_web_socket = request.extensions().get::<OverWebSocket>().is_some();

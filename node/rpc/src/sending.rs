@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use entente_driver::GroupHandle;
+use entente_driver::SubmitError;
+use entente_pool::AdmissionError;
 use entente_types::{Hash, Transaction};
 
 use crate::{
     arguments::{Arguments, Kind, shown},
-    context::Context,
+    context::{Context, GroupEntry},
     error::{INTERNAL, RpcError},
     flow,
     table::Pending,
@@ -17,16 +18,36 @@ use crate::{
 /// `entente_sendTransaction` and FISCO BCOS's `sendRawTransaction`.
 pub(crate) fn send(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
-        let group = arguments.group(&context, 0)?.handle.clone();
+        let group = arguments.group(&context, 0)?;
         let bytes = arguments.transaction(1)?;
-        let _in_work = flow::transactions(&context, &arguments, 1)?;
+        let _in_work = flow::transactions(&context, &arguments, group, 1)?;
         let transaction = Transaction::from_raw(&bytes)?;
-        let results = group.submit(vec![(transaction, bytes.len())]).await?;
-        let result = results.into_iter().next().ok_or_else(unanswered)?;
-        let mut text = String::with_capacity(68);
-        push_quoted_hash(&mut text, &result?);
-        json_answer(text)
+        hash_answer(&submit_one(group, transaction, bytes.len()).await??)
     })
+}
+
+/// Lets the group look at transactions, and tells those who listen of what it let in.
+async fn submit(group: &GroupEntry, transactions: Decoded) -> Result<Vec<Result<Hash, AdmissionError>>, SubmitError> {
+    let results = group.handle.submit(transactions).await?;
+    group.pending.tell(results.iter().flatten());
+    Ok(results)
+}
+
+/// The same with one that came in so many bytes.
+pub(crate) async fn submit_one(
+    group: &GroupEntry,
+    transaction: Transaction,
+    bytes: usize,
+) -> Result<Result<Hash, AdmissionError>, RpcError> {
+    let results = submit(group, vec![(transaction, bytes)]).await?;
+    results.into_iter().next().ok_or_else(unanswered)
+}
+
+/// A hash as an answer.
+pub(crate) fn hash_answer(hash: &Hash) -> Answer {
+    let mut text = String::with_capacity(68);
+    push_quoted_hash(&mut text, hash);
+    json_answer(text)
 }
 
 fn unanswered() -> RpcError {
@@ -36,13 +57,13 @@ fn unanswered() -> RpcError {
 /// `entente_sendTransactions`: each is admitted or refused by itself.
 pub(crate) fn send_many(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
-        let group = arguments.group(&context, 0)?.handle.clone();
+        let group = arguments.group(&context, 0)?;
         let texts = arguments.transactions(1)?.0;
-        let _in_work = flow::transactions(&context, &arguments, texts.len())?;
+        let _in_work = flow::transactions(&context, &arguments, group, texts.len())?;
         let (transactions, refused) = decode(&texts);
         let count = texts.len();
         drop(texts);
-        many_answers(&group, transactions, refused, count).await
+        many_answers(group, transactions, refused, count).await
     })
 }
 
@@ -74,8 +95,8 @@ fn decode(texts: &[&str]) -> (Decoded, Undecoded) {
     (transactions, refused)
 }
 
-async fn many_answers(group: &GroupHandle, transactions: Decoded, refused: Undecoded, count: usize) -> Answer {
-    let results = if transactions.is_empty() { Vec::new() } else { group.submit(transactions).await? };
+async fn many_answers(group: &GroupEntry, transactions: Decoded, refused: Undecoded, count: usize) -> Answer {
+    let results = if transactions.is_empty() { Vec::new() } else { submit(group, transactions).await? };
     let mut results = results.into_iter();
     let mut refused = refused.into_iter().peekable();
     let mut text = String::with_capacity(2 + count * 80);

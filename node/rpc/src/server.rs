@@ -25,7 +25,7 @@ use crate::{
     outbox::Outbox,
     plain::{PlainWordsLayer, over_web_socket_only},
     subscriptions::refuse,
-    table::{Handler, METHODS, Method},
+    table::{Family, Handler, Method, methods},
 };
 
 /// Why the server does not run.
@@ -161,8 +161,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// Registers the whole table.
 pub(crate) fn module(context: Arc<Context>) -> Result<RpcModule<Context>, RegisterMethodError> {
     let mut module = RpcModule::from_arc(context);
-    for (index, method) in METHODS.iter().enumerate() {
-        register(&mut module, index, method)?;
+    for (index, row) in methods().enumerate() {
+        register(&mut module, index, row)?;
     }
     Ok(module)
 }
@@ -180,13 +180,19 @@ async fn reader_place(context: &Context, outbox: Option<&Outbox>) -> Option<Owne
     }
 }
 
-fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Method) -> Result<(), RegisterMethodError> {
+fn register(
+    module: &mut RpcModule<Context>,
+    index: usize,
+    row: (Family, &'static Method),
+) -> Result<(), RegisterMethodError> {
+    let (family, method) = row;
     match method.handler {
         Handler::Direct(handler) => {
             module.register_method(method.name, move |parameters, context, extensions| {
                 context.metrics.request(index);
-                flow::arguments(context, method, parameters.as_str(), extensions)
+                flow::arguments(context, row, parameters.as_str(), extensions)
                     .and_then(|arguments| handler(context, &arguments))
+                    .map_err(|error| family.error(error))
             })?;
         }
         Handler::Blocking(handler) => {
@@ -197,17 +203,20 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                 let read = tokio::task::spawn_blocking(move || {
                     // A reader that has begun goes on even where nobody waits for it any more.
                     let _place = place;
-                    let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions)?;
+                    let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions)?;
                     handler(&context, &arguments)
                 });
-                read.await.map_err(|_| stopped())?
+                read.await.map_err(|_| stopped())?.map_err(|error| family.error(error))
             })?;
         }
         Handler::Waiting(handler) => {
             module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
-                let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions)?;
-                handler(Arc::clone(&context), arguments).await
+                let answer = async {
+                    let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions)?;
+                    handler(Arc::clone(&context), arguments).await
+                };
+                answer.await.map_err(|error| family.error(error))
             })?;
         }
         Handler::Subscription { notification, unsubscribe, handler } => {
@@ -220,7 +229,8 @@ fn register(module: &mut RpcModule<Context>, index: usize, method: &'static Meth
                     let Some(outbox) = extensions.get::<Outbox>().cloned() else {
                         return refuse(pending, over_web_socket_only(method.name)).await;
                     };
-                    let arguments = flow::arguments(&context, method, parameters.as_str(), &extensions);
+                    let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions);
+                    let arguments = arguments.map_err(|error| family.error(error));
                     handler(Arc::clone(&context), arguments, pending, outbox).await
                 },
             )?;

@@ -13,7 +13,7 @@ use crate::{
     error::{RpcError, TOO_SLOW},
     filter::Filter,
     limits::{LOG_BLOCKS_BEHIND_MAX, LOG_BYTES_AT_A_TIME, NOTICES_BEHIND_MAX},
-    logs::{self, Cursor, Found, Source},
+    logs::{self, Cursor, Found, LogForm, Source},
     outbox::Outbox,
     reading::receipt_of,
     table::Subscribed,
@@ -26,7 +26,7 @@ pub(crate) async fn refuse(pending: PendingSubscriptionSink, error: RpcError) ->
 }
 
 /// Sends a notification once there is room for it; false where nobody is there any more.
-async fn notify(sink: &SubscriptionSink, outbox: &Outbox, json: &RawValue) -> bool {
+pub(crate) async fn notify(sink: &SubscriptionSink, outbox: &Outbox, json: &RawValue) -> bool {
     let room = tokio::select! {
         room = outbox.room(json.get().len()) => room,
         () = sink.closed() => None,
@@ -46,33 +46,40 @@ pub(crate) fn blocks(
             Ok(feed) => feed,
             Err(error) => return refuse(pending, error).await,
         };
-        let mut notices = feed.notices();
-        let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
-        loop {
-            let received = tokio::select! {
-                received = notices.recv() => received,
-                () = sink.closed() => return SubscriptionCloseResponse::None,
-            };
-            match received {
-                Ok(notice) => {
-                    if !notify(&sink, &outbox, &notice).await {
-                        return SubscriptionCloseResponse::None;
-                    }
-                }
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    return too_slow(
-                        &context,
-                        &format!("more than {NOTICES_BEHIND_MAX} blocks behind, {missed} were missed"),
-                    );
-                }
-                Err(broadcast::error::RecvError::Closed) => return SubscriptionCloseResponse::None,
-            }
-        }
+        tell_all(&context, feed.notices(), pending, &outbox).await
     })
 }
 
+/// Tells of each block what is made for all who listen.
+pub(crate) async fn tell_all(
+    context: &Context,
+    mut notices: broadcast::Receiver<Arc<RawValue>>,
+    pending: PendingSubscriptionSink,
+    outbox: &Outbox,
+) -> SubscriptionCloseResponse {
+    let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
+    loop {
+        let received = tokio::select! {
+            received = notices.recv() => received,
+            () = sink.closed() => return SubscriptionCloseResponse::None,
+        };
+        match received {
+            Ok(notice) => {
+                if !notify(&sink, outbox, &notice).await {
+                    return SubscriptionCloseResponse::None;
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                let why = format!("more than {NOTICES_BEHIND_MAX} blocks behind, {missed} were missed");
+                return too_slow(context, &why);
+            }
+            Err(broadcast::error::RecvError::Closed) => return SubscriptionCloseResponse::None,
+        }
+    }
+}
+
 /// The last thing that a subscriber hears who did not keep up.
-fn too_slow(context: &Context, why: &str) -> SubscriptionCloseResponse {
+pub(crate) fn too_slow(context: &Context, why: &str) -> SubscriptionCloseResponse {
     context.metrics.subscriber_dropped();
     tracing::warn!(why, "slow_subscriber_dropped");
     end(&RpcError::new(TOO_SLOW, format!("{why}; the subscription has ended: subscribe again")))
@@ -102,21 +109,11 @@ pub(crate) fn logs(
             let blocks = group.blocks();
             let block = first_block(&filter, group.ledger().tip().number)?;
             let cursor = Cursor { block, log: filter.from_log };
-            Ok(LogReader { group, filter: Arc::new(filter), blocks, cursor })
+            Ok(LogReader { group, form: LogForm::Entente, filter: Arc::new(filter), blocks, cursor })
         });
-        let mut reader = match read {
-            Ok(reader) => reader,
-            Err(error) => return refuse(pending, error).await,
-        };
-        let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
-        let ending = tokio::select! {
-            ending = reader.run(&context, &sink, &outbox) => ending,
-            () = sink.closed() => None,
-        };
-        match ending {
-            None => SubscriptionCloseResponse::None,
-            Some(error) if error.code == TOO_SLOW => too_slow(&context, &error.message),
-            Some(error) => end(&error),
+        match read {
+            Ok(reader) => reader.tell(&context, pending, &outbox).await,
+            Err(error) => refuse(pending, error).await,
         }
     })
 }
@@ -138,14 +135,42 @@ fn first_block(filter: &Filter, tip: u64) -> Result<u64, RpcError> {
 }
 
 /// Reads a group's logs by a filter: what is on disk first, then what comes. Of all that only a place is kept.
-struct LogReader {
+pub(crate) struct LogReader {
     group: GroupHandle,
+    form: LogForm,
     filter: Arc<Filter>,
     blocks: broadcast::Receiver<Arc<CommittedBlock>>,
     cursor: Cursor,
 }
 
 impl LogReader {
+    /// One that begins with the next block.
+    pub(crate) fn of_new_blocks(group: &GroupHandle, form: LogForm, filter: Filter) -> Self {
+        // Heard of before the tip is read: whatever is above it is told of.
+        let blocks = group.blocks();
+        let cursor = Cursor::block(group.ledger().tip().number.saturating_add(1));
+        Self { group: group.clone(), form, filter: Arc::new(filter), blocks, cursor }
+    }
+
+    /// Begins a subscription, and tells of the logs for as long as it lives.
+    pub(crate) async fn tell(
+        mut self,
+        context: &Context,
+        pending: PendingSubscriptionSink,
+        outbox: &Outbox,
+    ) -> SubscriptionCloseResponse {
+        let Ok(sink) = pending.accept().await else { return SubscriptionCloseResponse::None };
+        let ending = tokio::select! {
+            ending = self.run(context, &sink, outbox) => ending,
+            () = sink.closed() => None,
+        };
+        match ending {
+            None => SubscriptionCloseResponse::None,
+            Some(error) if error.code == TOO_SLOW => too_slow(context, &error.message),
+            Some(error) => end(&error),
+        }
+    }
+
     /// Runs until nobody listens any more, or there is a reason to end.
     async fn run(&mut self, context: &Context, sink: &SubscriptionSink, outbox: &Outbox) -> Option<RpcError> {
         loop {
@@ -169,10 +194,10 @@ impl LogReader {
         // First the room, then what fills it.
         let Some(room) = outbox.room(LOG_BYTES_AT_A_TIME).await else { return Ok(false) };
         let place = Arc::clone(&context.block_readers).acquire_owned().await;
-        let (group, filter, cursor) = (self.group.clone(), Arc::clone(&self.filter), self.cursor);
+        let (group, filter, form, cursor) = (self.group.clone(), Arc::clone(&self.filter), self.form, self.cursor);
         let read = tokio::task::spawn_blocking(move || {
             let _place = place;
-            logs::read_on(&group, &filter, cursor)
+            logs::read_on(logs::Reader { group: &group, filter: &filter, form }, cursor)
         });
         // Only a runtime that ends gives up what it has begun.
         let Ok(read) = read.await else { return Ok(false) };
@@ -199,7 +224,15 @@ impl LogReader {
         }
         let Some(room) = outbox.room(LOG_BYTES_AT_A_TIME).await else { return Ok(false) };
         let hashes = |index: usize| record.transaction_hashes.get(index).copied();
-        let source = Source { number, hash: block.hash, receipts: &record.receipts, hashes: &hashes };
+        let (form, header) = (self.form, &record.block.header);
+        let source = Source {
+            form,
+            number,
+            hash: if form == LogForm::Entente { block.hash } else { header.ethereum_hash },
+            timestamp_ms: header.timestamp_ms,
+            receipts: &record.receipts,
+            hashes: &hashes,
+        };
         let mut found = Found::default();
         self.cursor = logs::collect(&self.filter, &source, 0, LOG_BYTES_AT_A_TIME, &mut found)?;
         Ok(send_all(sink, outbox, found, room))

@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     acceptor::Connection,
     calls::{self, Service, Subscriptions},
+    flow::SpokenFor,
     frames::{Frame, FrameError, FrameReader, Message},
     front::plain,
     limits::{BATCHES_MAX, MESSAGES_WAITING_MAX, REQUEST_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX, STOP_WAIT},
@@ -44,7 +45,11 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 const PINGS: u32 = 3;
 
 /// Answers the request for a WebSocket, and serves it from then on.
-pub(crate) fn upgrade(connection: &Arc<Connection>, mut request: Request<Incoming>) -> Response<HttpBody> {
+pub(crate) fn upgrade(
+    connection: &Arc<Connection>,
+    mut request: Request<Incoming>,
+    spoken_for: SpokenFor,
+) -> Response<HttpBody> {
     let response = match Handshake::new().receive_request(&request) {
         Ok(response) => response,
         Err(error) => {
@@ -53,11 +58,11 @@ pub(crate) fn upgrade(connection: &Arc<Connection>, mut request: Request<Incomin
         }
     };
     let upgrading = hyper::upgrade::on(&mut request);
-    tokio::spawn(serve(Arc::clone(connection), upgrading));
+    tokio::spawn(serve(Arc::clone(connection), upgrading, spoken_for));
     response.map(|()| HttpBody::empty())
 }
 
-async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade) {
+async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade, spoken_for: SpokenFor) {
     let upgraded: Upgraded = match upgrading.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -76,7 +81,7 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade) {
     let mut reader = Reader {
         frames: FrameReader::new(reading, config.request_bytes_max as usize),
         service: Arc::new(service),
-        extensions: extensions(&connection, &outbox),
+        extensions: extensions(&connection, spoken_for, &outbox),
         batch_requests_max: config.batch_requests_max,
         outbox,
         requests: Arc::new(Semaphore::new(REQUEST_BYTES_WAITING_MAX)),
@@ -100,8 +105,8 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade) {
     let _ = timeout(CLOSE_WAIT, writer.close(code, reason)).await;
 }
 
-fn extensions(connection: &Connection, outbox: &Outbox) -> http::Extensions {
-    let mut extensions = connection.extensions();
+fn extensions(connection: &Connection, spoken_for: SpokenFor, outbox: &Outbox) -> http::Extensions {
+    let mut extensions = connection.extensions(spoken_for);
     extensions.insert(OverWebSocket);
     extensions.insert(outbox.clone());
     extensions

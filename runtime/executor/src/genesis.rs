@@ -44,13 +44,9 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, NodeFault> {
     })
 }
 
-/// The Ethereum header that stands beside ours.
-pub(crate) fn ethereum_header(
-    header: &Header,
-    parent: &entente_types::Hash,
-    bloom: Bloom,
-    gas_limit: u64,
-) -> EthereumHeader {
+/// The Ethereum header that stands beside ours. It follows from our header, the parent's Ethereum hash, the filter over
+/// the logs of the block's receipts, and the gas limit that ruled the block.
+pub fn ethereum_header(header: &Header, parent: &entente_types::Hash, bloom: Bloom, gas_limit: u64) -> EthereumHeader {
     EthereumHeader {
         parent: *parent,
         beneficiary: header.proposer,

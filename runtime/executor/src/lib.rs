@@ -48,7 +48,7 @@ pub use entente_host::CONTAINER_MAGIC;
 pub use entente_evm::{Word, instruction_name};
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use estimate::EstimateError;
-pub use genesis::genesis_block;
+pub use genesis::{ethereum_header, genesis_block};
 pub use overrides::{AccountOverride, BlockOverride, Overrides};
 pub use rules::{Configuration, Rules};
 pub use observer::FrameKind;

@@ -95,6 +95,9 @@ const EMPTY_UNCLES: Hash = Hash([
 ]);
 
 impl EthereumHeader {
+    /// The hash of its list of uncles, which is empty.
+    pub const UNCLES: Hash = EMPTY_UNCLES;
+
     /// The header's RLP with the fields of London (EIP-1559): difficulty, mix hash, nonce and base fee are zero.
     pub fn rlp(&self) -> Vec<u8> {
         let mut fields = Vec::with_capacity(640);

@@ -57,6 +57,15 @@ impl TestNode {
         Self::serve(folder, config, node).await
     }
 
+    /// Of a group that begins with another document.
+    pub async fn start_of(genesis: &Genesis) -> Self {
+        let configuration = "[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"memory\"\n";
+        let folder = node_folder(genesis, &key(200), configuration);
+        let config = NodeConfig::read(folder.path()).unwrap();
+        let node = Node::start(folder.path(), &config).unwrap();
+        Self::serve(folder, config, node).await
+    }
+
     /// On a store that the test holds, too.
     pub async fn start_on(engine: Arc<dyn Engine>) -> Self {
         let folder = folder("memory");

@@ -1,0 +1,166 @@
+//! Ethereum's own transactions, sent as its tools send them.
+
+mod common;
+
+use std::time::Instant;
+
+use common::{GAS, PATIENCE, TestNode, account, hexadecimal};
+use entente_client::keystore::Account;
+use entente_crypto::{SecretKey, Suite};
+use entente_types::{Address, Amount, EthereumTransaction, Hash, LegacyTransaction, created_address};
+use serde_json::{Value, json};
+
+const CHAIN: u64 = 20_200;
+
+/// EVM code that stores the word it is called with in slot 0 and tells of it in a log, or answers slot 0 where it is
+/// called with nothing.
+const CODE: &str = "361560175760003580600055600052602a60206000a1005b60005460005260206000f3";
+
+fn code() -> Vec<u8> {
+    entente_types::hex_bytes::decode(CODE).unwrap()
+}
+
+/// What creates it.
+fn creation() -> Vec<u8> {
+    // The length, twice; where the code begins here; where it goes: CODECOPY, RETURN.
+    let length = u8::try_from(code().len()).unwrap();
+    [&[0x60, length, 0x80, 0x60, 0x0b, 0x60, 0, 0x39, 0x60, 0, 0xf3][..], &code()].concat()
+}
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(Suite::Standard, &[seed; 32]).unwrap()
+}
+
+fn legacy(nonce: u64, to: Option<Address>, input: Vec<u8>) -> LegacyTransaction {
+    LegacyTransaction { nonce, gas_price: Amount::ZERO, gas_limit: 1_000_000, to, value: Amount::ZERO, input }
+}
+
+async fn node() -> TestNode {
+    let mut genesis = common::genesis();
+    genesis.protocol_version = 2;
+    TestNode::start_of(&genesis).await
+}
+
+async fn send(node: &TestNode, transaction: &EthereumTransaction) -> Hash {
+    let hash = node.result("eth_sendRawTransaction", json!([hexadecimal(transaction.raw())])).await;
+    assert_eq!(hash, json!(transaction.hash()));
+    transaction.hash()
+}
+
+async fn refused(node: &TestNode, transaction: &EthereumTransaction) -> (i64, String) {
+    node.error("eth_sendRawTransaction", json!([hexadecimal(transaction.raw())])).await
+}
+
+async fn receipt(node: &TestNode, hash: &Hash) -> Value {
+    let begun = Instant::now();
+    loop {
+        let receipt = node.result("eth_getTransactionReceipt", json!([hash])).await;
+        if !receipt.is_null() {
+            return receipt;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no receipt of {hash}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_is_deployed_called_and_read() {
+    let node = node().await;
+    let sender = key(7).public_key().address();
+    let contract = created_address(&sender, 0);
+    let deployment = legacy(0, None, creation()).sign(&key(7), CHAIN).unwrap();
+    let deployed = receipt(&node, &send(&node, &deployment).await).await;
+    for (field, expected) in [
+        ("status", json!("0x1")),
+        ("contractAddress", json!(contract)),
+        ("from", json!(sender)),
+        ("to", Value::Null),
+        ("type", json!("0x0")),
+        ("effectiveGasPrice", json!("0x0")),
+    ] {
+        assert_eq!(deployed[field], expected, "{field}: {deployed}");
+    }
+    assert_eq!(node.result("eth_getCode", json!([contract, "latest"])).await, json!(hexadecimal(&code())));
+    assert_eq!(node.result("eth_getTransactionCount", json!([sender, "latest"])).await, json!("0x1"));
+    let word = [&[0; 31][..], &[0x2b]].concat();
+    let call = legacy(1, Some(contract), word.clone()).sign(&key(7), CHAIN).unwrap();
+    let called = receipt(&node, &send(&node, &call).await).await;
+    assert_eq!((&called["status"], &called["logs"][0]["data"]), (&json!("0x1"), &json!(hexadecimal(&word))));
+    assert_eq!(called["logs"][0]["address"], json!(contract));
+    let stored = |at: &'static str| node.result("eth_getStorageAt", json!([contract, "0x0", at]));
+    assert_eq!(stored("latest").await, json!(hexadecimal(&word)));
+    // A block earlier nothing was there.
+    let before = json!(deployed["blockNumber"]);
+    let slot = node.result("eth_getStorageAt", json!([contract, "0x0", before])).await;
+    assert_eq!(slot, json!(Hash::ZERO));
+    let transaction = node.result("eth_getTransactionByHash", json!([call.hash()])).await;
+    let payload = call.payload().unwrap();
+    for (field, expected) in [
+        ("hash", json!(call.hash())),
+        ("type", json!("0x0")),
+        ("nonce", json!("0x1")),
+        ("from", json!(sender)),
+        ("to", json!(contract)),
+        ("gas", json!("0xf4240")),
+        ("input", json!(hexadecimal(&word))),
+        ("chainId", json!("0x4ee8")),
+        ("blockHash", called["blockHash"].clone()),
+        ("v", json!(format!("{:#x}", 35 + 2 * CHAIN + u64::from(payload.signature[64])))),
+    ] {
+        assert_eq!(transaction[field], expected, "{field}");
+    }
+    assert_eq!(transaction.get("entente"), None);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_of_both_kinds_stand_in_one_chain() {
+    let node = node().await;
+    let (group, owner): (_, Account) = (node.group().await, account());
+    let deployment = legacy(0, None, creation()).sign(&key(7), CHAIN).unwrap();
+    let contract = created_address(&key(7).public_key().address(), 0);
+    receipt(&node, &send(&node, &deployment).await).await;
+    let mut hashes = Vec::new();
+    for nonce in 1..=10 {
+        let word = [&[0; 31][..], &[u8::try_from(nonce).unwrap()]].concat();
+        hashes.push(send(&node, &legacy(nonce, Some(contract), word.clone()).sign(&key(7), CHAIN).unwrap()).await);
+        // EVM code called by a native transaction.
+        let native = group.transaction_at(500, owner.address(), Some(contract), word, GAS).unwrap();
+        hashes.push(group.send(&group.sign(native, &owner).unwrap()).await.unwrap());
+    }
+    for hash in &hashes {
+        let receipt = receipt(&node, hash).await;
+        assert_eq!((&receipt["status"], receipt["logs"].as_array().unwrap().len()), (&json!("0x1"), 1), "{receipt}");
+    }
+    let logs = node.result("eth_getLogs", json!([{ "fromBlock": "0x0", "address": contract }])).await;
+    assert_eq!(logs.as_array().unwrap().len(), hashes.len());
+    let count = node.result("eth_getTransactionCount", json!([key(7).public_key().address(), "pending"])).await;
+    assert_eq!(count, json!("0xb"));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_ones_are_refused_in_the_words_of_ethereums_nodes() {
+    let node = node().await;
+    let good = legacy(0, None, creation()).sign(&key(7), CHAIN).unwrap();
+    receipt(&node, &send(&node, &good).await).await;
+    let poor = legacy(1, None, vec![]);
+    for (transaction, words) in [
+        (good, &["already known", "nonce too low"][..]),
+        (legacy(0, None, vec![1]).sign(&key(7), CHAIN).unwrap(), &["nonce too low"]),
+        (legacy(1, None, vec![]).sign(&key(7), CHAIN + 1).unwrap(), &["invalid chain id"]),
+        (
+            LegacyTransaction { gas_limit: 20_000, ..poor.clone() }.sign(&key(7), CHAIN).unwrap(),
+            &["intrinsic gas too low"],
+        ),
+        (
+            LegacyTransaction { gas_limit: u64::MAX, ..poor.clone() }.sign(&key(7), CHAIN).unwrap(),
+            &["exceeds block gas limit"],
+        ),
+        (LegacyTransaction { value: Amount::from(1), ..poor }.sign(&key(7), CHAIN).unwrap(), &["insufficient funds"]),
+    ] {
+        let (code, message) = refused(&node, &transaction).await;
+        assert!(code == -32000 && words.iter().any(|words| message.starts_with(words)), "{words:?}: {code} {message}");
+    }
+    node.stop().await;
+}
