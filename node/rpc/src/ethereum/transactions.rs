@@ -56,9 +56,15 @@ pub(crate) struct TransactionView<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AccessView {
+pub(super) struct AccessView {
     address: Address,
     storage_keys: Vec<Hash>,
+}
+
+impl From<AccessListEntry> for AccessView {
+    fn from(AccessListEntry { address, keys }: AccessListEntry) -> Self {
+        Self { address, storage_keys: keys.into_iter().map(Hash).collect() }
+    }
 }
 
 /// A signature; zeros where it is none that Ethereum knows.
@@ -231,10 +237,6 @@ impl<'a> TransactionView<'a> {
         } else {
             SignatureView { y_parity: Some(Quantity(parity)), v: Amount::from(parity), ..signature }
         };
-        let access = |AccessListEntry { address, keys }: AccessListEntry| AccessView {
-            address,
-            storage_keys: keys.into_iter().map(Hash).collect(),
-        };
         Ok(Self {
             kind: kind(payload.kind),
             chain_id: Quantity(payload.chain_id),
@@ -246,7 +248,7 @@ impl<'a> TransactionView<'a> {
             max_fee_per_gas: is_dynamic.then_some(payload.max_fee),
             max_priority_fee_per_gas: is_dynamic.then_some(payload.max_priority_fee),
             input: Cow::Owned(payload.input),
-            access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(access).collect()),
+            access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(AccessView::from).collect()),
             signature,
             ..Self::empty(genesis, from)
         })
