@@ -6,8 +6,8 @@ use std::fmt::Debug;
 
 use entente_crypto::SecretKey;
 use entente_types::{
-    Address, Amount, Block, Certificate, EthereumTransaction, FiscoTransaction, Genesis, GroupId, Hash, Header,
-    LeftOut, Log, Member, Proposal, Receipt, Suite, Transaction, UnsignedTransaction, hex_bytes, quorum,
+    Address, Amount, Authorization, Block, Certificate, EthereumTransaction, FiscoTransaction, Genesis, GroupId, Hash,
+    Header, LeftOut, Log, Member, Proposal, Receipt, Suite, Transaction, UnsignedTransaction, hex_bytes, quorum,
 };
 use parity_scale_codec::{DecodeAll, Encode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -110,6 +110,9 @@ fn ethereum(bytes: &[u8]) {
     let Ok(transaction) = EthereumTransaction::new(bytes.to_vec()) else { return };
     assert_eq!(transaction.raw(), bytes);
     _ = (transaction.kind(), transaction.hash());
+    if let Ok(payload) = transaction.payload() {
+        _ = (payload.sender(), payload.authorizations.iter().map(Authorization::authority).collect::<Vec<_>>());
+    }
     let encoded = Transaction::Ethereum(transaction).to_bytes();
     document::<Transaction>(&encoded).expect("what was made is read");
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use entente_crypto::Hash;
+use entente_types::Address;
 use hashbrown::HashMap;
 use revm_interpreter::{bytecode::Bytecode, primitives::Bytes};
 
@@ -22,6 +23,18 @@ impl EvmCode {
     /// Analyses code. Any bytes are code.
     pub fn new(code: Vec<u8>) -> Self {
         Self(Bytecode::new_legacy(Bytes::from(code)))
+    }
+
+    /// The same of code that an account has: one that is another's address stands for that one's code (EIP-7702). Other
+    /// code cannot begin so (EIP-3541).
+    pub(crate) fn of_account(code: Vec<u8>) -> Self {
+        let code = Bytes::from(code);
+        Self(Bytecode::new_eip7702_raw(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code)))
+    }
+
+    /// Whose code stands for this, if it is another's address.
+    pub fn delegate(&self) -> Option<Address> {
+        self.0.eip7702_address().map(crate::adapter::ours)
     }
 
     /// The code itself.
@@ -111,6 +124,19 @@ mod tests {
         cache.add(hash(4), EvmCode::new(vec![4; 1 << 20]));
         let kept: Vec<u8> = (0..5).filter(|number| cache.find(&hash(*number)).is_some()).collect();
         assert_eq!(kept, [4]);
+    }
+
+    #[test]
+    fn only_an_accounts_code_of_23_bytes_is_anothers_address() {
+        let target = Address([7; 20]);
+        let code = crate::delegation(&target);
+        let of_account = EvmCode::of_account(code.clone());
+        assert_eq!((of_account.delegate(), of_account.as_bytes()), (Some(target), &*code));
+        assert_eq!(EvmCode::new(code.clone()).delegate(), None);
+        for other in [code[..22].to_vec(), [&code[..], &[0]].concat(), [&[0xef, 1, 1], &target.0[..]].concat()] {
+            let of_account = EvmCode::of_account(other.clone());
+            assert_eq!((of_account.delegate(), of_account.as_bytes()), (None, &*other));
+        }
     }
 
     #[test]

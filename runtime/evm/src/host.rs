@@ -26,7 +26,7 @@ pub struct EvmAccount {
 pub enum ShownCode {
     /// None.
     None,
-    /// EVM code, stored under its Keccak-256.
+    /// EVM code or a [`delegation`], stored under its Keccak-256.
     Evm(Hash),
     /// What stands for code of another kind: see [`shown_wasm`] and [`shown_native`].
     Other(Vec<u8>),
@@ -47,6 +47,11 @@ pub fn shown_wasm(code_hash: &Hash) -> Vec<u8> {
 /// The same of a native module: 0xEF4E54 and its address.
 pub fn shown_native(address: &Address) -> Vec<u8> {
     [&[0xef, 0x4e, 0x54], address.as_ref()].concat()
+}
+
+/// The code of an account for which the code at an address stands: 0xEF0100 and the address (EIP-7702).
+pub fn delegation(address: &Address) -> Vec<u8> {
+    [&[0xef, 0x01, 0x00], address.as_ref()].concat()
 }
 
 /// What SELFDESTRUCT came to.
@@ -143,7 +148,7 @@ pub trait EvmHost: CallHost {
     /// The account, read as part of the state.
     fn account(&mut self, address: &Address) -> Result<EvmAccount, NodeFault>;
 
-    /// The code stored under a hash, analysed.
+    /// The code of accounts stored under a hash, analysed.
     ///
     /// # Errors
     /// A fault of the contract where the transaction touches more code than it may.

@@ -35,11 +35,11 @@ use crate::{code::CodeCache, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
     host::{
-        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
+        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word, delegation,
         shown_native, shown_wasm,
     },
     instructions::instruction_name,
-    intrinsic::IntrinsicGas,
+    intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},
     precompile::{Precompiled, is_precompile, run_precompile},
     run::INIT_CODE_BYTES_MAX,
 };
@@ -68,14 +68,14 @@ impl Evm {
         self.fork
     }
 
-    /// Code by its hash, analysed; `code` gives it where it is not kept.
+    /// The code of accounts by its hash, analysed; `code` gives it where it is not kept.
     ///
     /// # Errors
     /// What `code` answers.
     pub fn code(&self, hash: &Hash, code: impl FnOnce() -> Result<Vec<u8>, NodeFault>) -> Result<EvmCode, NodeFault> {
         match self.cache.find(hash) {
             Some(code) => Ok(code),
-            None => Ok(self.cache.add(*hash, EvmCode::new(code()?))),
+            None => Ok(self.cache.add(*hash, EvmCode::of_account(code()?))),
         }
     }
 

@@ -38,7 +38,7 @@ impl Executor {
         match code_reference(state, address)? {
             None => Ok(Vec::new()),
             Some(CodeReference { kind: CodeKind::Wasm, hash }) => Ok(shown_wasm(&hash)),
-            Some(code @ CodeReference { kind: CodeKind::Evm, .. }) => stored_code(state, &code),
+            Some(code @ CodeReference { kind: CodeKind::Evm | CodeKind::Delegation, .. }) => stored_code(state, &code),
         }
     }
 }

@@ -14,9 +14,12 @@ pub enum CodeKind {
     /// EVM bytecode.
     #[codec(index = 1)]
     Evm,
+    /// Another's address, whose code stands for it (EIP-7702).
+    #[codec(index = 2)]
+    Delegation,
 }
 
-/// Where a contract's code is found.
+/// Where an account's code is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct CodeReference {
     /// What runs it.
@@ -34,7 +37,7 @@ pub struct Account {
     pub nonce: u64,
     /// The coin it holds.
     pub balance: Amount,
-    /// Its code, if it is a contract.
+    /// Its code, if it is a contract or another's stands for it.
     pub code: Option<CodeReference>,
 }
 
@@ -45,6 +48,11 @@ impl Default for Account {
 }
 
 impl Account {
+    /// Whether a contract is there, whose key nobody has.
+    pub(crate) fn is_contract(&self) -> bool {
+        self.code.is_some_and(|code| code.kind != CodeKind::Delegation)
+    }
+
     /// The row that holds the account.
     pub fn row(address: &Address) -> Row {
         Row::new(&Table::Accounts, address.as_ref())
@@ -64,5 +72,26 @@ impl Account {
     pub(crate) fn store(&self, overlay: &mut Overlay, address: &Address) -> Result<(), NodeFault> {
         let is_empty = *self == Self::default();
         Ok(overlay.set(&Self::row(address), (!is_empty).then(|| self.encode()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accounts lie on the disks of chains that go on.
+    #[test]
+    fn each_kind_of_code_keeps_its_number() {
+        for (number, kind) in [(0, CodeKind::Wasm), (1, CodeKind::Evm), (2, CodeKind::Delegation)] {
+            let code = Some(CodeReference { kind, hash: Hash([7; 32]) });
+            let account = Account { nonce: 5, balance: Amount::from(9), code, ..Account::default() };
+            let mut bytes = vec![1, 5, 0, 0, 0, 0, 0, 0, 0, 9];
+            bytes.extend([0; 31]);
+            bytes.extend([1, number]);
+            bytes.extend([7; 32]);
+            assert_eq!(account.encode(), bytes);
+            assert_eq!(Account::from_bytes(&Address::ZERO, &bytes), Ok(account));
+            assert_eq!(account.is_contract(), kind != CodeKind::Delegation);
+        }
     }
 }

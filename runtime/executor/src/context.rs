@@ -399,11 +399,17 @@ impl Context {
         if self.is_precompile(address) {
             return Ok(Code::Precompile);
         }
-        let code = Account::load(&mut self.overlay, address)?.and_then(|account| account.code);
-        match code {
+        match Account::load(&mut self.overlay, address)?.and_then(|account| account.code) {
             None => Ok(Code::None),
-            Some(reference) if reference.kind == CodeKind::Wasm => Ok(Code::Wasm(Entry::Call, reference)),
-            Some(reference) => self.evm_code(&reference.hash).map(Code::Evm),
+            Some(CodeReference { kind: CodeKind::Delegation, hash }) => self.code_that_stands_for(&hash),
+            Some(reference) => self.code_at(reference),
+        }
+    }
+
+    pub(crate) fn code_at(&mut self, reference: CodeReference) -> Result<Code, Fault> {
+        match reference.kind {
+            CodeKind::Wasm => Ok(Code::Wasm(Entry::Call, reference)),
+            CodeKind::Evm | CodeKind::Delegation => self.evm_code(&reference.hash).map(Code::Evm),
         }
     }
 
@@ -472,13 +478,14 @@ impl Context {
         Ok((frame, !delegate))
     }
 
-    /// Calls a contract from outside or from a frame.
-    pub(crate) fn enter(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
+    /// Calls a contract from outside or from a frame of another kind than EVM code.
+    pub(crate) fn enter(mut self: Box<Self>, caller: Address, mut request: CallRequest) -> Ended {
         let gas = request.gas;
         if let Err(fault) = self.tell_call(caller, &request, &request.input) {
             return (self, Err(fault));
         }
-        let opened = self.code_of(&request.address).and_then(|code| {
+        let paid = self.pay_for_delegation(&mut request);
+        let opened = paid.and_then(|()| self.code_of(&request.address)).and_then(|code| {
             let (frame, moves_value) = self.prepare_call(caller, request, &code)?;
             let before = self.before();
             self.open(before, frame, &code, moves_value).map(|()| code)

@@ -2,10 +2,10 @@
 
 use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
 use entente_host::{
-    CONTAINER_MAGIC, CallKind, CallRequest, CreateRequest, CreateScheme, Fork, FrameStatus, NodeFault, Outcome,
+    CONTAINER_MAGIC, CallKind, CallRequest, CreateRequest, CreateScheme, Fork, NodeFault, Outcome,
     STACK_MEMORY_PAGES_MAX, TransactionContext, gas::UNITS_PER_GAS,
 };
-use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
+use entente_types::{Address, Amount, EthereumKind, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
 
 use crate::{Account, context::Context, transaction::receipt_of};
 
@@ -48,7 +48,7 @@ pub(crate) fn run(
     (context, receipt)
 }
 
-/// Checks it against the rules and the state (yellow paper, section 6; EIP-155, 1559, 2681, 3607, 3860, 7623).
+/// Checks it against the rules and the state (yellow paper, section 6; EIP-155, 1559, 2681, 3607, 3860, 7623, 7702).
 fn validate(
     context: &mut Context,
     fork: Fork,
@@ -68,6 +68,9 @@ fn validate(
     if payload.gas_limit > context.rules.transaction_gas || payload.gas_limit.checked_mul(UNITS_PER_GAS).is_none() {
         return Ok(None);
     }
+    if payload.kind == EthereumKind::SetCode && fork < Fork::Prague {
+        return Ok(None);
+    }
     let creates = payload.to.is_none();
     let is_container = payload.input.starts_with(&CONTAINER_MAGIC);
     if creates && !is_container && payload.input.len() > INIT_CODE_BYTES_MAX {
@@ -79,7 +82,7 @@ fn validate(
     }
     let Some(sender) = sender.or_else(|| payload.sender()) else { return Ok(None) };
     let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
-    if account.nonce != payload.nonce || account.nonce == u64::MAX || account.code.is_some() {
+    if account.nonce != payload.nonce || account.nonce == u64::MAX || account.is_contract() {
         return Ok(None);
     }
     if context.machine.natives.contains(&sender) || !can_pay(&payload, &account, context.block.balances) {
@@ -92,7 +95,8 @@ fn validate(
 pub(crate) fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
     let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
     let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
-    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys);
+    let authorizations = payload.authorizations.len();
+    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys, authorizations);
     if creates && is_container {
         let called = of(false);
         return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
@@ -115,7 +119,8 @@ pub(crate) fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 
-/// Takes the gas from the sender and raises its nonce: this stands whatever becomes of the rest.
+/// Takes the gas from the sender, raises its nonce and sets the code of accounts that let it: this stands whatever
+/// becomes of the rest.
 pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
     let Valid { sender, payload, price, .. } = valid;
     let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
@@ -132,7 +137,7 @@ pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFaul
             context.touched.warm_slot(&entry.address, key);
         }
     }
-    Ok(())
+    payload.authorizations.iter().try_for_each(|authorization| context.authorize(authorization))
 }
 
 pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
@@ -155,7 +160,7 @@ pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Resu
 pub(crate) fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
     let Valid { sender, payload, price, intrinsic } = valid;
     let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
-    let used = used.saturating_sub(refund(context, &outcome, used)).max(intrinsic.floor);
+    let used = used.saturating_sub(refund(context, used)).max(intrinsic.floor);
     if context.block.balances {
         let rest = payload.gas_limit.saturating_sub(used);
         let tip = Amount(price.0.saturating_sub(context.block.ethereum.base_fee.0));
@@ -168,10 +173,9 @@ pub(crate) fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> 
     Ok(receipt_of(used, outcome, logs))
 }
 
-/// What comes back of the gas used (EIP-3529).
-pub(crate) fn refund(context: &Context, outcome: &Outcome, used: u64) -> u64 {
-    let earned = u64::try_from(context.touched.refunded()).unwrap_or(0);
-    if outcome.status == FrameStatus::Success { earned.min(used / REFUND_QUOTIENT) } else { 0 }
+/// What comes back of the gas used (EIP-3529). What frames that failed earned is undone with them.
+pub(crate) fn refund(context: &Context, used: u64) -> u64 {
+    u64::try_from(context.touched.refunded()).unwrap_or(0).min(used / REFUND_QUOTIENT)
 }
 
 fn give(context: &mut Context, to: &Address, amount: Option<Amount>) -> Result<(), NodeFault> {

@@ -40,7 +40,7 @@ impl EvmHost for Context {
         let code = match account.code {
             _ if self.machine.natives.contains(address) => ShownCode::Other(shown_native(address)),
             None => ShownCode::None,
-            Some(CodeReference { kind: CodeKind::Evm, hash }) => ShownCode::Evm(hash),
+            Some(CodeReference { kind: CodeKind::Evm | CodeKind::Delegation, hash }) => ShownCode::Evm(hash),
             Some(CodeReference { kind: CodeKind::Wasm, hash }) => ShownCode::Other(shown_wasm(&hash)),
         };
         Ok(EvmAccount { balance: account.balance, nonce: account.nonce, code })

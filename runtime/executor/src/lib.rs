@@ -29,6 +29,7 @@ mod account;
 mod block;
 mod context;
 mod creation;
+mod delegation;
 mod estimate;
 mod ethereum;
 mod evm_host;

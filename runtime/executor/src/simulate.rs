@@ -8,7 +8,9 @@ use entente_host::{
     gas::{UNITS_PER_GAS, to_gas},
 };
 use entente_state::{Overlay, StateReader};
-use entente_types::{AccessListEntry, Address, Amount, EthereumKind, EthereumPayload, Hash, Header, Receipt};
+use entente_types::{
+    AccessListEntry, Address, Amount, Authorization, EthereumKind, EthereumPayload, Hash, Header, Receipt,
+};
 
 use ruint::aliases::U256;
 
@@ -63,6 +65,8 @@ pub struct Simulation {
     pub max_priority_fee: Amount,
     /// What it says it will touch.
     pub access_list: Vec<AccessListEntry>,
+    /// The accounts that let another's code stand for them.
+    pub authorizations: Vec<Authorization>,
     /// Whether what comes before any code is left out of its gas.
     pub is_free: bool,
 }
@@ -240,7 +244,7 @@ pub(crate) fn run(
 
 /// What is checked of a simulation, and what of it runs.
 fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, SimulationError> {
-    let Simulation { from, to, input, value, max_fee, max_priority_fee, access_list, is_free, .. } = simulation;
+    let Simulation { from, to, input, value, max_fee, max_priority_fee, is_free, .. } = simulation;
     if max_priority_fee > max_fee {
         return Err(SimulationError::PriorityFee { tip: *max_priority_fee, max_fee: *max_fee });
     }
@@ -259,7 +263,8 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
         to: *to,
         value: *value,
         input: input.clone(),
-        access_list: access_list.clone(),
+        access_list: simulation.access_list.clone(),
+        authorizations: simulation.authorizations.clone(),
         signing_hash: Hash::ZERO,
         signature: [0; 65],
     };

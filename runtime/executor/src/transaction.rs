@@ -79,7 +79,7 @@ fn run_native(
     let (mut context, outcome) = start(context, begun);
     let receipt = outcome.and_then(|outcome| {
         let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
-        let used = used.saturating_sub(crate::ethereum::refund(&context, &outcome, used));
+        let used = used.saturating_sub(crate::ethereum::refund(&context, used));
         context.remove_marked()?;
         let logs = std::mem::take(&mut context.logs);
         Ok(receipt_of(used, outcome, logs))

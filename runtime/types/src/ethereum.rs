@@ -5,7 +5,11 @@ use entente_crypto::keccak256;
 use parity_scale_codec::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
-use crate::{Bytes, Hash, bytes::hex_bytes, limits::TRANSACTION_BYTES_MAX};
+use crate::{
+    Bytes, Hash,
+    bytes::hex_bytes,
+    limits::{AUTHORIZATIONS_MAX, TRANSACTION_BYTES_MAX},
+};
 
 /// Which envelope an Ethereum transaction came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,6 +21,8 @@ pub enum EthereumKind {
     AccessList,
     /// Type 2, with a fee market (EIP-1559).
     DynamicFee,
+    /// Type 4, which sets the code of accounts that let it (EIP-7702).
+    SetCode,
 }
 
 /// Why bytes are no Ethereum transaction that can be carried here.
@@ -25,8 +31,10 @@ pub enum EthereumTransactionError {
     /// Nothing, or more than a transaction may have.
     #[error("an ethereum transaction has 1 to {TRANSACTION_BYTES_MAX} bytes, not {0}")]
     Size(usize),
-    /// A type that is not carried (blobs, authorisations).
-    #[error("ethereum transactions of type {0} are not carried; use legacy, 1 (EIP-2930) or 2 (EIP-1559)")]
+    /// A type that is not carried (blobs).
+    #[error(
+        "ethereum transactions of type {0} are not carried; use legacy, 1 (EIP-2930), 2 (EIP-1559) or 4 (EIP-7702)"
+    )]
     Kind(u8),
     /// The RLP is not one list of the right length.
     #[error("the ethereum transaction is not one RLP list that fills the envelope")]
@@ -34,6 +42,9 @@ pub enum EthereumTransactionError {
     /// A field that is missing, is not encoded as Ethereum does, or has a value that it cannot have.
     #[error("the field `{0}` of the ethereum transaction is missing, or not as Ethereum encodes it")]
     Field(&'static str),
+    /// More accounts let it set their code than may.
+    #[error("the ethereum transaction has more than {AUTHORIZATIONS_MAX} authorizations")]
+    Authorizations,
     /// A legacy transaction that any chain would take.
     #[error("the ethereum transaction names no chain: sign it with the chain's id (EIP-155)")]
     ChainId,
@@ -68,7 +79,7 @@ impl EthereumTransaction {
         let list = match raw.split_first() {
             None => return Err(EthereumTransactionError::Size(0)),
             Some((0xc0.., _)) => raw.as_slice(),
-            Some((1 | 2, list)) => list,
+            Some((1 | 2 | 4, list)) => list,
             Some((kind, _)) => return Err(EthereumTransactionError::Kind(*kind)),
         };
         list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
@@ -81,6 +92,7 @@ impl EthereumTransaction {
         match self.raw.first() {
             Some(1) => EthereumKind::AccessList,
             Some(2) => EthereumKind::DynamicFee,
+            Some(4) => EthereumKind::SetCode,
             _ => EthereumKind::Legacy,
         }
     }
@@ -128,6 +140,8 @@ mod tests {
     #[test]
     fn other_types_and_wrong_lengths_are_refused() {
         assert_eq!(EthereumTransaction::new(vec![3, 0xc0]), Err(EthereumTransactionError::Kind(3)));
+        assert_eq!(EthereumTransaction::new(vec![5, 0xc0]), Err(EthereumTransactionError::Kind(5)));
+        assert_eq!(EthereumTransaction::new(vec![4, 0xc0]).unwrap().kind(), EthereumKind::SetCode);
         assert_eq!(EthereumTransaction::new(vec![2, 0xc1]), Err(EthereumTransactionError::Rlp));
         assert_eq!(EthereumTransaction::new(vec![0xc0, 0]), Err(EthereumTransactionError::Rlp));
         assert_eq!(EthereumTransaction::new(vec![]), Err(EthereumTransactionError::Size(0)));

@@ -4,7 +4,10 @@ use alloy_rlp::{Encodable, Header as RlpHeader};
 use entente_crypto::{keccak256, recover_secp256k1};
 use ruint::aliases::U256;
 
-use crate::{Address, Amount, EthereumKind, EthereumTransaction, EthereumTransactionError, Hash};
+use crate::{
+    Address, Amount, Authorization, EthereumKind, EthereumTransaction, EthereumTransactionError, Hash,
+    limits::AUTHORIZATIONS_MAX,
+};
 
 /// An address and the slots of its storage that a transaction says it will touch (EIP-2930).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct EthereumPayload {
     pub input: Vec<u8>,
     /// What it says it will touch.
     pub access_list: Vec<AccessListEntry>,
+    /// The accounts whose code it sets. Of type 4 it has one at least, of others none.
+    pub authorizations: Vec<Authorization>,
     /// What its sender signed.
     pub signing_hash: Hash,
     /// The signature: r, s and the recovery id.
@@ -147,6 +152,27 @@ impl<'a> Fields<'a> {
         Ok(found)
     }
 
+    /// A list that is not empty. Whether one of them is somebody's is not judged: one that is nobody's does nothing.
+    fn authorizations(&mut self) -> Result<Vec<Authorization>, EthereumTransactionError> {
+        let field = "authorization list";
+        let mut entries = self.list(field)?;
+        let mut found = Vec::new();
+        while !entries.rest.is_empty() {
+            if found.len() == AUTHORIZATIONS_MAX {
+                return Err(EthereumTransactionError::Authorizations);
+            }
+            let mut entry = entries.list(field)?;
+            let chain_id = entry.number(field)?;
+            let address = Address(entry.array(field)?);
+            let nonce = entry.small(field)?;
+            let parity = u8::try_from(entry.small(field)?).map_err(|_| self.error())?;
+            let (r, s) = (entry.number(field)?, entry.number(field)?);
+            entry.end()?;
+            found.push(Authorization { chain_id, address, nonce, signature: signature(r, s, parity) });
+        }
+        if found.is_empty() { Err(self.error()) } else { Ok(found) }
+    }
+
     fn end(&self) -> Result<(), EthereumTransactionError> {
         if self.rest.is_empty() { Ok(()) } else { Err(EthereumTransactionError::Rlp) }
     }
@@ -201,6 +227,7 @@ fn legacy(raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
         value,
         input,
         access_list: Vec::new(),
+        authorizations: Vec::new(),
         signing_hash: keccak256(&digest),
         signature: signature(r, s, recovery_id),
     })
@@ -212,7 +239,7 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTran
     let list = fields.rest;
     let chain_id = fields.small("chain id")?;
     let nonce = fields.small("nonce")?;
-    let (max_priority_fee, max_fee) = if kind == EthereumKind::DynamicFee {
+    let (max_priority_fee, max_fee) = if matches!(kind, EthereumKind::DynamicFee | EthereumKind::SetCode) {
         let priority = Amount(fields.number("max priority fee")?);
         (priority, Amount(fields.number("max fee")?))
     } else {
@@ -224,6 +251,12 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTran
     let value = Amount(fields.number("value")?);
     let input = fields.bytes("input")?.to_vec();
     let access_list = fields.access_list()?;
+    let mut authorizations = Vec::new();
+    if kind == EthereumKind::SetCode {
+        // It cannot create a contract.
+        to.ok_or(EthereumTransactionError::Field("to"))?;
+        authorizations = fields.authorizations()?;
+    }
     let signed = until(list, fields.rest);
     let parity = fields.small("y parity")?;
     let (r, s) = (fields.number("r")?, fields.number("s")?);
@@ -245,6 +278,7 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTran
         value,
         input,
         access_list,
+        authorizations,
         signing_hash: keccak256(&digest),
         signature: signature(r, s, recovery_id),
     })
@@ -293,8 +327,36 @@ mod tests {
 
     /// A transaction of type 2 whose fields can be replaced.
     fn dynamic(replace: usize, with: Vec<u8>) -> EthereumTransaction {
+        let mut fields = fields();
+        if let Some(field) = fields.get_mut(replace) {
+            *field = with;
+        }
+        EthereumTransaction::new([vec![2], list(&fields)].concat()).unwrap()
+    }
+
+    /// One of type 4 with this list of authorizations, whose fields can be replaced.
+    fn set_code(authorizations: &[Vec<u8>], replace: usize, with: Vec<u8>) -> EthereumTransaction {
+        let mut fields = fields();
+        fields.insert(9, list(authorizations));
+        if let Some(field) = fields.get_mut(replace) {
+            *field = with;
+        }
+        EthereumTransaction::new([vec![4], list(&fields)].concat()).unwrap()
+    }
+
+    /// An authorization whose fields can be replaced.
+    fn authorization(replace: usize, with: Vec<u8>) -> Vec<u8> {
+        let mut fields =
+            [string(&[]), string(&[7; 20]), string(&[3]), string(&[0xff]), string(&[1; 32]), string(&[2; 32])];
+        if let Some(field) = fields.get_mut(replace) {
+            *field = with;
+        }
+        list(&fields)
+    }
+
+    fn fields() -> Vec<Vec<u8>> {
         let slots = list(&[string(&[7; 32]), string(&[8; 32])]);
-        let mut fields = vec![
+        vec![
             string(&[5]),
             string(&[9]),
             string(&[2]),
@@ -307,11 +369,7 @@ mod tests {
             string(&[1]),
             string(&[1; 32]),
             string(&[2; 32]),
-        ];
-        if let Some(field) = fields.get_mut(replace) {
-            *field = with;
-        }
-        EthereumTransaction::new([vec![2], list(&fields)].concat()).unwrap()
+        ]
     }
 
     #[test]
@@ -345,6 +403,55 @@ mod tests {
     }
 
     #[test]
+    fn authorizations_are_read_whoever_signed_them() {
+        let more = authorization(0, string(&[0xee; 32]));
+        let payload = set_code(&[authorization(9, vec![]), more], 99, vec![]).payload().unwrap();
+        assert_eq!((payload.kind, payload.to), (EthereumKind::SetCode, Some(Address([0x35; 20]))));
+        assert_eq!((payload.max_priority_fee, payload.max_fee), (Amount::from(2), Amount::from(3)));
+        assert_eq!(payload.access_list.len(), 1);
+        let [first, second] = payload.authorizations.as_slice() else { panic!("{:?}", payload.authorizations) };
+        assert_eq!((first.chain_id, first.address, first.nonce), (U256::ZERO, Address([7; 20]), 3));
+        assert_eq!(first.signature[..33], [&[1; 32][..], &[2]].concat());
+        assert_eq!((first.signature[64], first.authority()), (0xff, None));
+        assert_eq!(second.chain_id, U256::from_be_bytes([0xee; 32]));
+        assert_ne!(first.signing_hash(), second.signing_hash());
+        assert!(dynamic(99, vec![]).payload().unwrap().authorizations.is_empty());
+    }
+
+    #[test]
+    fn a_transaction_that_sets_code_calls_somebody_and_has_authorizations() {
+        let one = || authorization(9, vec![]);
+        let error = |list: &[Vec<u8>], replace, with| set_code(list, replace, with).payload().unwrap_err();
+        let named = EthereumTransactionError::Field;
+        assert_eq!(error(&[one()], 5, string(&[])), named("to"));
+        assert_eq!(error(&[], 99, vec![]), named("authorization list"));
+        assert_eq!(error(&[], 9, string(b"no list")), named("authorization list"));
+        assert_eq!(error(&[one()], 9, vec![]), named("authorization list"));
+        for (place, with) in [
+            (0, string(&[1; 33])),
+            (0, string(&[0])),
+            (1, string(&[7; 19])),
+            (1, string(&[])),
+            (2, string(&[1; 9])),
+            (2, vec![0x81, 3]),
+            (3, string(&[1, 0])),
+            (4, string(&[0, 1])),
+            (5, string(&[2; 33])),
+            (5, list(&[])),
+        ] {
+            let changed = authorization(place, with);
+            assert_eq!(error(&[one(), changed], 99, vec![]), named("authorization list"), "{place}");
+        }
+        let longer = [&authorization(9, vec![])[1..], &string(&[])].concat();
+        let longer = [vec![0xf8, longer.len() as u8 - 1], longer[1..].to_vec()].concat();
+        assert_eq!(error(&[longer], 99, vec![]), EthereumTransactionError::Rlp);
+        let most = vec![one(); AUTHORIZATIONS_MAX];
+        assert_eq!(set_code(&most, 99, vec![]).payload().unwrap().authorizations.len(), AUTHORIZATIONS_MAX);
+        let more = [most, vec![one()]].concat();
+        assert_eq!(error(&more, 99, vec![]), EthereumTransactionError::Authorizations);
+    }
+
+    #[test]
     fn a_legacy_transaction_without_a_chain_is_refused() {
         let zeros = || string(&[]);
         let fields = [zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), string(&[27]), string(&[1]), string(&[1])];
@@ -354,7 +461,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_reading_panic(kind in 0_u8..3, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_bytes_make_reading_panic(kind in 0_u8..5, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let body = list(&[bytes]);
             let raw = if kind == 0 { body } else { [vec![kind], body].concat() };
             if let Ok(transaction) = EthereumTransaction::new(raw) {
@@ -363,8 +470,14 @@ mod tests {
         }
 
         #[test]
-        fn a_byte_changed_never_panics_and_changes_what_is_signed(position in 0_usize..200, byte in any::<u8>()) {
-            let whole = dynamic(usize::MAX, vec![]);
+        fn a_byte_changed_never_panics_and_changes_what_is_signed(
+            sets_code in any::<bool>(), position in 0_usize..400, byte in any::<u8>(),
+        ) {
+            let whole = if sets_code {
+                set_code(&[authorization(9, vec![])], usize::MAX, vec![])
+            } else {
+                dynamic(usize::MAX, vec![])
+            };
             let mut raw = whole.raw().to_vec();
             let position = position % raw.len();
             raw[position] = byte;

@@ -55,7 +55,7 @@ impl LegacyTransaction {
 }
 
 /// A number without zeros in front.
-fn number(number: U256, encoded: &mut Vec<u8>) {
+pub(crate) fn number(number: U256, encoded: &mut Vec<u8>) {
     let bytes = number.to_be_bytes::<32>();
     bytes.get(number.leading_zeros() / 8..).unwrap_or_default().encode(encoded);
 }

@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod authorization;
 mod block;
 mod bytes;
 mod configuration;
@@ -48,6 +49,7 @@ mod receipt;
 mod recovery;
 mod transaction;
 
+pub use authorization::Authorization;
 pub use block::{
     Block, Certificate, CertificateError, CertificateVote, Header, LeftOut, Proposal, SignatureClaim, quorum,
     sealers_hash,

@@ -4,6 +4,9 @@
 pub const TRANSACTION_BYTES_MAX: usize = 1 << 20;
 /// The bytes of a transaction's input; a deployment's module is in there.
 pub const INPUT_BYTES_MAX: usize = TRANSACTION_BYTES_MAX - (8 << 10);
+/// The authorizations of a transaction that sets code (EIP-7702). Within the gas of Ethereum's own transactions (EIP-7825)
+/// no more than 670 can be paid for.
+pub const AUTHORIZATIONS_MAX: usize = 1 << 10;
 /// The bytes of a transaction's free field.
 pub const EXTRA_BYTES_MAX: usize = 1 << 10;
 /// The characters of a group's name.

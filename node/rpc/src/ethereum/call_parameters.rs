@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use entente_executor::{AccountOverride, BlockOverride, Overrides, Simulation, StepOptions, TraceKind, Word};
-use entente_types::{AccessListEntry, Address, Amount, Hash};
+use entente_types::{AccessListEntry, Address, Amount, Authorization, Hash, limits::AUTHORIZATIONS_MAX};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(super) const CALL: &str = "a call {\"from\", \"to\", \"gas\", \"gasPrice\", \"maxFeePerGas\", \"maxPriorityFeePerGas\", \
-                               \"value\", \"input\" or \"data\", \"accessList\"}, whose fields may be absent";
+                               \"value\", \"input\" or \"data\", \"accessList\", \"authorizationList\"}, whose fields may be absent";
 pub(super) const OVERRIDES: &str = "an object of at most 1024 addresses, each with {\"balance\", \"nonce\", \"code\", \
                                     \"state\" or \"stateDiff\"}, whose fields may be absent";
 pub(super) const BLOCK_OVERRIDES: &str = "an object {\"number\", \"time\", \"gasLimit\", \"feeRecipient\", \"prevRandao\", \
@@ -38,6 +38,7 @@ const DATA: &str = "bytes: 0x and hexadecimal digits, two a byte";
 const WORD: &str = "32 bytes: 0x and 64 hexadecimal digits";
 const SLOTS: &str = "an object of at most 16384 slots, each with 32 bytes";
 const ACCESS_LIST: &str = "a list of at most 1024 {\"address\", \"storageKeys\"}, each with at most 16384 keys of 32 bytes";
+const AUTHORIZATIONS: &str = "a list of at most 1024 {\"chainId\", \"address\", \"nonce\", \"yParity\", \"r\", \"s\"}";
 const FLAG: &str = "true or false";
 
 type Raw<'a> = Option<&'a RawValue>;
@@ -65,6 +66,25 @@ struct RawCall<'a> {
     input: Raw<'a>,
     #[serde(borrow, default)]
     access_list: Raw<'a>,
+    #[serde(borrow, default)]
+    authorization_list: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawAuthorization<'a> {
+    #[serde(borrow, default)]
+    chain_id: Raw<'a>,
+    #[serde(borrow, default)]
+    address: Raw<'a>,
+    #[serde(borrow, default)]
+    nonce: Raw<'a>,
+    #[serde(borrow, default)]
+    y_parity: Raw<'a>,
+    #[serde(borrow, default)]
+    r: Raw<'a>,
+    #[serde(borrow, default)]
+    s: Raw<'a>,
 }
 
 #[derive(Deserialize)]
@@ -225,6 +245,7 @@ impl Reader {
             max_fee: price.or(fee).unwrap_or_default(),
             max_priority_fee: price.or(tip).unwrap_or_default(),
             access_list: self.access_list(raw.access_list)?,
+            authorizations: self.authorizations(raw.authorization_list)?,
             is_free: false,
         })
     }
@@ -246,6 +267,16 @@ impl Reader {
             is_short.then(|| entries.first.into_iter().map(entry).collect()).flatten()
         };
         read().ok_or_else(|| self.within("accessList").refuse(value, ACCESS_LIST))
+    }
+
+    fn authorizations(&self, value: Raw<'_>) -> Result<Vec<Authorization>, RpcError> {
+        let Some(value) = value else { return Ok(Vec::new()) };
+        let read = || -> Option<Vec<Authorization>> {
+            let entries = Values::read(value.get(), AUTHORIZATIONS_MAX)?;
+            let is_short = entries.count <= AUTHORIZATIONS_MAX;
+            is_short.then(|| entries.first.into_iter().map(authorization).collect()).flatten()
+        };
+        read().ok_or_else(|| self.within("authorizationList").refuse(value, AUTHORIZATIONS))
     }
 
     fn accounts(&self, value: &RawValue) -> Result<BTreeMap<Address, AccountOverride>, RpcError> {
@@ -323,6 +354,21 @@ impl Reader {
             steps_max: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         })
     }
+}
+
+fn authorization(value: &RawValue) -> Option<Authorization> {
+    let raw: RawAuthorization<'_> = object(value)?;
+    let mut signature = [0; 65];
+    let (r, rest) = signature.split_first_chunk_mut::<32>()?;
+    let (s, parity) = rest.split_first_chunk_mut::<32>()?;
+    (*r, *s) = (slot(raw.r?)?, slot(raw.s?)?);
+    *parity.first_mut()? = quantity(raw.y_parity?)?.try_into().ok()?;
+    Some(Authorization {
+        chain_id: big_endian(&slot(raw.chain_id?)?).0,
+        address: raw.address.and_then(parse_text)?,
+        nonce: quantity(raw.nonce?)?,
+        signature,
+    })
 }
 
 fn slots(value: &RawValue) -> Option<BTreeMap<Word, Word>> {
@@ -430,7 +476,13 @@ mod tests {
             "from": from, "to": to, "gas": "0x5208", "maxFeePerGas": "0x2", "maxPriorityFeePerGas": "0x1", "value": "0x7",
             "input": "0x0102", "data": "0x0102", "nonce": "0x9", "type": "0x2", "chainId": "0x1",
             "accessList": [{ "address": to, "storageKeys": [key] }],
+            "authorizationList": [
+                { "chainId": "0x1", "address": to, "nonce": "0x2", "yParity": "0x1", "r": "0x3", "s": "0x4" },
+            ],
         }));
+        let mut signature = [0; 65];
+        (signature[31], signature[63], signature[64]) = (3, 4, 1);
+        let authorization = Authorization { chain_id: Amount::from(1).0, address: to, nonce: 2, signature };
         let expected = Simulation {
             from,
             to: Some(to),
@@ -440,6 +492,7 @@ mod tests {
             max_fee: Amount::from(2),
             max_priority_fee: Amount::from(1),
             access_list: vec![AccessListEntry { address: to, keys: vec![key.0] }],
+            authorizations: vec![authorization],
             is_free: false,
         };
         assert_eq!(found, Ok(expected));
@@ -457,6 +510,7 @@ mod tests {
             (json!({ "accessList": [{ "storageKeys": [] }] }), "`call.accessList` is"),
             (json!({ "accessList": [{ "address": to, "storageKeys": ["0x1"] }] }), "`call.accessList` is"),
             (json!({ "accessList": vec![json!({ "address": to }); 1_025] }), "`call.accessList` is"),
+            (json!({ "authorizationList": [{ "address": to }] }), "`call.authorizationList` is"),
         ] {
             let error = call(&value).unwrap_err();
             assert!(error.starts_with(named), "{error}");

@@ -69,7 +69,7 @@ pub(super) fn touched(
         if !budget.take(bytes.saturating_add(ACCOUNT_BYTES)) {
             return Ok(trace);
         }
-        let was_made = touched.before.0 == Account::default() && touched.after.0.code.is_some();
+        let was_made = touched.before.0 == Account::default() && context.touched.is_created(&address);
         match &mut trace.after {
             None => {
                 if !was_made {

@@ -12,8 +12,8 @@ use entente_executor::{
 use entente_host::{EthereumEnvironment, NativeRegistry, gas::PROTOCOL_VERSION_2};
 use entente_state::{MapState, Row, Table};
 use entente_types::{
-    Address, Amount, ConsensusKind, EthereumTransaction, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header,
-    LegacyTransaction, Limits, Log, Member, Proposal, Transaction, Version,
+    Address, Amount, Authorization, ConsensusKind, EthereumTransaction, EvmHash, EvmTimestamp, Genesis, GroupId, Hash,
+    Header, LegacyTransaction, Limits, Log, Member, Proposal, Transaction, Version,
 };
 use parity_scale_codec::DecodeAll;
 use ruint::aliases::U256;
@@ -128,7 +128,9 @@ pub fn put(state: &mut MapState, address: &Address, account: &State) {
     if !account.code.is_empty() {
         let hash = keccak256(&account.code);
         state.0.insert(Row::new(&Table::Code, hash.as_ref()), account.code.clone());
-        code = Some(CodeReference { kind: CodeKind::Evm, hash });
+        let is_delegation = account.code.len() == 23 && account.code.starts_with(&[0xef, 0x01, 0x00]);
+        let kind = if is_delegation { CodeKind::Delegation } else { CodeKind::Evm };
+        code = Some(CodeReference { kind, hash });
     }
     let record = Account { nonce: account.nonce, balance: Amount(account.balance), code, ..Account::default() };
     if record != Account::default() {
@@ -259,4 +261,57 @@ impl Legacy {
         };
         transaction.sign(key, chain_id).expect("a short transaction")
     }
+}
+
+/// A transaction that sets code (EIP-7702).
+pub struct SetCode {
+    pub nonce: u64,
+    pub gas_price: u64,
+    pub gas_limit: u64,
+    pub to: Address,
+    pub value: u64,
+    pub input: Vec<u8>,
+    pub authorizations: Vec<Authorization>,
+}
+
+impl SetCode {
+    pub fn sign(&self, key: &SecretKey, chain_id: u64) -> EthereumTransaction {
+        let mut fields = Vec::new();
+        for number in [chain_id, self.nonce, self.gas_price, self.gas_price, self.gas_limit] {
+            number.encode(&mut fields);
+        }
+        self.to.0.encode(&mut fields);
+        self.value.encode(&mut fields);
+        self.input.as_slice().encode(&mut fields);
+        fields.extend(encode_list(&[]));
+        let authorizations: Vec<u8> = self.authorizations.iter().flat_map(encode_authorization).collect();
+        fields.extend(encode_list(&authorizations));
+        let signature = key.sign(&keccak256(&[vec![4], encode_list(&fields)].concat()));
+        encode_signature(signature.as_bytes(), &mut fields);
+        EthereumTransaction::new([vec![4], encode_list(&fields)].concat()).expect("a short transaction")
+    }
+}
+
+fn encode_authorization(authorization: &Authorization) -> Vec<u8> {
+    let mut fields = Vec::new();
+    authorization.chain_id.to_be_bytes_trimmed_vec().as_slice().encode(&mut fields);
+    authorization.address.0.encode(&mut fields);
+    authorization.nonce.encode(&mut fields);
+    encode_signature(&authorization.signature, &mut fields);
+    encode_list(&fields)
+}
+
+/// The parity, r and s.
+fn encode_signature(signature: &[u8], fields: &mut Vec<u8>) {
+    signature[64].encode(fields);
+    for number in [&signature[..32], &signature[32..64]] {
+        U256::from_be_slice(number).to_be_bytes_trimmed_vec().as_slice().encode(fields);
+    }
+}
+
+/// Lets the code at an address stand for the key's account.
+pub fn authorize(key: &SecretKey, chain_id: u64, address: Address, nonce: u64) -> Authorization {
+    let unsigned = Authorization { chain_id: U256::from(chain_id), address, nonce, signature: [0; 65] };
+    let signature = key.sign(&unsigned.signing_hash());
+    Authorization { signature: signature.as_bytes().try_into().expect("65 bytes"), ..unsigned }
 }

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use entente_types::{Address, EthereumTransaction, Hash, Log};
+use entente_types::{Address, Authorization, EthereumKind, EthereumTransaction, Hash, Log};
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext,
     context::{BlockEnv, TxEnv, result::ExecutionResult},
-    context_interface::block::BlobExcessGasAndPrice,
+    context_interface::{
+        block::BlobExcessGasAndPrice,
+        transaction::{Authorization as RevmAuthorization, SignedAuthorization},
+    },
     database::InMemoryDB,
     primitives::{Address as RevmAddress, B256, Bytes, TxKind, U256, hardfork::SpecId},
     state::{AccountInfo, Bytecode},
@@ -30,7 +33,8 @@ fn theirs(address: &Address) -> RevmAddress {
 fn database(before: &BTreeMap<Address, State>) -> InMemoryDB {
     let mut database = InMemoryDB::default();
     for (address, account) in before {
-        let code = Bytecode::new_legacy(Bytes::from(account.code.clone()));
+        let code = Bytes::from(account.code.clone());
+        let code = Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code));
         let info = AccountInfo::new(account.balance, account.nonce, code.hash_slow(), code);
         database.insert_account_info(theirs(address), info);
         for (key, value) in &account.storage {
@@ -80,6 +84,8 @@ pub fn execute(
             .data(Bytes::from(payload.input.clone()))
             .nonce(payload.nonce)
             .chain_id(Some(payload.chain_id))
+            .gas_priority_fee((payload.kind == EthereumKind::SetCode).then(|| payload.max_priority_fee.0.to()))
+            .authorization_list_signed(payload.authorizations.iter().map(signed).collect())
             .build()
             .expect("a transaction");
         came.push(evm.transact_commit(transaction).ok().map(|result| Came {
@@ -87,8 +93,19 @@ pub fn execute(
             gas_used: result.tx_gas_used(),
             logs: if result.is_success() { result.logs().iter().map(log).collect() } else { Vec::new() },
         }));
+        // An account that is left with nothing is none (EIP-161). This database keeps it as one that is there, and an
+        // authorization by it would get gas back.
+        let accounts = &mut evm.ctx.journaled_state.database.cache.accounts;
+        accounts.retain(|_, account| !account.info.is_empty() || !account.storage.is_empty());
     }
     (came, state_of(&evm.ctx.journaled_state.database))
+}
+
+fn signed(authorization: &Authorization) -> SignedAuthorization {
+    let Authorization { chain_id, address, nonce, signature } = authorization;
+    let unsigned = RevmAuthorization { chain_id: *chain_id, address: theirs(address), nonce: *nonce };
+    let number = |bytes| U256::from_be_slice(bytes);
+    SignedAuthorization::new_unchecked(unsigned, signature[64], number(&signature[..32]), number(&signature[32..64]))
 }
 
 fn log(log: &revm::primitives::Log) -> Log {

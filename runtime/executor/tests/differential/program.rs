@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 /// How many contracts a world has.
 pub const CONTRACTS: u8 = 4;
+/// How many accounts it has for which another's code may stand.
+pub const AUTHORITIES: u8 = 3;
 
 /// One step of a program.
 #[derive(Debug, Clone)]
@@ -112,7 +114,7 @@ fn key() -> impl Strategy<Value = u8> {
 }
 
 fn target() -> impl Strategy<Value = u8> {
-    0_u8..20
+    0_u8..26
 }
 
 fn step(depth: u32) -> BoxedStrategy<Step> {
@@ -178,6 +180,10 @@ fn push_target(code: &mut Vec<u8>, target: u8) {
         11 => push(code, 0xdead_beef),
         // What was created last.
         12 | 13 => code.extend_from_slice(&[0x60, 9, 0x54]),
+        20.. => {
+            code.push(0x73);
+            code.extend_from_slice(&super::authority_address(target % AUTHORITIES).0);
+        }
         _ => push(code, u64::from(target) - 13),
     }
 }

@@ -4,52 +4,62 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use entente_crypto::{SecretKey, Suite};
 use entente_host::EthereumEnvironment;
-use entente_types::{Address, Amount, Hash};
+use entente_types::{Address, Amount, Authorization, EthereumTransaction, Hash};
 use ruint::aliases::U256;
 use serde_json::{Map, Value, json};
 
 use crate::{
     assembler::{Assembler, CALL, CREATE, DELEGATECALL, RETURN, REVERT, SLOAD, SSTORE, STATICCALL, creating},
-    ethereum::{Environment, Legacy, State, logs_hash},
-    reference,
+    ethereum::{Environment, Legacy, SetCode, State, logs_hash},
+    reference, set_code,
 };
 
-const TO: Address = Address([0xaa; 20]);
-const OTHER: Address = Address([0xbb; 20]);
+pub(crate) const TO: Address = Address([0xaa; 20]);
+pub(crate) const OTHER: Address = Address([0xbb; 20]);
 
-struct Source {
-    name: &'static str,
-    code: Vec<u8>,
-    other: Vec<u8>,
-    transaction: Legacy,
-    is_refused: bool,
+pub(crate) struct Source {
+    pub(crate) name: &'static str,
+    pub(crate) code: Vec<u8>,
+    pub(crate) other: Vec<u8>,
+    /// What there is beside the sender and the two contracts, or instead of them.
+    pub(crate) accounts: Vec<(Address, State)>,
+    pub(crate) transaction: Legacy,
+    /// Where there is one, the transaction sets code.
+    pub(crate) authorizations: Vec<Authorization>,
+    pub(crate) is_refused: bool,
 }
 
-fn key() -> SecretKey {
+pub(crate) fn key() -> SecretKey {
     SecretKey::from_bytes(Suite::Standard, &[1; 32]).expect("a key")
 }
 
-fn call() -> Legacy {
+pub(crate) fn call() -> Legacy {
     Legacy { nonce: 0, gas_price: 12, gas_limit: 500_000, to: Some(TO), value: 0, input: vec![] }
 }
 
-fn source(name: &'static str, code: &[u8]) -> Source {
-    Source { name, code: code.to_vec(), other: vec![], transaction: call(), is_refused: false }
+pub(crate) fn source(name: &'static str, code: &[u8]) -> Source {
+    let (code, transaction) = (code.to_vec(), call());
+    Source { name, code, other: vec![], accounts: vec![], transaction, authorizations: vec![], is_refused: false }
 }
 
 /// Stores the word on top under a key.
-fn stored(code: &mut Assembler, key: u64) -> &mut Assembler {
+pub(crate) fn stored(code: &mut Assembler, key: u64) -> &mut Assembler {
     code.push(key).op(&[SSTORE])
 }
 
 /// A call of the other contract by this instruction, whose success is stored under 1.
 fn calling(instruction: u8, value: Option<u64>) -> Vec<u8> {
+    calling_at(&OTHER, instruction, value)
+}
+
+/// The same of what is at an address.
+pub(crate) fn calling_at(address: &Address, instruction: u8, value: Option<u64>) -> Vec<u8> {
     let mut code = Assembler::default();
     code.push(32).push(0).push(0).push(0);
     if let Some(value) = value {
         code.push(value);
     }
-    code.op(&[0x73]).op(&OTHER.0).push(100_000).op(&[instruction]);
+    code.op(&[0x73]).op(&address.0).push(100_000).op(&[instruction]);
     stored(&mut code, 1).push(0).op(&[0x51]);
     stored(&mut code, 2).op(&[0x3d]);
     stored(&mut code, 3).finish()
@@ -68,7 +78,7 @@ fn precompile(number: u64) -> Vec<u8> {
 }
 
 /// Creates a contract from code in memory; its address is stored.
-fn creation(init: &[u8], salt: Option<u64>) -> Vec<u8> {
+pub(crate) fn creation(init: &[u8], salt: Option<u64>) -> Vec<u8> {
     let mut code = Assembler::default();
     for (index, chunk) in (0_u64..).zip(init.chunks(32)) {
         let mut word = [0; 32];
@@ -83,28 +93,28 @@ fn creation(init: &[u8], salt: Option<u64>) -> Vec<u8> {
     stored(&mut code, 2).finish()
 }
 
-fn asm(write: impl FnOnce(&mut Assembler)) -> Vec<u8> {
+pub(crate) fn asm(write: impl FnOnce(&mut Assembler)) -> Vec<u8> {
     let mut code = Assembler::default();
     write(&mut code);
     code.finish()
 }
 
 /// Writes a slot and answers a word.
-fn writing() -> Vec<u8> {
+pub(crate) fn writing() -> Vec<u8> {
     asm(|code| {
         code.push(7).push(5).op(&[SSTORE]).push(0x99).push(0).op(&[0x52]).push(32).push(0).op(&[RETURN]);
     })
 }
 
 /// The same, but reverts with the word.
-fn reverting() -> Vec<u8> {
+pub(crate) fn reverting() -> Vec<u8> {
     asm(|code| {
         code.push(7).push(5).op(&[SSTORE]).push(0x99).push(0).op(&[0x52]).push(32).push(0).op(&[REVERT]);
     })
 }
 
 /// Gives all that it has to the other contract and ends itself.
-fn destroying() -> Vec<u8> {
+pub(crate) fn destroying() -> Vec<u8> {
     asm(|code| {
         code.op(&[0x73]).op(&OTHER.0).op(&[0xff]);
     })
@@ -236,10 +246,8 @@ fn precompile_cases() -> Vec<Source> {
 }
 
 fn sources() -> Vec<Source> {
-    [storage_cases(), instruction_cases(), frame_cases(), transaction_cases(), precompile_cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_instructions = [storage_cases(), instruction_cases(), frame_cases(), precompile_cases()];
+    of_instructions.into_iter().chain([transaction_cases(), set_code::cases()]).flatten().collect()
 }
 
 fn environment() -> Environment {
@@ -276,6 +284,14 @@ fn accounts(accounts: &BTreeMap<Address, State>) -> Value {
     Value::Object(all)
 }
 
+fn sign(transaction: Legacy, authorizations: Vec<Authorization>, chain_id: u64) -> EthereumTransaction {
+    let Legacy { nonce, gas_price, gas_limit, to, value, input } = transaction;
+    match to.filter(|_| !authorizations.is_empty()) {
+        Some(to) => SetCode { nonce, gas_price, gas_limit, to, value, input, authorizations }.sign(&key(), chain_id),
+        None => Legacy { nonce, gas_price, gas_limit, to, value, input }.sign(&key(), chain_id),
+    }
+}
+
 /// The sample in the form of Ethereum's fixtures.
 pub(crate) fn filled() -> Value {
     let environment = environment();
@@ -283,13 +299,14 @@ pub(crate) fn filled() -> Value {
     for source in sources() {
         let storage: BTreeMap<U256, U256> =
             [(1, 1), (2, 7)].map(|(key, value)| (U256::from(key), U256::from(value))).into();
-        let before: BTreeMap<Address, State> = [
+        let mut before: BTreeMap<Address, State> = [
             (key().public_key().address(), State { balance: U256::from(1_000_000_000_u64), ..State::default() }),
             (TO, State { balance: U256::from(50), nonce: 1, code: source.code, storage: storage.clone() }),
             (OTHER, State { balance: U256::from(60), nonce: 1, code: source.other, storage }),
         ]
         .into();
-        let transaction = source.transaction.sign(&key(), environment.chain_id);
+        before.extend(source.accounts);
+        let transaction = sign(source.transaction, source.authorizations, environment.chain_id);
         let raw = transaction.raw().to_vec();
         let (came, after) = reference::execute(&environment, &before, &[transaction]);
         let came = came.into_iter().next().flatten();

@@ -14,6 +14,7 @@ mod fixture;
 mod known;
 #[path = "../common/reference.rs"]
 mod reference;
+mod set_code;
 
 use std::{
     collections::BTreeMap,
@@ -71,7 +72,7 @@ fn the_sample_is_what_plain_revm_says() {
 fn the_sample_passes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/sample");
     let ran = on_a_large_stack(|| run_folder(&folder));
-    assert!(ran.len() >= 20, "only {} cases", ran.len());
+    assert!(ran.len() >= 60, "only {} cases", ran.len());
     for (name, verdict) in ran {
         assert_eq!(verdict, Verdict::Passed, "{name}");
     }
@@ -102,6 +103,6 @@ fn all_of_a_folder_pass_but_those_with_a_reason() {
     println!("{:7}  without a reason", unexplained.len());
     let shown: Vec<&String> = unexplained.iter().take(200).collect();
     assert!(unexplained.is_empty(), "{shown:#?}");
-    // Of Osaka's state tests in execution-spec-tests 5.4.0, 8.6 in 100 are of transactions that are not carried.
-    assert!(passed * 100 >= total * 91, "fewer than 91 of 100 pass");
+    // Of Osaka's state tests in execution-spec-tests 5.4.0, 4.0 in 100 are of transactions that are not carried.
+    assert!(passed * 100 >= total * 95, "fewer than 95 of 100 pass");
 }
