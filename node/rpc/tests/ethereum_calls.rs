@@ -2,9 +2,7 @@
 
 mod common;
 
-use common::{
-    PATIENCE, TestNode, account, balance_of, deploy_token, hexadecimal, selector, signed, transfer,
-};
+use common::{PATIENCE, TestNode, account, balance_of, deploy_token, hexadecimal, selector, signed, transfer};
 use entente_types::{Address, Hash};
 use serde_json::{Value, json};
 
@@ -155,7 +153,8 @@ async fn committed_transactions_are_traced() {
     assert_eq!((&log["data"], &log["topics"]), (&receipt["logs"][0]["data"], &receipt["logs"][0]["topics"]));
     assert_eq!((&log["address"], &log["position"]), (&json!(scene.token), &json!("0x0")));
     let steps = scene.result("debug_traceTransaction", json!([hash])).await;
-    let expected = json!({ "gas": number(&receipt["gasUsed"]), "failed": false, "returnValue": word(1), "structLogs": [] });
+    let expected =
+        json!({ "gas": number(&receipt["gasUsed"]), "failed": false, "returnValue": word(1), "structLogs": [] });
     assert_eq!(steps, expected);
     let state = scene.result("debug_traceTransaction", json!([hash, { "tracer": "prestateTracer" }])).await;
     let (token, sender) = (scene.token.to_string(), scene.sender.to_string());

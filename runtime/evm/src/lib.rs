@@ -35,8 +35,8 @@ use crate::{code::CodeCache, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
     host::{
-        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word, delegation,
-        shown_native, shown_wasm,
+        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
+        delegation, shown_native, shown_wasm,
     },
     instructions::instruction_name,
     intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},

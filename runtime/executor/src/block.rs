@@ -9,8 +9,8 @@ use entente_host::{
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt, Transaction, Version,
-    limits::SEALERS_MAX,
+    Address, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt, Transaction,
+    Version, limits::SEALERS_MAX,
 };
 use entente_wasm::CodeOptions;
 

@@ -98,11 +98,7 @@ impl Context {
         opened
     }
 
-    fn try_open_creation(
-        &mut self,
-        creator: Address,
-        request: &CreateRequest,
-    ) -> Result<(Address, Code), Stopped> {
+    fn try_open_creation(&mut self, creator: Address, request: &CreateRequest) -> Result<(Address, Code), Stopped> {
         if self.parent().is_some_and(|parent| parent.read_only) {
             return Err(Stopped::Refused(ContractFault::ReadOnly("create a contract")));
         }

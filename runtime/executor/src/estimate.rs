@@ -2,10 +2,7 @@
 
 use entente_types::{Receipt, Status};
 
-use crate::{
-    Account, Executor, Scene, Simulated, Simulation, SimulationError,
-    simulate::Stage,
-};
+use crate::{Account, Executor, Scene, Simulated, Simulation, SimulationError, simulate::Stage};
 
 /// What any of Ethereum's transactions takes: less asked for is as if nothing were.
 const TRANSACTION_GAS: u64 = 21_000;

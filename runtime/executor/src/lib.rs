@@ -45,19 +45,19 @@ mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
 pub use block::{BlockInput, ExecutedBlock, Executor, InputTransaction};
-pub use entente_host::CONTAINER_MAGIC;
 pub use entente_evm::{Word, instruction_name};
+pub use entente_host::CONTAINER_MAGIC;
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use estimate::EstimateError;
 pub use genesis::{ethereum_header, genesis_block};
+pub use observer::FrameKind;
 pub use overrides::{AccountOverride, BlockOverride, Overrides};
 pub use rules::{Configuration, Rules};
-pub use observer::FrameKind;
 pub use sealers::Sealers;
 pub use simulate::{CallInput, Called, Scene, Simulated, Simulation, SimulationError};
 pub use trace::{
-    AccessListed, AccountState, CallFrame, CallLog, CallTrace, ReplayInput, StateTrace, StepLog, StepOptions, StepTrace,
-    Trace, TraceError, TraceKind, Traced, ethereum_words,
+    AccessListed, AccountState, CallFrame, CallLog, CallTrace, ReplayInput, StateTrace, StepLog, StepOptions,
+    StepTrace, Trace, TraceError, TraceKind, Traced, ethereum_words,
 };
 pub use transaction::{container, parse_container};
 

@@ -96,10 +96,6 @@ impl Budget {
         }
     }
 
-    pub(crate) const fn left(&self) -> usize {
-        self.left
-    }
-
     pub(crate) const fn is_over(&self) -> bool {
         self.is_over
     }
@@ -185,12 +181,7 @@ impl Context {
     }
 
     /// Tells of a call that is asked for.
-    pub(crate) fn tell_call(
-        &mut self,
-        caller: Address,
-        request: &CallRequest,
-        input: &[u8],
-    ) -> Result<(), NodeFault> {
+    pub(crate) fn tell_call(&mut self, caller: Address, request: &CallRequest, input: &[u8]) -> Result<(), NodeFault> {
         if self.observer.is_none() {
             return Ok(());
         }
@@ -258,7 +249,7 @@ mod tests {
     fn a_budget_that_is_over_stays_so() {
         let mut budget = Budget::new(10);
         assert!(budget.take(4) && budget.take(6));
-        assert_eq!((budget.left(), budget.is_over()), (0, false));
+        assert_eq!((budget.left, budget.is_over), (0, false));
         assert!(!budget.take(1) && !budget.take(0));
         assert!(budget.is_over());
     }

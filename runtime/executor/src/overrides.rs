@@ -113,8 +113,7 @@ impl OverriddenState {
     fn put(&mut self, address: &Address, account: &AccountOverride) -> Result<(), NodeFault> {
         let row = Account::row(address);
         let there = self.base.row(&row)?;
-        let mut record =
-            there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
+        let mut record = there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
         record.balance = account.balance.unwrap_or(record.balance);
         record.nonce = account.nonce.unwrap_or(record.nonce);
         if let Some(code) = &account.code {

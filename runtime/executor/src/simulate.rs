@@ -206,7 +206,11 @@ impl Executor {
         let mut outcome = outcome?;
         let function = outcome.function.take();
         // Where there is nothing to call, nothing was used either.
-        let used = if outcome.status == FrameStatus::Fault(ContractFault::NoCode) { 0 } else { to_gas(gas.saturating_sub(outcome.gas_left)) };
+        let used = if outcome.status == FrameStatus::Fault(ContractFault::NoCode) {
+            0
+        } else {
+            to_gas(gas.saturating_sub(outcome.gas_left))
+        };
         Ok(Called { receipt: receipt_of(used, outcome, context.logs), function })
     }
 
@@ -272,13 +276,9 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
     if to.is_none() && !is_container && input.len() > INIT_CODE_BYTES_MAX {
         return Err(SimulationError::InitCode { found: input.len(), limit: INIT_CODE_BYTES_MAX });
     }
-    let price =
-        payload.gas_price(base_fee).ok_or(SimulationError::Fee { max_fee: *max_fee, base_fee })?;
-    let intrinsic = if *is_free {
-        IntrinsicGas { initial: 0, floor: 0 }
-    } else {
-        intrinsic(context, &payload, is_container)
-    };
+    let price = payload.gas_price(base_fee).ok_or(SimulationError::Fee { max_fee: *max_fee, base_fee })?;
+    let intrinsic =
+        if *is_free { IntrinsicGas { initial: 0, floor: 0 } } else { intrinsic(context, &payload, is_container) };
     let want = intrinsic.initial.max(intrinsic.floor);
     if payload.gas_limit < want {
         return Err(SimulationError::Gas { have: payload.gas_limit, want });

@@ -69,13 +69,8 @@ fn run_native(
         Ok(gas) => gas,
         Err(receipt) => return (context, Ok(*receipt)),
     };
-    let begun = Start {
-        sender: unsigned.sender,
-        to: unsigned.to,
-        value: unsigned.value,
-        input: unsigned.input.to_vec(),
-        gas,
-    };
+    let begun =
+        Start { sender: unsigned.sender, to: unsigned.to, value: unsigned.value, input: unsigned.input.to_vec(), gas };
     let (mut context, outcome) = start(context, begun);
     let receipt = outcome.and_then(|outcome| {
         let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
@@ -141,7 +136,8 @@ pub(crate) fn start(mut context: Box<Context>, begun: Start) -> (Box<Context>, R
 
 impl Context {
     pub(crate) fn has_code(&mut self, address: &Address) -> Result<bool, NodeFault> {
-        Ok(self.is_built_in(address) || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
+        Ok(self.is_built_in(address)
+            || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
     }
 }
 

@@ -16,7 +16,8 @@ use assembler::{
 };
 use common::{Chain, account, genesis, number, script, script::SCRIPT, word};
 use entente_executor::{
-    AccountOverride, BlockOverride, EstimateError, Overrides, Scene, Simulation, SimulationError, container,
+    AccountOverride, BlockOverride, EstimateError, Overrides, Scene, Simulation, SimulationError, StepOptions, Trace,
+    TraceKind, container,
 };
 use entente_types::{Address, Amount, Genesis, Hash, Receipt, Status, created_address};
 use proptest::prelude::*;
@@ -287,5 +288,34 @@ proptest! {
         prop_assert_eq!(&simulate(&chain, &Simulation { gas: Some(least), ..simulation.clone() }).expect("runs"), &receipt);
         let less = real(&chain, &simulation, least - 1);
         prop_assert!(less.is_none_or(|receipt| receipt.status != Status::Success), "{least} was not needed");
+    }
+
+    #[test]
+    fn what_is_traced_adds_up_to_what_was_used(pieces in proptest::collection::vec(piece(), 0..6), gas in 0..200_000_u64) {
+        const CALL_AND_CREATE: [u8; 2] = [CALL, CREATE];
+        let mut chain = rich();
+        let burner = deploy(&mut chain, &burner());
+        let contract = deploy(&mut chain, &program(&pieces, &burner));
+        let simulation = Simulation { gas: Some(21_000 + gas), ..of(Some(contract), vec![]) };
+        let receipt = simulate(&chain, &simulation).expect("runs");
+        let overrides = Overrides::default();
+        let scene = Scene { state: chain.state.clone(), header: &chain.tip.header, overrides: &overrides };
+        let trace = |kind: TraceKind| chain.executor.trace(&scene, &simulation, &kind, 64 << 20).expect("a trace");
+        let Trace::Steps(steps) = trace(TraceKind::Steps(StepOptions::default())) else { panic!("no steps") };
+        prop_assert_eq!((steps.gas_used, steps.is_failed), (receipt.gas_used, receipt.status != Status::Success));
+        prop_assert_eq!(&steps.output, &receipt.output);
+        for pair in steps.steps.windows(2) {
+            if pair[0].depth == pair[1].depth && !CALL_AND_CREATE.contains(&pair[0].instruction) {
+                prop_assert_eq!(pair[1].gas, pair[0].gas - pair[0].cost, "{:?}", pair);
+            }
+        }
+        let Trace::Calls(calls) = trace(TraceKind::Calls { top_only: false, logs: true }) else { panic!("no frames") };
+        prop_assert_eq!(calls.frames[0].gas_used, receipt.gas_used);
+        prop_assert_eq!(calls.frames[0].error.is_some(), steps.is_failed);
+        prop_assert_eq!(calls.frames.iter().map(|frame| frame.logs.len()).sum::<usize>(), receipt.logs.len());
+        for frame in calls.frames.iter().skip(1) {
+            let nested: u64 = frame.calls.iter().map(|index| calls.frames[*index].gas_used).sum();
+            prop_assert!(nested <= frame.gas_used && frame.gas_used <= frame.gas, "{:?}", frame);
+        }
     }
 }

@@ -11,8 +11,8 @@ mod simulated;
 use std::collections::BTreeMap;
 
 use assembler::{
-    Assembler, CALL, CREATE, DELEGATECALL, INVALID, LOG0, MSTORE, POP, RETURN, REVERT, SLOAD, SSTORE, STATICCALL,
-    STOP, creating,
+    Assembler, CALL, CREATE, DELEGATECALL, INVALID, LOG0, MSTORE, POP, RETURN, REVERT, SLOAD, SSTORE, STATICCALL, STOP,
+    creating,
 };
 use common::{Chain, account, script, script::SCRIPT, word};
 use entente_executor::{
@@ -67,10 +67,13 @@ fn with_stack() -> StepOptions {
 /// Place, name, gas, cost, depth and stack of an instruction.
 type Shown = (usize, &'static str, u64, u64, u16, Vec<u64>);
 
+fn name(step: &StepLog) -> &'static str {
+    entente_executor::instruction_name(step.instruction).expect("known")
+}
+
 fn shown(step: &StepLog) -> Shown {
     let stack = step.stack.iter().flatten().map(U256::to::<u64>).collect();
-    let name = entente_executor::instruction_name(step.instruction).expect("known");
-    (step.place, name, step.gas, step.cost, step.depth, stack)
+    (step.place, name(step), step.gas, step.cost, step.depth, stack)
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn a_call_costs_what_goes_down_and_a_creation_does_not() {
     let contract = deploy(&mut chain, &code.finish());
     let call = Simulation { gas: Some(1_000_000), is_free: true, ..of(Some(contract), vec![]) };
     let trace = steps(&chain, &call, with_stack());
-    let names: Vec<(&str, u16)> = trace.steps.iter().map(|step| (shown(step).1, step.depth)).collect();
+    let names: Vec<(&str, u16)> = trace.steps.iter().map(|step| (name(step), step.depth)).collect();
     let expected = [
         [("PUSH1", 1); 5].to_vec(),
         vec![("PUSH20", 1), ("GAS", 1), ("CALL", 1), ("PUSH0", 2), ("POP", 2), ("STOP", 2)],
@@ -255,7 +258,10 @@ fn frames_nest_with_their_results_and_logs() {
     assert_eq!((&reverted.output[..], reverted.logs.len()), (&word(9)[..], 0));
     // PUSH1 3 six times, MSTORE 6, LOG0 375 and 8 a byte.
     assert_eq!(reverted.gas_used, 18 + 6 + 375 + 256);
-    assert_eq!((fixed.value, &fixed.input[..], &fixed.output[..]), (None, &[0; 4][..], &common::address_word(&answering)[..]));
+    assert_eq!(
+        (fixed.value, &fixed.input[..], &fixed.output[..]),
+        (None, &[0; 4][..], &common::address_word(&answering)[..])
+    );
     assert_eq!((delegated.from, delegated.to, delegated.value), (contract, Some(answering), Some(Amount::from(5))));
     assert_eq!(delegated.output, common::address_word(&contract));
     assert_eq!((poor.error.as_deref(), poor.gas_used), (Some("insufficient balance for transfer"), 0));
@@ -299,18 +305,23 @@ fn frames_of_other_kinds_are_told_of_too() {
     let evm = deploy(&mut chain, &simulated::answering(&[0x33]));
     let mut identity = Address::ZERO;
     identity.0[19] = 4;
-    let input = [script::log(7), script::call(evm, &[5]), script::call(identity, &[6]), script::call(wasm, &script::trap())];
+    let input =
+        [script::log(7), script::call(evm, &[5]), script::call(identity, &[6]), script::call(wasm, &script::trap())];
     let call = of(Some(wasm), input.concat());
     let frames = calls(&chain, &call, false, true);
     let [outermost, called, copied, trapped] = &frames[..] else { panic!("{frames:?}") };
     assert_eq!((outermost.to, outermost.logs.len(), &outermost.error), (Some(wasm), 1, &None));
-    assert_eq!((called.from, &called.input[..], &called.output[..]), (wasm, &[5][..], &common::address_word(&wasm)[..]));
+    assert_eq!(
+        (called.from, &called.input[..], &called.output[..]),
+        (wasm, &[5][..], &common::address_word(&wasm)[..])
+    );
     assert_eq!((copied.to, &copied.output[..]), (Some(identity), &[6][..]));
     assert!(trapped.error.is_some() && !trapped.has_reverted, "{trapped:?}");
     // Its instructions are those of EVM code alone.
     let trace = steps(&chain, &call, StepOptions::default());
     assert!(trace.steps.iter().all(|step| step.depth == 2) && trace.steps.len() == 6, "{trace:?}");
-    let created = calls(&chain, &of(None, entente_executor::container(&wat::parse_str(SCRIPT).expect("wat"), &[])), false, false);
+    let created =
+        calls(&chain, &of(None, entente_executor::container(&wat::parse_str(SCRIPT).expect("wat"), &[])), false, false);
     assert_eq!(created[0].to, Some(created_address(&account(1), 0)));
 }
 
@@ -346,7 +357,8 @@ fn what_a_transaction_touched_is_told_as_it_was_and_as_it_is() {
         storage: storage.iter().map(|(key, value)| (word(*key), word(*value))).collect(),
     };
     let whole = state(false);
-    let before = AccountState { code: Some(code.clone()), ..account_state(coin(0), Some(1), &[(1, 0), (2, 5), (3, 6)]) };
+    let before =
+        AccountState { code: Some(code.clone()), ..account_state(coin(0), Some(1), &[(1, 0), (2, 5), (3, 6)]) };
     let expected = BTreeMap::from([
         (account(1), account_state(coin(1_000_000_000_000), None, &[])),
         (account(7), account_state(coin(0), None, &[])),
@@ -449,7 +461,10 @@ fn a_transaction_that_began_no_frame_is_told_of_as_one_that_failed() {
     for (traced, (byte, gas)) in traced.iter().zip([(4, 1_000_000), (5, 100)]) {
         let Trace::Calls(trace) = &traced.trace else { panic!("{traced:?}") };
         let frame = &trace.frames[0];
-        assert_eq!((frame.from, frame.to, &frame.input[..], frame.gas), (account(1), Some(account(9)), &[byte][..], gas));
+        assert_eq!(
+            (frame.from, frame.to, &frame.input[..], frame.gas),
+            (account(1), Some(account(9)), &[byte][..], gas)
+        );
         assert!(frame.error.is_some() && trace.frames.len() == 1, "{frame:?}");
     }
 }
@@ -471,8 +486,7 @@ fn what_will_be_touched_is_found_out_until_it_changes_no_more() {
     let AccessListed { list, simulated } =
         over(&chain, &Overrides::default(), |scene| chain.executor.access_list(scene, &call)).expect("a list");
     let list: BTreeMap<Address, Vec<[u8; 32]>> = list.into_iter().map(|entry| (entry.address, entry.keys)).collect();
-    let expected =
-        BTreeMap::from([(contract, vec![word(1)]), (other, vec![word(9)]), (account(8), vec![])]);
+    let expected = BTreeMap::from([(contract, vec![word(1)]), (other, vec![word(9)]), (account(8), vec![])]);
     assert_eq!(list, expected);
     assert_eq!(simulated.receipt.status, entente_types::Status::Success);
 }

@@ -37,7 +37,8 @@ const AMOUNT: &str = "a number: 0x and at most 64 hexadecimal digits";
 const DATA: &str = "bytes: 0x and hexadecimal digits, two a byte";
 const WORD: &str = "32 bytes: 0x and 64 hexadecimal digits";
 const SLOTS: &str = "an object of at most 16384 slots, each with 32 bytes";
-const ACCESS_LIST: &str = "a list of at most 1024 {\"address\", \"storageKeys\"}, each with at most 16384 keys of 32 bytes";
+const ACCESS_LIST: &str =
+    "a list of at most 1024 {\"address\", \"storageKeys\"}, each with at most 16384 keys of 32 bytes";
 const AUTHORIZATIONS: &str = "a list of at most 1024 {\"chainId\", \"address\", \"nonce\", \"yParity\", \"r\", \"s\"}";
 const FLAG: &str = "true or false";
 
@@ -326,8 +327,10 @@ impl Reader {
         if let Some(value) = raw.tx_index {
             return Err(self.within("txIndex").refuse(value, "nothing: calls are traced after whole blocks"));
         }
-        let overrides =
-            Overrides { accounts: accounts.transpose()?.unwrap_or_default(), block: block.transpose()?.unwrap_or_default() };
+        let overrides = Overrides {
+            accounts: accounts.transpose()?.unwrap_or_default(),
+            block: block.transpose()?.unwrap_or_default(),
+        };
         let config = self.read("tracerConfig", raw.tracer_config, TRACING, object::<RawTracerConfig<'_>>)?;
         let (config, within) = (config.unwrap_or_default(), self.within("tracerConfig"));
         let kind = match raw.tracer.map(|tracer| (tracer, tracer.get())) {
@@ -520,7 +523,8 @@ mod tests {
     #[test]
     fn overrides_are_of_accounts_and_slots() {
         let (address, word) = (Address([1; 20]), Hash([2; 32]));
-        let account = json!({ "balance": "0x5", "nonce": "0x6", "code": "0x00", "stateDiff": { word.to_string(): word } });
+        let account =
+            json!({ "balance": "0x5", "nonce": "0x6", "code": "0x00", "stateDiff": { word.to_string(): word } });
         let found = accounts(&json!({ address.to_string(): account })).unwrap();
         let expected = AccountOverride {
             balance: Some(Amount::from(5)),
@@ -538,7 +542,10 @@ mod tests {
             (json!([]), "`overrides` is []"),
             (json!({ "0x12": {} }), "`overrides.0x12` is {}"),
             (json!(many), "`overrides` is {"),
-            (json!({ address.to_string(): { "state": {}, "stateDiff": {} } }), &format!("`overrides.{address}` has both")),
+            (
+                json!({ address.to_string(): { "state": {}, "stateDiff": {} } }),
+                &format!("`overrides.{address}` has both"),
+            ),
             (
                 json!({ address.to_string(): { "state": { "0x1": word } } }),
                 &format!("`overrides.{address}.state` is {{"),
@@ -582,7 +589,8 @@ mod tests {
         assert_eq!(kind(&calls), Ok(TraceKind::Calls { top_only: true, logs: true }));
         let state = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
         assert_eq!(kind(&state), Ok(TraceKind::State { changed_only: true }));
-        let over = json!({ "stateOverrides": { Address([1; 20]).to_string(): {} }, "blockOverrides": { "number": "0x5" } });
+        let over =
+            json!({ "stateOverrides": { Address([1; 20]).to_string(): {} }, "blockOverrides": { "number": "0x5" } });
         let overrides = tracing(&over).unwrap().overrides;
         assert_eq!((overrides.accounts.len(), overrides.block.number), (1, Some(5)));
         for (value, named) in [

@@ -23,7 +23,7 @@ use crate::{
     context::Context,
     error::{INTERNAL, RpcError},
     table::Pending,
-    views::{Answer, answer, json_answer},
+    views::{answer, json_answer},
 };
 
 impl From<SimulationError> for RpcError {

@@ -57,9 +57,15 @@ mod tests {
 
     #[test]
     fn codes_that_ethereums_tools_do_not_know_are_theirs() {
-        for (code, expected) in
-            [(-32602, -32602), (-32603, -32603), (-32006, -32006), (3, 3), (BUSY, LIMITED), (-40004, FAILED), (10000, FAILED)]
-        {
+        for (code, expected) in [
+            (-32602, -32602),
+            (-32603, -32603),
+            (-32006, -32006),
+            (3, 3),
+            (BUSY, LIMITED),
+            (-40004, FAILED),
+            (10000, FAILED),
+        ] {
             assert_eq!(in_ethereums_codes(RpcError::new(code, "why")), RpcError::new(expected, "why"));
         }
     }

@@ -95,6 +95,9 @@ mod tests {
     #[test]
     fn the_error_bears_the_output() {
         let error = reverted(&[1, 2]);
-        assert_eq!((error.code, error.message.as_str(), error.data.as_deref()), (3, "execution reverted", Some("0x0102")));
+        assert_eq!(
+            (error.code, error.message.as_str(), error.data.as_deref()),
+            (3, "execution reverted", Some("0x0102"))
+        );
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use entente_driver::GroupHandle;
-use entente_executor::{
-    Executor, InputTransaction, ReplayInput, Scene, Trace, TraceError, TraceKind, Traced,
-};
+use entente_executor::{Executor, InputTransaction, ReplayInput, Scene, Trace, TraceError, TraceKind, Traced};
 use entente_ledger::Ledger;
 use entente_types::{BlockNumber, Hash, Suite, Transaction};
 use serde::Serialize;

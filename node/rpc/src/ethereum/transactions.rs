@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use entente_driver::GroupHandle;
 use entente_types::{
-    AccessListEntry, Address, Amount, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction, Genesis,
-    GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
+    AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction,
+    Genesis, GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
 };
 use serde::Serialize;
 
@@ -48,10 +48,39 @@ pub(crate) struct TransactionView<'a> {
     input: Cow<'a, [u8]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_list: Option<Vec<AccessView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_list: Option<Vec<AuthorizationView>>,
     #[serde(flatten)]
     signature: SignatureView,
     #[serde(skip_serializing_if = "Option::is_none")]
     entente: Option<OwnView<'a>>,
+}
+
+/// An account's word that another's code is to stand for it (EIP-7702).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthorizationView {
+    chain_id: Amount,
+    address: Address,
+    nonce: Quantity,
+    y_parity: Quantity,
+    r: Amount,
+    s: Amount,
+}
+
+impl AuthorizationView {
+    fn new(authorization: &Authorization) -> Self {
+        let (r, rest) = authorization.signature.split_at(32);
+        let (s, parity) = rest.split_at(32);
+        Self {
+            chain_id: Amount(authorization.chain_id),
+            address: authorization.address,
+            nonce: Quantity(authorization.nonce),
+            y_parity: Quantity(parity.first().copied().unwrap_or_default().into()),
+            r: big_endian(r),
+            s: big_endian(s),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -115,6 +144,7 @@ const fn kind(kind: EthereumKind) -> &'static str {
         EthereumKind::Legacy => LEGACY,
         EthereumKind::AccessList => "0x1",
         EthereumKind::DynamicFee => "0x2",
+        EthereumKind::SetCode => "0x4",
     }
 }
 
@@ -197,6 +227,7 @@ impl<'a> TransactionView<'a> {
             max_priority_fee_per_gas: None,
             input: Cow::Borrowed(&[]),
             access_list: None,
+            authorization_list: None,
             signature: SignatureView { v: Amount::ZERO, ..SignatureView::default() },
             entente: None,
         }
@@ -229,7 +260,8 @@ impl<'a> TransactionView<'a> {
     fn ethereum(genesis: &Genesis, hash: &Hash, transaction: &EthereumTransaction) -> Result<Self, RpcError> {
         let (payload, from) = decoded(hash, transaction)?;
         let is_legacy = payload.kind == EthereumKind::Legacy;
-        let is_dynamic = payload.kind == EthereumKind::DynamicFee;
+        let sets_code = payload.kind == EthereumKind::SetCode;
+        let is_dynamic = payload.kind == EthereumKind::DynamicFee || sets_code;
         let signature = legacy_signature(payload.chain_id, &payload.signature).unwrap_or_default();
         let parity = u64::from(payload.signature.last().copied().unwrap_or_default());
         let signature = if is_legacy {
@@ -249,6 +281,7 @@ impl<'a> TransactionView<'a> {
             max_priority_fee_per_gas: is_dynamic.then_some(payload.max_priority_fee),
             input: Cow::Owned(payload.input),
             access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(AccessView::from).collect()),
+            authorization_list: sets_code.then(|| payload.authorizations.iter().map(AuthorizationView::new).collect()),
             signature,
             ..Self::empty(genesis, from)
         })

@@ -111,11 +111,7 @@ fn listed(found: &Found, is_free: impl Fn(&Address) -> bool) -> Vec<AccessListEn
 }
 
 /// Runs it, and adds what it touches to what is known.
-fn watched(
-    stage: &Stage<'_>,
-    simulation: &Simulation,
-    found: Found,
-) -> Result<(Simulated, Found), SimulationError> {
+fn watched(stage: &Stage<'_>, simulation: &Simulation, found: Found) -> Result<(Simulated, Found), SimulationError> {
     let mut context = stage.context();
     context.observer = Some(Observer::Access(AccessTracer { found }));
     let (context, simulated) = run(context, simulation);

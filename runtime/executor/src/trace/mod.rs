@@ -93,7 +93,9 @@ pub enum TraceError {
     #[error(transparent)]
     Refused(#[from] SimulationError),
     /// There is too much to tell.
-    #[error("the trace would have more than {limit} bytes; ask for less: without stack, storage or memory, or with a limit")]
+    #[error(
+        "the trace would have more than {limit} bytes; ask for less: without stack, storage or memory, or with a limit"
+    )]
     TooLarge {
         /// The limit.
         limit: usize,
