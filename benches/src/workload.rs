@@ -187,10 +187,7 @@ impl Workload {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), account);
-        Ok(InputTransaction {
-            hash: transaction.hash(self.genesis.suite),
-            transaction: Arc::new(transaction),
-        })
+        Ok(InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) })
     }
 
     pub(crate) fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {

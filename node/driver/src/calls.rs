@@ -74,16 +74,30 @@ impl CallPool {
         call: CallInput,
         height: Option<BlockNumber>,
     ) -> Result<Called, CallError> {
+        self.run(ledger, executor, move |ledger, executor| run(ledger, executor, call, height)).await
+    }
+
+    /// Runs what reads and executes, on one of the threads, and within the limit of what is run and waits.
+    pub(crate) async fn run<T, E>(
+        &self,
+        ledger: Arc<Ledger>,
+        executor: Arc<Executor>,
+        work: impl FnOnce(&Ledger, &Executor) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CallError> + Send + 'static,
+    {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(CallError::Busy { limit: self.calls_max });
+            return Err(CallError::Busy { limit: self.calls_max }.into());
         };
         let (answer, answered) = oneshot::channel();
         self.threads.spawn(move || {
-            let called = run(&ledger, &executor, call, height);
+            let done = work(&ledger, &executor);
             // Given up first: whoever has the answer may stop the node and open its store again at once.
             drop((ledger, executor));
-            let _ = answer.send(called);
+            let _ = answer.send(done);
             drop(place);
         });
         answered.await.map_err(|_| CallError::Stopping)?

@@ -341,6 +341,23 @@ impl GroupHandle {
         shared.calls.call(Arc::clone(&shared.ledger), Arc::clone(&shared.executor), call, height).await
     }
 
+    /// Runs what reads the ledger and executes, where calls run: on a thread with the stack for it, within the limit of
+    /// calls that run and wait.
+    ///
+    /// # Errors
+    /// What the work answers, and a node that has no place for it or is stopping.
+    pub async fn execute<T, E>(
+        &self,
+        work: impl FnOnce(&Ledger, &Executor) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CallError> + Send + 'static,
+    {
+        let shared = &self.shared;
+        shared.calls.run(Arc::clone(&shared.ledger), Arc::clone(&shared.executor), work).await
+    }
+
     /// The ABI that the code at an address has at the tip: a native module's, or what a contract says of itself.
     ///
     /// # Errors

@@ -46,11 +46,7 @@ impl Accounts {
     }
 
     /// Those that a block changed and that the pool follows, as the block left them.
-    pub(crate) fn changed(
-        &self,
-        changes: &ChangeSet,
-        pool: &Pool,
-    ) -> Result<Vec<(Address, SenderAccount)>, NodeFault> {
+    pub(crate) fn changed(&self, changes: &ChangeSet, pool: &Pool) -> Result<Vec<(Address, SenderAccount)>, NodeFault> {
         let mut changed = Vec::new();
         let table = Table::Accounts.encode();
         for change in changes.iter().filter(|change| change.row.table() == table) {

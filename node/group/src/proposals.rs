@@ -109,10 +109,7 @@ impl Held {
         }
         if self.whole.is_none() {
             let inputs = self.proposal.transactions.iter().zip(&self.bodies).filter_map(|(hash, body)| {
-                Some(InputTransaction {
-                    hash: *hash,
-                    transaction: Arc::clone(&body.as_ref()?.transaction),
-                })
+                Some(InputTransaction { hash: *hash, transaction: Arc::clone(&body.as_ref()?.transaction) })
             });
             self.whole = Some(Arc::new(inputs.collect()));
         }
@@ -377,7 +374,8 @@ impl Proposals {
         if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Verdict::Invalid(why);
         }
-        let has_ethereum = ground.ethereum.rules(ground.configuration, question.height).is_ok_and(|rules| rules.is_some());
+        let has_ethereum =
+            ground.ethereum.rules(ground.configuration, question.height).is_ok_and(|rules| rules.is_some());
         let mut own = HashSet::with_capacity(held.bodies.len());
         for body in held.bodies.iter().flatten() {
             let is_ethereum = matches!(*body.transaction, Transaction::Ethereum(_));

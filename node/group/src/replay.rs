@@ -222,10 +222,7 @@ impl<'a> Replay<'a> {
                 return Err(wrong(AdmissionError::Replay));
             }
             keys.push(key);
-            inputs.push(InputTransaction {
-                hash: checked.hash(),
-                transaction: Arc::clone(checked.transaction()),
-            });
+            inputs.push(InputTransaction { hash: checked.hash(), transaction: Arc::clone(checked.transaction()) });
         }
         Ok((inputs, keys))
     }

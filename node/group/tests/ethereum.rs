@@ -117,11 +117,7 @@ fn the_door_tells_what_is_wrong() {
 #[test]
 fn where_there_is_coin_nobody_spends_more_than_there_is() {
     let coin = Amount::from(2_200_000);
-    let genesis = Genesis {
-        balances: true,
-        allocations: vec![(sender(), coin)],
-        ..genesis(Limits::default())
-    };
+    let genesis = Genesis { balances: true, allocations: vec![(sender(), coin)], ..genesis(Limits::default()) };
     let mut rig = Rig::on(Arc::new(Memory::new()), &genesis);
     let pay = |nonce, value| {
         let price = LegacyTransaction { gas_price: Amount::from(1), ..legacy(nonce, Some(Address([7; 20])), vec![]) };

@@ -2,15 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use entente_types::{
-    Address, BlockNumber, EthereumOrigin, EthereumRefusal, Hash, SenderAccount, Transaction,
-};
+use entente_types::{Address, BlockNumber, EthereumOrigin, EthereumRefusal, Hash, SenderAccount, Transaction};
 use hashbrown::{HashMap, HashSet};
 
 use crate::{
-    AdmissionError, Checked, EthereumRules, PoolRules, ReplayIndex, ReplayKey, ShortId,
-    admission::Terms,
-    lanes::Lanes,
+    AdmissionError, Checked, EthereumRules, PoolRules, ReplayIndex, ReplayKey, ShortId, admission::Terms, lanes::Lanes,
     short_id::ByShortId,
 };
 
@@ -379,9 +375,7 @@ impl Pool {
             entry.taken = false;
             let turn = match &entry.checked.key {
                 ReplayKey::Native { .. } => Some(Turn::Native(*hash)),
-                ReplayKey::Ethereum(origin) => {
-                    self.lanes.give_back(origin).then_some(Turn::Sender(origin.sender))
-                }
+                ReplayKey::Ethereum(origin) => self.lanes.give_back(origin).then_some(Turn::Sender(origin.sender)),
             };
             if let Some(turn) = turn {
                 self.untaken += 1;

@@ -125,7 +125,10 @@ fn a_sender_is_served_in_order_and_what_is_far_ahead_is_refused() {
     let low = refused(&mut pool, of(1, 4), SenderAccount::default());
     assert!(low.starts_with("nonce too low: the transaction's is 4; the next of 0x"), "{low}");
     let far = refused(&mut pool, of(1, 70), SenderAccount::default());
-    assert!(far.starts_with("nonce too high: the transaction's is 70") && far.ends_with("above 69 can wait yet"), "{far}");
+    assert!(
+        far.starts_with("nonce too high: the transaction's is 70") && far.ends_with("above 69 can wait yet"),
+        "{far}"
+    );
     let six = pool.admit(of(1, 6), None).unwrap();
     assert!(!pool.has_untaken());
     let five = pool.admit(of(1, 5), None).unwrap();
@@ -177,7 +180,8 @@ fn what_blocks_leave_out_comes_again_some_times() {
     pool.committed(8, &[], &[first, second], []);
     // The first never applies. The second waits for another in its place.
     assert_eq!((pool.len(), pool.has_untaken()), (1, false));
-    let again = pool.admit(check_with(&door(), &LegacyTransaction { gas_limit: 22_000, ..legacy(0) }, CHAIN).unwrap(), None);
+    let again =
+        pool.admit(check_with(&door(), &LegacyTransaction { gas_limit: 22_000, ..legacy(0) }, CHAIN).unwrap(), None);
     assert_eq!(taken(&mut pool), [again.unwrap(), second]);
 }
 

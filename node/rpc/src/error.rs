@@ -4,10 +4,10 @@ use entente_driver::{CallError, SubmitError};
 use entente_host::NodeFault;
 use entente_ledger::{Ledger, ReadError, WritesError};
 use entente_pool::AdmissionError;
-use entente_types::{BlockNumber, MembersError, TransactionError};
+use entente_types::{BlockNumber, MembersError, TransactionError, hex_bytes};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 
-use crate::ethereum::{FAILED, LIMITED};
+use crate::ethereum::{FAILED, LIMITED, REVERTED};
 
 /// A code that this server answers with, for the documentation.
 pub(crate) struct Code {
@@ -72,6 +72,10 @@ pub(crate) const CODES: &[Code] = &[
         code: FAILED,
         meaning: "of Ethereum's methods: whatever has no code of its own there; the message begins as Ethereum's nodes say it",
     },
+    Code {
+        code: REVERTED,
+        meaning: "of Ethereum's methods: the contract reverted; `data` is what it gave back, and the message its reason",
+    },
     Code { code: LIMITED, meaning: "of Ethereum's methods: a limit of the node is reached; ask again later" },
     Code { code: NO_GROUP, meaning: "the group does not exist on this node" },
     Code { code: NO_BLOCK_HASH, meaning: "no block has this hash" },
@@ -108,11 +112,18 @@ pub(crate) const CODES: &[Code] = &[
 pub(crate) struct RpcError {
     pub(crate) code: i32,
     pub(crate) message: String,
+    /// What Ethereum's tools read beside it: what a revert gave back, as hexadecimal digits.
+    pub(crate) data: Option<String>,
 }
 
 impl RpcError {
     pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// The same with these bytes beside it.
+    pub(crate) fn bearing(self, bytes: &[u8]) -> Self {
+        Self { data: Some(hex_bytes::encode(bytes)), ..self }
     }
 
     pub(crate) fn parameters(message: impl Into<String>) -> Self {
@@ -122,7 +133,7 @@ impl RpcError {
 
 impl From<RpcError> for ErrorObjectOwned {
     fn from(error: RpcError) -> Self {
-        ErrorObject::owned(error.code, error.message, None::<()>)
+        ErrorObject::owned(error.code, error.message, error.data)
     }
 }
 

@@ -238,7 +238,7 @@ pub(crate) fn arguments<'a>(
     let arguments = arguments.of_connection(connection(extensions)).speaking_for(speaks_for);
     let names_group = method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group);
     let group = match family {
-        Family::Ethereum => arguments.spoken_for(context).ok(),
+        Family::Ethereum | Family::EthereumCalls => arguments.spoken_for(context).ok(),
         // What is said of a group that is not here is for its method to say.
         Family::Entente | Family::Fisco if names_group => arguments.group(context, 0).ok(),
         Family::Entente | Family::Fisco => None,

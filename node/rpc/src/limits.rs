@@ -63,6 +63,15 @@ pub const PERCENTILES_MAX: usize = 100;
 /// The slots of one `eth_getProof`.
 pub const PROOF_SLOTS_MAX: usize = 1024;
 
+/// The addresses of the access list of a call.
+pub const ACCESS_ADDRESSES_MAX: usize = 1024;
+/// The accounts that a call overrides.
+pub const OVERRIDDEN_ACCOUNTS_MAX: usize = 1024;
+/// The slots of one address in the access list of a call, and those of an account that a call overrides.
+pub const SLOTS_MAX: usize = 16_384;
+/// The bytes of JSON that the traces in one answer have, about.
+pub const TRACE_BYTES_MAX: usize = 14 << 20;
+
 /// The bytes of one WebSocket connection's requests that are read and not yet answered; one beyond may be.
 pub const REQUEST_BYTES_WAITING_MAX: usize = 32 << 20;
 /// The requests of one WebSocket connection that are read and not yet answered.

@@ -235,6 +235,15 @@ fn wrong_form(form: Form, common: Vec<Value>) -> Vec<Value> {
         Form::Subject => vec![json!("syncing"), json!("newheads"), json!(5)],
         // A field that they do not know, Ethereum's nodes pass over.
         Form::SubjectOptions => return common.into_iter().filter(|value| !is_object(value)).collect(),
+        Form::Call | Form::Overrides | Form::BlockOverrides | Form::Tracing => {
+            let more = match form {
+                Form::Call => json!({ "input": "0x0" }),
+                Form::Overrides => json!({ "0x12": {} }),
+                Form::BlockOverrides => json!({ "number": 5 }),
+                _ => json!({ "tracer": "x" }),
+            };
+            return common.into_iter().filter(|value| !is_object(value)).chain([more, json!([])]).collect();
+        }
         Form::Logs => {
             let both = json!({ "blockHash": Hash::ZERO, "toBlock": "0x1" });
             let filters = [

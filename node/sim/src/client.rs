@@ -63,7 +63,15 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(genesis: Genesis, keys: Keys) -> Self {
         let genesis_hash = genesis.hash();
-        Self { genesis, genesis_hash, keys, next: 0, numbers: [0; ETHEREUM_ACCOUNTS], waiting: BTreeMap::new(), counter: None }
+        Self {
+            genesis,
+            genesis_hash,
+            keys,
+            next: 0,
+            numbers: [0; ETHEREUM_ACCOUNTS],
+            waiting: BTreeMap::new(),
+            counter: None,
+        }
     }
 
     fn sign(&mut self, account: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {

@@ -83,10 +83,7 @@ impl Chain {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), &signer);
-        InputTransaction {
-            hash: transaction.hash(self.genesis.suite),
-            transaction: Arc::new(transaction),
-        }
+        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
     }
 
     /// A call of the module.

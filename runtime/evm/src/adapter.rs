@@ -30,11 +30,17 @@ pub(crate) struct Adapter<H> {
     pub(crate) host: Box<H>,
     pub(crate) gas: GasParams,
     pub(crate) fault: Option<Fault>,
+    /// What the levels below the innermost get back so far, where somebody watches.
+    pub(crate) refund_below: i64,
 }
 
 impl<H: EvmHost> Adapter<H> {
+    pub(crate) const fn new(host: Box<H>, gas: GasParams) -> Self {
+        Self { host, gas, fault: None, refund_below: 0 }
+    }
+
     /// Notes a fault, which ends the frame, or all where it is the node's.
-    fn note(&mut self, fault: impl Into<Fault>) -> LoadError {
+    pub(crate) fn note(&mut self, fault: impl Into<Fault>) -> LoadError {
         self.fault.get_or_insert(fault.into());
         LoadError::DBError
     }

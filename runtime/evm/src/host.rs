@@ -1,8 +1,9 @@
 //! What EVM code needs of the host beside what all code does.
 
 use entente_crypto::Hash;
-use entente_host::{CallHost, CallRequest, CreateRequest, Fault, NodeFault, Outcome};
+use entente_host::{CallHost, CallRequest, ContractFault, CreateRequest, Fault, FrameStatus, NodeFault, Outcome};
 use entente_types::{Address, Amount};
+use revm_interpreter::primitives::U256;
 
 use crate::EvmCode;
 
@@ -97,6 +98,47 @@ pub enum Closing<'a> {
     Created(&'a [u8]),
 }
 
+/// What a frame came to, for those who watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// How it ended.
+    pub status: &'a FrameStatus,
+    /// What it gave back; for a constructor of EVM code, the contract's code.
+    pub output: &'a [u8],
+    /// The gas that it did not use, in units.
+    pub gas_left: u64,
+}
+
+/// An instruction that is about to run, for those who watch.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Where in the code it stands.
+    pub place: usize,
+    /// Its number.
+    pub instruction: u8,
+    /// The gas that is left, in Ethereum's unit.
+    pub gas: u64,
+    /// The words on the stack, the topmost last.
+    pub stack: &'a [U256],
+    /// The frame's memory.
+    pub memory: &'a [u8],
+    /// What the last nested frame gave back.
+    pub returned: &'a [u8],
+}
+
+/// What the instruction came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Stepped<'a> {
+    /// What it cost; for a call, with the gas that goes down. Of one that could not be paid, what it costs at least.
+    pub cost: u64,
+    /// What the frames of EVM code that stand get back so far, in Ethereum's gas.
+    pub refund: i64,
+    /// The words on the stack afterwards.
+    pub stack: &'a [U256],
+    /// Why the frame ended at it, where it did so by a fault.
+    pub fault: Option<&'a ContractFault>,
+}
+
 /// A host that EVM code can run on. Whether an address or a slot is warm (EIP-2929) and what is transient (EIP-1153)
 /// lasts as long as a transaction, and is undone with the frame that did it.
 pub trait EvmHost: CallHost {
@@ -160,5 +202,17 @@ pub trait EvmHost: CallHost {
     fn open_create(self: Box<Self>, request: CreateRequest) -> (Box<Self>, Result<Opened, NodeFault>);
 
     /// Ends the innermost frame.
-    fn close(&mut self, closing: Closing<'_>) -> Result<(), NodeFault>;
+    fn close(&mut self, closing: Closing<'_>, ending: &Ending<'_>) -> Result<(), NodeFault>;
+
+    /// Whether somebody watches each instruction.
+    fn is_watched(&self) -> bool;
+
+    /// An instruction is about to run.
+    fn step(&mut self, step: &Step<'_>);
+
+    /// It has run.
+    ///
+    /// # Errors
+    /// Where whoever watches has seen as much as it may: the whole run ends.
+    fn stepped(&mut self, stepped: &Stepped<'_>) -> Result<(), NodeFault>;
 }

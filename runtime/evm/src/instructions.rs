@@ -1,15 +1,19 @@
 //! The instructions of a fork and what they cost before they run.
 
+use entente_host::{ContractFault, Fault, FrameStatus};
 use entente_types::EvmHash;
 use revm_interpreter::{
-    GasTable, Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult, InstructionTable,
-    Interpreter, InterpreterAction, instruction_table,
+    FrameInput, GasTable, Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult,
+    InstructionTable, Interpreter, InterpreterAction,
+    bytecode::opcode::OpCode,
+    instruction_table,
     instructions::gas_table_spec,
     interpreter::EthInterpreter,
+    interpreter_types::{Jumps, LoopControl, MemoryTr, ReturnData},
     primitives::{U256, hardfork::SpecId},
 };
 
-use crate::{EvmHost, adapter::Adapter};
+use crate::{EvmHost, Step, Stepped, adapter::Adapter, run::status};
 
 /// The number of the instruction KECCAK256.
 const KECCAK256: usize = 0x20;
@@ -35,8 +39,94 @@ impl Instructions {
             EvmHash::Keccak256 => const { &instruction_table::<EthInterpreter, Adapter<H>>() },
             EvmHash::Sm3 => const { &guomi_table::<Adapter<H>>() },
         };
+        if adapter.host.is_watched() {
+            return self.run_watched(table, interpreter, adapter);
+        }
         interpreter.run_plain(table, &self.gas, adapter)
     }
+
+    /// The same, telling the host of each instruction. Nothing of it is in the loop that runs where nobody watches.
+    fn run_watched<H: EvmHost>(
+        &self,
+        table: &InstructionTable<EthInterpreter, Adapter<H>>,
+        interpreter: &mut Interpreter<EthInterpreter>,
+        adapter: &mut Adapter<H>,
+    ) -> InterpreterAction {
+        let end = loop {
+            let (instruction, gas) = (interpreter.bytecode.opcode(), interpreter.gas.remaining());
+            adapter.host.step(&Step {
+                place: interpreter.bytecode.pc(),
+                instruction,
+                gas,
+                stack: interpreter.stack.data(),
+                memory: &interpreter.memory.slice(0..interpreter.memory.size()),
+                returned: interpreter.return_data.buffer(),
+            });
+            let ran = interpreter.step(table, &self.gas, adapter);
+            let cost = self.cost(instruction, gas, ran.err(), interpreter);
+            let fault = fault(ran.err(), interpreter, adapter);
+            let refund = adapter.refund_below.saturating_add(interpreter.gas.refunded());
+            let stepped = Stepped { cost, refund, stack: interpreter.stack.data(), fault: fault.as_ref() };
+            if let Err(fault) = adapter.host.stepped(&stepped) {
+                adapter.note(fault);
+                break InstructionResult::FatalExternalError;
+            }
+            if let Err(end) = ran {
+                break end;
+            }
+        };
+        if interpreter.bytecode.action().is_none() {
+            interpreter.halt(end);
+        }
+        interpreter.take_next_action()
+    }
+
+    /// What an instruction cost that began with so much gas.
+    fn cost(
+        &self,
+        instruction: u8,
+        gas: u64,
+        end: Option<InstructionResult>,
+        interpreter: &mut Interpreter<EthInterpreter>,
+    ) -> u64 {
+        let is_unpaid = end.is_some_and(|end| status(end) == FrameStatus::Fault(ContractFault::OutOfGas));
+        if is_unpaid {
+            return self.gas.get(usize::from(instruction)).copied().map_or(0, u64::from);
+        }
+        let spent = gas.saturating_sub(interpreter.gas.remaining());
+        match interpreter.bytecode.action() {
+            // What goes down into a creation is taken by the instruction, and is not what it costs.
+            Some(InterpreterAction::NewFrame(FrameInput::Create(inputs))) => spent.saturating_sub(inputs.gas_limit()),
+            _ => spent,
+        }
+    }
+}
+
+/// The contract's fault that an instruction ended its frame with.
+fn fault<H: EvmHost>(
+    end: Option<InstructionResult>,
+    interpreter: &mut Interpreter<EthInterpreter>,
+    adapter: &Adapter<H>,
+) -> Option<ContractFault> {
+    let end = end?;
+    match &adapter.fault {
+        Some(Fault::Contract(fault)) => return Some(fault.clone()),
+        Some(Fault::Node(_)) => return None,
+        None => {}
+    }
+    if interpreter.bytecode.action().is_some() {
+        // It returned, or asked for a frame.
+        return None;
+    }
+    match status(end) {
+        FrameStatus::Fault(fault) => Some(fault),
+        FrameStatus::Success | FrameStatus::Revert => None,
+    }
+}
+
+/// The name of an instruction, if any fork has it.
+pub fn instruction_name(number: u8) -> Option<&'static str> {
+    OpCode::new(number).map(OpCode::as_str)
 }
 
 /// The table in which SM3 stands for Keccak-256, as FISCO BCOS's Guomi compiler takes it to.

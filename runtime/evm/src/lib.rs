@@ -35,9 +35,10 @@ use crate::{code::CodeCache, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
     host::{
-        Closing, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Word, delegation, shown_native,
-        shown_wasm,
+        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
+        delegation, shown_native, shown_wasm,
     },
+    instructions::instruction_name,
     intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},
     precompile::{Precompiled, is_precompile, run_precompile},
     run::INIT_CODE_BYTES_MAX,

@@ -16,7 +16,7 @@ use revm_interpreter::{
 };
 
 use crate::{
-    Closing, Evm, EvmCall, EvmCode, EvmHost, Opened, Precompiled,
+    Closing, Ending, Evm, EvmCall, EvmCode, EvmHost, Opened, Precompiled,
     adapter::{Adapter, ours, theirs},
     precompile::run_precompile,
 };
@@ -84,7 +84,7 @@ pub(crate) fn run<H: EvmHost>(evm: &Evm, host: Box<H>, code: EvmCode) -> (Box<H>
     let memory_bytes = u64::from(host.frame().memory_pages).saturating_mul(PAGE_BYTES);
     let mut run = Run {
         evm,
-        adapter: Adapter { host, gas: evm.gas_params().clone(), fault: None },
+        adapter: Adapter::new(host, evm.gas_params().clone()),
         levels: Vec::new(),
         memory_bytes,
         spare: Vec::new(),
@@ -124,9 +124,12 @@ impl<H: EvmHost> Run<'_, H> {
 
     /// Runs the innermost level until it ends or asks for another frame.
     fn step(mut self) -> (Self, Result<Next, NodeFault>) {
-        let Some(level) = self.levels.last_mut() else {
+        let Some((level, below)) = self.levels.split_last_mut() else {
             return (self, Err(NodeFault::Engine("a run of the evm without a frame".into())));
         };
+        if self.adapter.host.is_watched() {
+            self.adapter.refund_below = below.iter().map(|level| level.interpreter.gas.refunded()).sum();
+        }
         let action = self.evm.instructions().run(&mut level.interpreter, &mut self.adapter);
         match self.adapter.fault.take() {
             None => {}
@@ -197,8 +200,8 @@ impl<H: EvmHost> Run<'_, H> {
             Some(Precompiled::Failed(why)) => return Err(NodeFault::Engine(why)),
             None => return Err(NodeFault::Engine(format!("no precompile at {address}"))),
         };
-        let stands = ended.status == FrameStatus::Success;
-        self.adapter.host.close(if stands { Closing::Stands } else { Closing::Undone })?;
+        let closing = if ended.status == FrameStatus::Success { Closing::Stands } else { Closing::Undone };
+        self.adapter.host.close(closing, &ended.ending())?;
         self.go_on(ended, returns)
     }
 
@@ -277,7 +280,7 @@ impl<H: EvmHost> Run<'_, H> {
             (true, false) => Closing::Stands,
             (true, true) => Closing::Created(&ended.output),
         };
-        self.adapter.host.close(closing)?;
+        self.adapter.host.close(closing, &ended.ending())?;
         let created = (stands && level.creates).then_some(level.interpreter.input.target_address).map(ours);
         let mut interpreter = level.interpreter;
         interpreter.return_data.clear();
@@ -372,8 +375,17 @@ impl Ended {
         Self { status, output: result.output, gas_left: result.gas.remaining(), refund, dust }
     }
 
+    /// The gas that is left, in units.
+    const fn units_left(&self) -> u64 {
+        self.gas_left.saturating_mul(UNITS_PER_GAS).saturating_add(self.dust)
+    }
+
+    fn ending(&self) -> Ending<'_> {
+        Ending { status: &self.status, output: &self.output, gas_left: self.units_left() }
+    }
+
     fn outcome(self, created: Option<Address>) -> Outcome {
-        let gas_left = self.gas_left.saturating_mul(UNITS_PER_GAS).saturating_add(self.dust);
+        let gas_left = self.units_left();
         // A created contract's code is no output: whoever wants it finds it at the address.
         let output = if created.is_some() { Vec::new() } else { self.output.to_vec() };
         Outcome { status: self.status, output, gas_left, created, function: None }
@@ -381,7 +393,7 @@ impl Ended {
 }
 
 /// What the interpreter's result means here.
-fn status(result: InstructionResult) -> FrameStatus {
+pub(crate) fn status(result: InstructionResult) -> FrameStatus {
     use InstructionResult as Result;
     let evm = |code, message| FrameStatus::Fault(ContractFault::Evm { code, message });
     match result {

@@ -9,8 +9,8 @@ use entente_host::{
 };
 use entente_state::{Access, ChangeSet, Overlay, Row, StateReader, Table};
 use entente_types::{
-    Address, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt, Transaction, Version,
-    limits::SEALERS_MAX,
+    Address, BlockNumber, Bloom, ConsensusKind, Genesis, Hash, Header, LeftOut, Proposal, Receipt, Transaction,
+    Version, limits::SEALERS_MAX,
 };
 use entente_wasm::CodeOptions;
 
@@ -293,7 +293,7 @@ fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> 
 }
 
 /// Keeps the parent's Ethereum hash where BLOCKHASH will look for it (after EIP-2935).
-fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
+pub(crate) fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
     let row = Row::new(&Table::EthereumHashes, &[(parent.number % 256) as u8]);
     Ok(overlay.set(&row, Some(parent.ethereum_hash.0.to_vec()))?)
 }

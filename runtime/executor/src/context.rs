@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use entente_evm::{Evm, EvmCode, Precompiled, is_precompile, run_precompile};
+use entente_evm::{Ending, Evm, EvmCode, Precompiled, is_precompile, run_precompile};
 use entente_host::{
-    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Fork, Frame, FrameStatus,
-    Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Fork, Frame,
+    FrameStatus, Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
     gas::{GasSchedule, ProtocolVersion, UNITS_PER_GAS},
 };
 use entente_state::{Checkpoint, Overlay, Row, Table};
@@ -15,6 +15,7 @@ use hashbrown::HashMap;
 
 use crate::{
     Account, CodeKind, CodeReference, Rules,
+    observer::Observer,
     touched::{Touched, TouchedCheckpoint},
 };
 
@@ -109,6 +110,10 @@ pub(crate) struct Context {
     outside: Frame,
     /// How many contracts the transaction has created, which tells their addresses apart.
     pub(crate) created: u32,
+    /// Whoever watches.
+    pub(crate) observer: Option<Observer>,
+    /// Whether what a transaction did is looked at once it has run: whoever looks seals it.
+    pub(crate) is_traced: bool,
 }
 
 /// Analysed code by its hash, and how much it is. It is found by name alone.
@@ -184,6 +189,8 @@ impl Context {
             stacked: 0,
             outside,
             created: 0,
+            observer: None,
+            is_traced: false,
         }
     }
 
@@ -199,6 +206,13 @@ impl Context {
         self.frames.clear();
         self.stacked = 0;
         self.created = 0;
+    }
+
+    /// A transaction has ended.
+    pub(crate) fn end(&mut self) {
+        if !self.is_traced {
+            self.overlay.seal();
+        }
     }
 
     /// Where everything stands now.
@@ -289,6 +303,10 @@ impl Context {
             }
         };
         let stands = matches!(&outcome, Ok(Outcome { status: FrameStatus::Success, .. }));
+        if let Ok(Outcome { status, output, gas_left, .. }) = &outcome {
+            let created = context.parent().filter(|frame| stands && frame.creating).map(|frame| frame.storage_address);
+            context.tell_close(&Ending { status, output, gas_left: *gas_left }, created);
+        }
         context.close(stands);
         (context, outcome)
     }
@@ -468,6 +486,10 @@ impl Context {
 
     /// Calls a contract from outside or from a frame of another kind than EVM code.
     pub(crate) fn enter(mut self: Box<Self>, caller: Address, mut request: CallRequest) -> Ended {
+        let gas = request.gas;
+        if let Err(fault) = self.tell_call(caller, &request, &request.input) {
+            return (self, Err(fault));
+        }
         let paid = self.pay_for_delegation(&mut request);
         let opened = paid.and_then(|()| self.code_of(&request.address)).and_then(|code| {
             let (frame, moves_value) = self.prepare_call(caller, request, &code)?;
@@ -476,7 +498,10 @@ impl Context {
         });
         match opened {
             Ok(code) => self.run(code),
-            Err(Fault::Contract(fault)) => (self, Ok(Outcome::fault(fault))),
+            Err(Fault::Contract(fault)) => {
+                self.tell_refused(&fault, gas);
+                (self, Ok(Outcome::fault(fault)))
+            }
             Err(Fault::Node(fault)) => (self, Err(fault)),
         }
     }
@@ -556,6 +581,7 @@ impl Host for Context {
         if self.frame().read_only {
             return Err(ContractFault::ReadOnly("emit a log").into());
         }
+        self.tell_log(&log)?;
         self.logs.push(log);
         Ok(())
     }

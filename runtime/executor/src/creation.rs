@@ -13,6 +13,7 @@ use entente_wasm::Entry;
 use crate::{
     Account, CodeKind, CodeReference,
     context::{Before, Code, Context, Ended},
+    observer::{FrameKind, Opening},
     transaction::parse_container,
 };
 
@@ -86,6 +87,18 @@ impl Context {
         creator: Address,
         request: &CreateRequest,
     ) -> Result<(Address, Code), Stopped> {
+        let (kind, value, gas) = (FrameKind::of_creation(&request.scheme), Some(request.value), request.gas);
+        self.tell_open(&Opening { kind, from: creator, to: None, value, gas, input: &request.container })?;
+        let opened = self.try_open_creation(creator, request);
+        match &opened {
+            Err(Stopped::Refused(fault)) => self.tell_refused(fault, gas),
+            Err(Stopped::Failed(fault)) => self.tell_refused(fault, 0),
+            Ok(_) | Err(Stopped::Node(_)) => {}
+        }
+        opened
+    }
+
+    fn try_open_creation(&mut self, creator: Address, request: &CreateRequest) -> Result<(Address, Code), Stopped> {
         if self.parent().is_some_and(|parent| parent.read_only) {
             return Err(Stopped::Refused(ContractFault::ReadOnly("create a contract")));
         }

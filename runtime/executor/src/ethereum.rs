@@ -2,12 +2,11 @@
 
 use entente_evm::IntrinsicGas;
 use entente_host::{
-    CallKind, CallRequest, CreateRequest, CreateScheme, Fork, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX,
-    TransactionContext, gas::UNITS_PER_GAS,
+    CallKind, CallRequest, CreateRequest, CreateScheme, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
+    gas::UNITS_PER_GAS,
 };
 use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
 
-pub(crate) use crate::ethereum_rules::intrinsic;
 use crate::{Account, EthereumRules, context::Context, transaction::receipt_of};
 
 /// The part of the gas used that comes back at most is one of this many (EIP-3529).
@@ -25,13 +24,8 @@ pub(crate) struct Valid {
 pub(crate) type RanEthereum = (Box<Context>, Result<Option<Receipt>, NodeFault>);
 
 /// Runs an Ethereum transaction, unless Ethereum holds it invalid in this state: then nothing has happened.
-pub(crate) fn run(
-    mut context: Box<Context>,
-    fork: Fork,
-    transaction: &EthereumTransaction,
-    hash: Hash,
-) -> RanEthereum {
-    let valid = match validate(&mut context, fork, transaction) {
+pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, hash: Hash) -> RanEthereum {
+    let valid = match validate(&mut context, transaction) {
         Ok(Some(valid)) => valid,
         Ok(None) => return (context, Ok(None)),
         Err(fault) => return (context, Err(fault)),
@@ -42,30 +36,19 @@ pub(crate) fn run(
     }
     let (mut context, outcome) = start(context, &valid);
     let receipt = outcome.and_then(|outcome| finish(&mut context, &valid, outcome).map(Some));
-    context.overlay.seal();
+    context.end();
     (context, receipt)
 }
 
 /// Checks it against the rules and the state (EIP-2681, 3607).
-fn validate(
-    context: &mut Context,
-    fork: Fork,
-    transaction: &EthereumTransaction,
-) -> Result<Option<Valid>, NodeFault> {
+fn validate(context: &mut Context, transaction: &EthereumTransaction) -> Result<Option<Valid>, NodeFault> {
     // Where signatures are SM2's, the accounts of Ethereum's keys are nobody's.
     if context.block.suite == Suite::Guomi {
         return Ok(None);
     }
     let Ok(payload) = transaction.payload() else { return Ok(None) };
     let base_fee = context.block.ethereum.base_fee;
-    let rules = EthereumRules {
-        fork,
-        chain_id: context.block.ethereum_chain_id,
-        balances: context.block.balances,
-        transaction_gas: context.rules.transaction_gas,
-        base_fee,
-    };
-    let Ok(intrinsic) = rules.check(&payload) else { return Ok(None) };
+    let Ok(intrinsic) = EthereumRules::of(context).check(&payload) else { return Ok(None) };
     let (Some(price), Some(origin)) = (payload.gas_price(base_fee), transaction.origin()) else { return Ok(None) };
     let sender = origin.sender;
     let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
@@ -77,16 +60,7 @@ fn validate(
     Ok(Some(Valid { sender, payload, price, intrinsic }))
 }
 
-/// Whether the sender can pay for the most that the transaction may come to. Where there is no coin, gas costs nothing
-/// and nothing can be sent.
-pub(crate) fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
-    if !balances {
-        return payload.value.is_zero();
-    }
-    payload.cost().is_some_and(|cost| cost <= account.balance)
-}
-
-pub(crate) fn cost(gas: u64, price: Amount) -> Option<Amount> {
+fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 

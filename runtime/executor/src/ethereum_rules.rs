@@ -4,7 +4,7 @@ use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
 use entente_host::{CONTAINER_MAGIC, Fork, NodeFault, gas::UNITS_PER_GAS};
 use entente_types::{Amount, BlockNumber, EthereumKind, EthereumPayload, EthereumRefusal, Genesis};
 
-use crate::Configuration;
+use crate::{Configuration, context::Context};
 
 /// What creating a contract costs beside the input, in Ethereum's gas (yellow paper, appendix G).
 const CREATE_GAS: u64 = 32_000;
@@ -25,12 +25,31 @@ pub struct EthereumRules {
 }
 
 impl EthereumRules {
+    /// Those of the block that a transaction is executed in. A version without EVM code has those of a later one.
+    pub(crate) fn of(context: &Context) -> Self {
+        Self {
+            fork: context.evm.as_ref().map_or(Fork::Osaka, |evm| evm.fork()),
+            chain_id: context.block.ethereum_chain_id,
+            balances: context.block.balances,
+            transaction_gas: context.rules.transaction_gas,
+            base_fee: context.block.ethereum.base_fee,
+        }
+    }
+
     /// What a transaction costs before any code runs, if it can be in a block (yellow paper, section 6; EIP-155, 1559,
     /// 3860, 7623, 7702).
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, payload: &EthereumPayload) -> Result<IntrinsicGas, EthereumRefusal> {
+        self.fields(payload)?;
+        let intrinsic = self.intrinsic(payload);
+        Self::covers(payload, intrinsic)?;
+        Ok(intrinsic)
+    }
+
+    /// What is checked before what it costs.
+    pub(crate) fn fields(&self, payload: &EthereumPayload) -> Result<(), EthereumRefusal> {
         if payload.chain_id != self.chain_id {
             return Err(EthereumRefusal::ChainId { found: payload.chain_id, expected: self.chain_id });
         }
@@ -47,33 +66,40 @@ impl EthereumRules {
         if payload.gas_limit > limit {
             return Err(EthereumRefusal::GasLimit { found: payload.gas_limit, limit });
         }
-        let is_container = payload.input.starts_with(&CONTAINER_MAGIC);
-        if payload.to.is_none() && !is_container && payload.input.len() > INIT_CODE_BYTES_MAX {
+        if payload.to.is_none() && !is_container(payload) && payload.input.len() > INIT_CODE_BYTES_MAX {
             return Err(EthereumRefusal::InitCode { found: payload.input.len(), limit: INIT_CODE_BYTES_MAX });
-        }
-        let intrinsic = intrinsic(self.fork, payload, is_container);
-        let needed = intrinsic.initial.max(intrinsic.floor);
-        if payload.gas_limit < needed {
-            return Err(EthereumRefusal::IntrinsicGas { found: payload.gas_limit, needed });
         }
         if !self.balances && !payload.value.is_zero() {
             return Err(EthereumRefusal::NoCoin);
         }
-        Ok(intrinsic)
+        Ok(())
+    }
+
+    /// Whether its gas is what it costs before any code runs, or more.
+    pub(crate) const fn covers(payload: &EthereumPayload, intrinsic: IntrinsicGas) -> Result<(), EthereumRefusal> {
+        let needed = if intrinsic.initial > intrinsic.floor { intrinsic.initial } else { intrinsic.floor };
+        if payload.gas_limit < needed {
+            return Err(EthereumRefusal::IntrinsicGas { found: payload.gas_limit, needed });
+        }
+        Ok(())
+    }
+
+    /// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
+    pub(crate) fn intrinsic(&self, payload: &EthereumPayload) -> IntrinsicGas {
+        let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
+        let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
+        let authorizations = payload.authorizations.len();
+        let of = |creates| IntrinsicGas::of(self.fork, &payload.input, creates, addresses, keys, authorizations);
+        if creates && is_container(payload) {
+            let called = of(false);
+            return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
+        }
+        of(creates)
     }
 }
 
-/// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
-pub(crate) fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
-    let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
-    let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
-    let authorizations = payload.authorizations.len();
-    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys, authorizations);
-    if creates && is_container {
-        let called = of(false);
-        return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
-    }
-    of(creates)
+fn is_container(payload: &EthereumPayload) -> bool {
+    payload.input.starts_with(&CONTAINER_MAGIC)
 }
 
 /// Which versions of the rules run Ethereum's transactions in a group.

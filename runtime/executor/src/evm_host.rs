@@ -2,9 +2,12 @@
 
 use entente_crypto::keccak256;
 use entente_evm::{
-    Closing, EvmAccount, EvmCall, EvmCode, EvmHost, Opened, SelfDestruct, ShownCode, Word, shown_native, shown_wasm,
+    Closing, Ending, EvmAccount, EvmCall, EvmCode, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
+    shown_native, shown_wasm,
 };
-use entente_host::{ContractFault, CreateRequest, Fault, Host, NodeFault, Outcome, limits::CALL_DATA_BYTES_MAX};
+use entente_host::{
+    ContractFault, CreateRequest, Fault, FrameStatus, Host, NodeFault, Outcome, limits::CALL_DATA_BYTES_MAX,
+};
 use entente_state::{Row, Table};
 use entente_types::{Address, Amount, Hash};
 use hashbrown::HashSet;
@@ -14,6 +17,7 @@ use crate::{
     Account, CodeKind, CodeReference,
     context::{Code, Context},
     creation::Stopped,
+    observer::{FrameKind, Opening},
 };
 
 /// The slot of a contract that EVM code stores under this key.
@@ -101,6 +105,11 @@ impl EvmHost for Context {
         let target_existed = !EvmHost::account(self, target)?.is_empty();
         let mut account = Account::load(&mut self.overlay, &address)?.unwrap_or_default();
         let value = account.balance;
+        if self.observer.is_some() {
+            let (kind, to) = (FrameKind::SelfDestruct, Some(*target));
+            self.tell_open(&Opening { kind, from: address, to, value: Some(value), gas: 0, input: &[] })?;
+            self.tell_close(&Ending { status: &FrameStatus::Success, output: &[], gas_left: 0 }, None);
+        }
         if *target != address {
             self.move_value(&address, target, value)?;
         } else if self.touched.is_created(&address) && !value.is_zero() {
@@ -130,8 +139,14 @@ impl EvmHost for Context {
                 let (context, outcome) = self.run(code);
                 (context, outcome.map(Opened::Ended))
             }
-            Err(Stopped::Refused(fault)) => (self, Ok(Opened::Ended(refused(fault, gas)))),
-            Err(Stopped::Failed(fault)) => (self, Ok(Opened::Ended(Outcome::fault(fault)))),
+            Err(Stopped::Refused(fault)) => {
+                self.tell_refused(&fault, gas);
+                (self, Ok(Opened::Ended(refused(fault, gas))))
+            }
+            Err(Stopped::Failed(fault)) => {
+                self.tell_refused(&fault, 0);
+                (self, Ok(Opened::Ended(Outcome::fault(fault))))
+            }
             Err(Stopped::Node(fault)) => (self, Err(fault)),
         }
     }
@@ -150,7 +165,11 @@ impl EvmHost for Context {
         }
     }
 
-    fn close(&mut self, closing: Closing<'_>) -> Result<(), NodeFault> {
+    fn close(&mut self, closing: Closing<'_>, ending: &Ending<'_>) -> Result<(), NodeFault> {
+        if self.observer.is_some() {
+            let created = matches!(closing, Closing::Created(_)).then(|| self.frame().storage_address);
+            self.tell_close(ending, created);
+        }
         if let Closing::Created(code) = closing
             && !code.is_empty()
         {
@@ -164,11 +183,26 @@ impl EvmHost for Context {
         Context::close(self, closing != Closing::Undone);
         Ok(())
     }
+
+    fn is_watched(&self) -> bool {
+        self.wants_steps()
+    }
+
+    fn step(&mut self, step: &Step<'_>) {
+        self.tell_step(step);
+    }
+
+    fn stepped(&mut self, stepped: &Stepped<'_>) -> Result<(), NodeFault> {
+        self.tell_stepped(stepped)
+    }
 }
 
 impl Context {
     fn try_open_call(&mut self, caller: Address, call: EvmCall<'_>) -> Result<Code, Stopped> {
         let EvmCall { mut request, input_length, input } = call;
+        if self.observer.is_some() {
+            self.tell_call(caller, &request, &input())?;
+        }
         let code = self.code_of(&request.address)?;
         if matches!(code, Code::Wasm(..) | Code::Native) {
             // What code of these kinds is called with is copied, and costs what it does from Wasm.

@@ -35,24 +35,32 @@ mod ethereum;
 mod ethereum_rules;
 mod evm_host;
 mod genesis;
+mod observer;
 mod overrides;
 mod rules;
 mod sealers;
 mod simulate;
 mod touched;
+mod trace;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
 pub use block::{BlockInput, ExecutedBlock, Executor, InputTransaction};
+pub use entente_evm::{Word, instruction_name};
 pub use entente_host::CONTAINER_MAGIC;
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};
 pub use estimate::EstimateError;
 pub use ethereum_rules::{EthereumRules, EthereumVersions};
 pub use genesis::{ethereum_header, genesis_block};
+pub use observer::FrameKind;
 pub use overrides::{AccountOverride, BlockOverride, Overrides};
 pub use rules::{Configuration, Rules};
 pub use sealers::Sealers;
 pub use simulate::{CallInput, Called, Scene, Simulated, Simulation, SimulationError};
+pub use trace::{
+    AccessListed, AccountState, CallFrame, CallLog, CallTrace, ReplayInput, StateTrace, StepLog, StepOptions,
+    StepTrace, Trace, TraceError, TraceKind, Traced, ethereum_words,
+};
 pub use transaction::{container, parse_container};
 
 /// The stack that a thread needs to execute 64 nested Wasm and native frames.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use entente_crypto::keccak256;
-use entente_evm::Word;
+use entente_evm::{Word, delegation};
 use entente_host::{BlockContext, NodeFault};
 use entente_state::{Row, StateReadError, StateReader, Table};
 use entente_types::{Address, Amount, EvmTimestamp, Hash};
@@ -31,7 +31,7 @@ pub struct AccountOverride {
     pub balance: Option<Amount>,
     /// Its nonce.
     pub nonce: Option<u64>,
-    /// Its EVM code; without a byte it has none.
+    /// Its EVM code, or whose stands for it (EIP-7702); without a byte it has none.
     pub code: Option<Vec<u8>>,
     /// All that it stores, in place of what it does.
     pub storage: Option<BTreeMap<Word, Word>>,
@@ -113,13 +113,14 @@ impl OverriddenState {
     fn put(&mut self, address: &Address, account: &AccountOverride) -> Result<(), NodeFault> {
         let row = Account::row(address);
         let there = self.base.row(&row)?;
-        let mut record =
-            there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
+        let mut record = there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
         record.balance = account.balance.unwrap_or(record.balance);
         record.nonce = account.nonce.unwrap_or(record.nonce);
         if let Some(code) = &account.code {
             let hash = keccak256(code);
-            record.code = (!code.is_empty()).then_some(CodeReference { kind: CodeKind::Evm, hash });
+            let stands_for = code.last_chunk::<20>().is_some_and(|address| delegation(&Address(*address)) == *code);
+            let kind = if stands_for { CodeKind::Delegation } else { CodeKind::Evm };
+            record.code = (!code.is_empty()).then_some(CodeReference { kind, hash });
             self.rows.insert(Row::new(&Table::Code, hash.as_ref()), Some(code.clone()));
         }
         let is_empty = record == Account::default();
@@ -190,6 +191,8 @@ mod tests {
         let code = record(&state).code.unwrap();
         assert_eq!((code.kind, code.hash), (CodeKind::Evm, keccak256(&[1, 2])));
         assert_eq!(state.row(&Row::new(&Table::Code, code.hash.as_ref())).unwrap(), Some(vec![1, 2]));
+        let state = with(AccountOverride { code: Some(delegation(&ADDRESS)), ..AccountOverride::default() });
+        assert_eq!(record(&state).code.unwrap().kind, CodeKind::Delegation);
         let nothing = AccountOverride {
             balance: Some(Amount::ZERO),
             nonce: Some(0),

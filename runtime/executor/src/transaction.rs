@@ -41,7 +41,7 @@ pub(crate) fn run(context: Box<Context>, input: &InputTransaction) -> Ran {
             let (context, receipt) = run_native(context, &native.unsigned, input.hash);
             (context, receipt.map(Some))
         }
-        (Transaction::Ethereum(ethereum), Some(fork)) => crate::ethereum::run(context, fork, ethereum, input.hash),
+        (Transaction::Ethereum(ethereum), Some(_)) => crate::ethereum::run(context, ethereum, input.hash),
         (_, fork) => {
             // The pool and every voter refuse these; a block that has one all the same gets the same receipt everywhere.
             let error = ReceiptError::new(
@@ -67,13 +67,8 @@ fn run_native(
         Ok(gas) => gas,
         Err(receipt) => return (context, Ok(*receipt)),
     };
-    let begun = Start {
-        sender: unsigned.sender,
-        to: unsigned.to,
-        value: unsigned.value,
-        input: unsigned.input.to_vec(),
-        gas,
-    };
+    let begun =
+        Start { sender: unsigned.sender, to: unsigned.to, value: unsigned.value, input: unsigned.input.to_vec(), gas };
     let (mut context, outcome) = start(context, begun);
     let receipt = outcome.and_then(|outcome| {
         let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
@@ -82,7 +77,7 @@ fn run_native(
         let logs = std::mem::take(&mut context.logs);
         Ok(receipt_of(used, outcome, logs))
     });
-    context.overlay.seal();
+    context.end();
     (context, receipt)
 }
 
@@ -139,7 +134,8 @@ pub(crate) fn start(mut context: Box<Context>, begun: Start) -> (Box<Context>, R
 
 impl Context {
     pub(crate) fn has_code(&mut self, address: &Address) -> Result<bool, NodeFault> {
-        Ok(self.is_built_in(address) || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
+        Ok(self.is_built_in(address)
+            || crate::Account::load(&mut self.overlay, address)?.is_some_and(|account| account.code.is_some()))
     }
 }
 

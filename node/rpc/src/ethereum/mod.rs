@@ -6,6 +6,8 @@
 //! transactions look like legacy ones with nonce 0; what else they have stands in their field `entente`.
 
 pub(crate) mod blocks;
+mod call_parameters;
+pub(crate) mod calls;
 pub(crate) mod fees;
 pub(crate) mod filters;
 mod heights;
@@ -16,9 +18,12 @@ mod pending;
 mod places;
 mod quantity;
 pub(crate) mod receipts;
+mod revert;
 pub(crate) mod sending;
 pub(crate) mod state;
 pub(crate) mod subscriptions;
+mod trace_views;
+pub(crate) mod tracing;
 pub(crate) mod transactions;
 
 use crate::error::{BUSY, INTERNAL, RpcError};
@@ -29,6 +34,7 @@ pub(crate) use logs::EthereumLog;
 pub(crate) use parameters::Form;
 pub(crate) use pending::PendingFeed;
 pub(crate) use places::BlockPlaces;
+pub(crate) use revert::REVERTED;
 
 /// Ethereum's code for whatever has none of its own (EIP-1474: invalid input).
 pub(crate) const FAILED: i32 = -32000;
@@ -39,7 +45,7 @@ pub(crate) const LIMITED: i32 = -32005;
 pub(crate) fn in_ethereums_codes(error: RpcError) -> RpcError {
     let code = match error.code {
         BUSY => LIMITED,
-        INTERNAL | -32700..=-32600 | -32099..=-32000 => error.code,
+        INTERNAL | REVERTED | -32700..=-32600 | -32099..=-32000 => error.code,
         _ => FAILED,
     };
     RpcError { code, ..error }
@@ -51,9 +57,15 @@ mod tests {
 
     #[test]
     fn codes_that_ethereums_tools_do_not_know_are_theirs() {
-        for (code, expected) in
-            [(-32602, -32602), (-32603, -32603), (-32006, -32006), (BUSY, LIMITED), (-40004, FAILED), (10000, FAILED)]
-        {
+        for (code, expected) in [
+            (-32602, -32602),
+            (-32603, -32603),
+            (-32006, -32006),
+            (3, 3),
+            (BUSY, LIMITED),
+            (-40004, FAILED),
+            (10000, FAILED),
+        ] {
             assert_eq!(in_ethereums_codes(RpcError::new(code, "why")), RpcError::new(expected, "why"));
         }
     }

@@ -4,6 +4,7 @@ use entente_types::{BlockNumber, Hash};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::call_parameters;
 use crate::{
     arguments::{Arguments, object, parse, refuse},
     error::RpcError,
@@ -24,6 +25,10 @@ pub(crate) enum Form {
     Percentiles,
     Subject,
     SubjectOptions,
+    Call,
+    Overrides,
+    BlockOverrides,
+    Tracing,
 }
 
 const BLOCK: &str = "a block: its number as 0x and hexadecimal digits, its hash, latest, safe, finalized, pending or \
@@ -49,6 +54,10 @@ impl Form {
             Self::SubjectOptions => {
                 "of logs a filter {\"address\", \"topics\"}, of newPendingTransactions true for whole transactions"
             }
+            Self::Call => call_parameters::CALL,
+            Self::Overrides => call_parameters::OVERRIDES,
+            Self::BlockOverrides => call_parameters::BLOCK_OVERRIDES,
+            Self::Tracing => call_parameters::TRACING,
         }
     }
 }
@@ -108,18 +117,18 @@ struct RawBlock<'a> {
 }
 
 /// The digits after 0x.
-fn digits(value: &RawValue) -> Option<&str> {
+pub(super) fn digits(value: &RawValue) -> Option<&str> {
     let text: &str = serde_json::from_str(value.get()).ok()?;
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)
 }
 
-fn quantity(value: &RawValue) -> Option<u64> {
+pub(super) fn quantity(value: &RawValue) -> Option<u64> {
     let digits = digits(value).filter(|digits| (1..=16).contains(&digits.len()))?;
     u64::from_str_radix(digits, 16).ok()
 }
 
-fn hash(value: &RawValue) -> Option<Hash> {
+pub(super) fn hash(value: &RawValue) -> Option<Hash> {
     digits(value).filter(|digits| digits.len() == 64)?.parse().ok()
 }
 
@@ -143,7 +152,7 @@ fn tag_or_number(value: &RawValue) -> Option<BlockReference> {
     }
 }
 
-fn slot(value: &RawValue) -> Option<[u8; 32]> {
+pub(super) fn slot(value: &RawValue) -> Option<[u8; 32]> {
     let digits = digits(value).filter(|digits| (1..=64).contains(&digits.len()))?;
     let mut slot = [0; 32];
     hex::decode_to_slice(format!("{digits:0>64}"), &mut slot).ok()?;

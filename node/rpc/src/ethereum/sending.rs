@@ -39,10 +39,8 @@ fn undecoded(error: &EthereumTransactionError) -> RpcError {
     let words = match error {
         EthereumTransactionError::Kind(_) => "transaction type not supported",
         EthereumTransactionError::ChainId => "only replay-protected (EIP-155) transactions allowed over RPC",
-        EthereumTransactionError::Size(_) => "oversized data",
-        EthereumTransactionError::Rlp
-        | EthereumTransactionError::Field(_)
-        | EthereumTransactionError::Authorizations => "rlp",
+        EthereumTransactionError::Size(_) | EthereumTransactionError::Authorizations => "oversized data",
+        EthereumTransactionError::Rlp | EthereumTransactionError::Field(_) => "rlp",
     };
     in_words(words, error)
 }

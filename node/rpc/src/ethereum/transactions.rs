@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use entente_driver::GroupHandle;
 use entente_types::{
-    AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction, Genesis,
-    GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
+    AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction,
+    Genesis, GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
 };
 use serde::Serialize;
 
@@ -56,14 +56,7 @@ pub(crate) struct TransactionView<'a> {
     entente: Option<OwnView<'a>>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AccessView {
-    address: Address,
-    storage_keys: Vec<Hash>,
-}
-
-/// An account's word that another's code stands for it (EIP-7702).
+/// An account's word that another's code is to stand for it (EIP-7702).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AuthorizationView {
@@ -76,19 +69,30 @@ struct AuthorizationView {
 }
 
 impl AuthorizationView {
-    fn new(authorization: Authorization) -> Self {
-        let Authorization { chain_id, address, nonce, signature } = authorization;
-        let (numbers, parity) = signature.split_at(64);
-        let (r, s) = numbers.split_at(32);
-        let parity = parity.first().copied().unwrap_or_default();
+    fn new(authorization: &Authorization) -> Self {
+        let (r, rest) = authorization.signature.split_at(32);
+        let (s, parity) = rest.split_at(32);
         Self {
-            chain_id: Amount(chain_id),
-            address,
-            nonce: Quantity(nonce),
-            y_parity: Quantity(parity.into()),
+            chain_id: Amount(authorization.chain_id),
+            address: authorization.address,
+            nonce: Quantity(authorization.nonce),
+            y_parity: Quantity(parity.first().copied().unwrap_or_default().into()),
             r: big_endian(r),
             s: big_endian(s),
         }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccessView {
+    address: Address,
+    storage_keys: Vec<Hash>,
+}
+
+impl From<AccessListEntry> for AccessView {
+    fn from(AccessListEntry { address, keys }: AccessListEntry) -> Self {
+        Self { address, storage_keys: keys.into_iter().map(Hash).collect() }
     }
 }
 
@@ -256,18 +260,14 @@ impl<'a> TransactionView<'a> {
     fn ethereum(genesis: &Genesis, hash: &Hash, transaction: &EthereumTransaction) -> Result<Self, RpcError> {
         let (payload, from) = decoded(hash, transaction)?;
         let is_legacy = payload.kind == EthereumKind::Legacy;
-        let is_dynamic = matches!(payload.kind, EthereumKind::DynamicFee | EthereumKind::SetCode);
         let sets_code = payload.kind == EthereumKind::SetCode;
+        let is_dynamic = payload.kind == EthereumKind::DynamicFee || sets_code;
         let signature = legacy_signature(payload.chain_id, &payload.signature).unwrap_or_default();
         let parity = u64::from(payload.signature.last().copied().unwrap_or_default());
         let signature = if is_legacy {
             signature
         } else {
             SignatureView { y_parity: Some(Quantity(parity)), v: Amount::from(parity), ..signature }
-        };
-        let access = |AccessListEntry { address, keys }: AccessListEntry| AccessView {
-            address,
-            storage_keys: keys.into_iter().map(Hash).collect(),
         };
         Ok(Self {
             kind: kind(payload.kind),
@@ -280,9 +280,8 @@ impl<'a> TransactionView<'a> {
             max_fee_per_gas: is_dynamic.then_some(payload.max_fee),
             max_priority_fee_per_gas: is_dynamic.then_some(payload.max_priority_fee),
             input: Cow::Owned(payload.input),
-            access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(access).collect()),
-            authorization_list: sets_code
-                .then(|| payload.authorizations.into_iter().map(AuthorizationView::new).collect()),
+            access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(AccessView::from).collect()),
+            authorization_list: sets_code.then(|| payload.authorizations.iter().map(AuthorizationView::new).collect()),
             signature,
             ..Self::empty(genesis, from)
         })

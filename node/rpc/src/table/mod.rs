@@ -2,6 +2,7 @@
 
 mod entente;
 mod ethereum;
+mod ethereum_calls;
 mod fisco;
 
 use crate::{
@@ -33,11 +34,13 @@ pub(crate) enum Family {
     Fisco,
     /// The group is that of the path, and error codes are those of Ethereum's tools.
     Ethereum,
+    /// The same: those of them that execute code and keep nothing.
+    EthereumCalls,
 }
 
 impl Family {
     /// Every family, in the order in which they are documented.
-    pub(crate) const ALL: [Self; 3] = [Self::Entente, Self::Ethereum, Self::Fisco];
+    pub(crate) const ALL: [Self; 4] = [Self::Entente, Self::Ethereum, Self::EthereumCalls, Self::Fisco];
 
     /// Its methods.
     pub(crate) fn methods(self) -> &'static [Method] {
@@ -45,6 +48,7 @@ impl Family {
             Self::Entente => entente::METHODS,
             Self::Fisco => fisco::METHODS,
             Self::Ethereum => ethereum::METHODS,
+            Self::EthereumCalls => ethereum_calls::METHODS,
         }
     }
 
@@ -57,6 +61,7 @@ impl Family {
                 "Numbers in answers are hexadecimal strings; the first parameter is the group.",
             ),
             Self::Ethereum => ("Ethereum's methods", ethereum::OPENING),
+            Self::EthereumCalls => ("Ethereum's calls and traces", ethereum_calls::OPENING),
         }
     }
 
@@ -64,7 +69,7 @@ impl Family {
     pub(crate) fn error(self, error: RpcError) -> RpcError {
         match self {
             Self::Entente | Self::Fisco => error,
-            Self::Ethereum => in_ethereums_codes(error),
+            Self::Ethereum | Self::EthereumCalls => in_ethereums_codes(error),
         }
     }
 }

@@ -1,0 +1,147 @@
+//! `eth_call` and those that find out what a transaction would need.
+
+use std::sync::Arc;
+
+use entente_driver::GroupHandle;
+use entente_executor::{
+    AccessListed, EstimateError, Executor, Overrides, Scene, Simulation, SimulationError, ethereum_words,
+};
+use entente_ledger::Ledger;
+use entente_state::StateReader;
+use entente_types::{BlockNumber, Header, Receipt, Status, hex_bytes};
+use serde::Serialize;
+
+use super::{
+    FAILED,
+    heights::{known_height, no_state},
+    quantity::Quantity,
+    revert::reverted,
+    transactions::AccessView,
+};
+use crate::{
+    arguments::Arguments,
+    context::Context,
+    error::{INTERNAL, RpcError},
+    table::Pending,
+    views::{answer, json_answer},
+};
+
+impl From<SimulationError> for RpcError {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::Node(fault) => fault.into(),
+            other => Self::new(FAILED, other.to_string()),
+        }
+    }
+}
+
+impl From<EstimateError> for RpcError {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Refused(error) => error.into(),
+            EstimateError::Failed(receipt) => failure(&receipt),
+            EstimateError::Allowance(_) => Self::new(FAILED, error.to_string()),
+        }
+    }
+}
+
+/// Why what has this receipt failed.
+fn failure(receipt: &Receipt) -> RpcError {
+    if receipt.status == Status::Revert {
+        return reverted(&receipt.output);
+    }
+    RpcError::new(FAILED, receipt.error.as_ref().map_or("execution failed", ethereum_words))
+}
+
+/// The header at a height, and the state after it.
+pub(super) fn header_and_state(
+    ledger: &Ledger,
+    height: BlockNumber,
+) -> Result<(Header, Arc<dyn StateReader>), RpcError> {
+    let state = ledger.state_at(height).map_err(|error| no_state(&error))?;
+    Ok((header(ledger, height)?, state))
+}
+
+/// The header at a height that is there.
+pub(super) fn header(ledger: &Ledger, height: BlockNumber) -> Result<Header, RpcError> {
+    ledger.header(height)?.ok_or_else(|| RpcError::new(INTERNAL, format!("block {height} has no header")))
+}
+
+/// What is simulated: where, what, and over what.
+struct Asked {
+    group: GroupHandle,
+    height: BlockNumber,
+    simulation: Simulation,
+    overrides: Overrides,
+}
+
+impl Asked {
+    /// A call, a block, and what differs of the state and of the block.
+    fn read(context: &Context, arguments: &Arguments<'_>) -> Result<Self, RpcError> {
+        let group = arguments.spoken_for(context)?.handle.clone();
+        let simulation = arguments.simulation(0)?;
+        let block = arguments.block_reference(1)?;
+        let overrides = arguments.overrides(2, 3)?;
+        let height = known_height(&group, block)?;
+        Ok(Self { group, height, simulation, overrides })
+    }
+
+    async fn run<T: Send + 'static>(
+        self,
+        run: impl FnOnce(&Executor, &Scene<'_>, &Simulation) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let Self { group, height, simulation, overrides } = self;
+        let work = move |ledger: &Ledger, executor: &Executor| {
+            let (header, state) = header_and_state(ledger, height)?;
+            run(executor, &Scene { state, header: &header, overrides: &overrides }, &simulation)
+        };
+        group.execute(work).await
+    }
+}
+
+/// `eth_call`.
+pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        let mut asked = Asked::read(&context, &arguments)?;
+        asked.simulation.is_free = true;
+        let called = asked.run(|executor, scene, simulation| Ok(executor.simulate(scene, simulation)?)).await?;
+        match called.receipt.status {
+            Status::Success => json_answer(format!("\"{}\"", hex_bytes::encode(&called.receipt.output))),
+            _ => Err(failure(&called.receipt)),
+        }
+    })
+}
+
+/// `eth_estimateGas`.
+pub(crate) fn estimate_gas(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        let asked = Asked::read(&context, &arguments)?;
+        let gas = asked.run(|executor, scene, simulation| Ok(executor.estimate_gas(scene, simulation)?)).await?;
+        answer(&Quantity(gas))
+    })
+}
+
+/// `eth_createAccessList`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessListView {
+    access_list: Vec<AccessView>,
+    gas_used: Quantity,
+    /// Why it fails, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) fn access_list(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        let asked = Asked::read(&context, &arguments)?;
+        let listed = asked.run(|executor, scene, simulation| Ok(executor.access_list(scene, simulation)?)).await?;
+        let AccessListed { list, simulated } = listed;
+        let receipt = simulated.receipt;
+        answer(&AccessListView {
+            access_list: list.into_iter().map(AccessView::from).collect(),
+            gas_used: Quantity(receipt.gas_used),
+            error: receipt.error.as_ref().map(|error| ethereum_words(error).to_owned()),
+        })
+    })
+}

@@ -1,0 +1,172 @@
+//! Calls, estimates and traces, asked as Ethereum's tools ask them, about a Wasm contract.
+
+mod common;
+
+use common::{PATIENCE, TestNode, account, balance_of, deploy_token, hexadecimal, selector, signed, transfer};
+use entente_types::{Address, Hash};
+use serde_json::{Value, json};
+
+/// Whom transfers go to.
+const RECEIVER: Address = Address([7; 20]);
+
+/// A node with a token and two transfers in blocks of their own: of 5 in block 2, of 6 in block 3.
+struct Scene {
+    node: TestNode,
+    token: Address,
+    sender: Address,
+    transfers: [Hash; 2],
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let node = TestNode::start("memory").await;
+        let (group, owner) = (node.group().await, account());
+        let token = deploy_token(&group, &owner).await;
+        let mut transfers = [Hash::ZERO; 2];
+        for (amount, hash) in (5..).zip(&mut transfers) {
+            let transaction = signed(&group, &owner, token, amount);
+            *hash = group.send(&transaction).await.unwrap();
+            group.wait_receipt(hash, PATIENCE).await.unwrap();
+        }
+        Self { node, token, sender: owner.address(), transfers }
+    }
+
+    async fn result(&self, method: &str, parameters: Value) -> Value {
+        self.node.result(method, parameters).await
+    }
+
+    fn call(&self, input: &[u8]) -> Value {
+        json!({ "from": self.sender, "to": self.token, "input": hexadecimal(input) })
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    u64::from_str_radix(value.as_str().unwrap().strip_prefix("0x").unwrap(), 16).unwrap()
+}
+
+/// A word as it stands in an answer.
+fn word(number: u64) -> Value {
+    json!(format!("0x{number:064x}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_answered_at_every_height_that_is_kept() {
+    let scene = Scene::new().await;
+    let balance = scene.call(&balance_of(RECEIVER));
+    for (block, expected) in [
+        (json!("latest"), 11),
+        (json!("pending"), 11),
+        (json!("0x1"), 0),
+        (json!("0x2"), 5),
+        (json!({ "blockNumber": "0x3" }), 11),
+    ] {
+        assert_eq!(scene.result("eth_call", json!([balance, block])).await, word(expected), "{block}");
+    }
+    assert_eq!(scene.result("eth_call", json!([balance])).await, word(11));
+    let block = scene.result("eth_getBlockByNumber", json!(["0x2", false])).await;
+    assert_eq!(scene.result("eth_call", json!([balance, { "blockHash": block["hash"] }])).await, word(5));
+    // Older clients name the input `data`; fields of other transactions are passed over.
+    let old = json!({ "to": scene.token, "data": balance["input"], "nonce": "0x9", "type": "0x2" });
+    assert_eq!(scene.result("eth_call", json!([old, "latest"])).await, word(11));
+    // At block 0 the contract is not there, and nothing answers.
+    assert_eq!(scene.result("eth_call", json!([balance, "earliest"])).await, json!("0x"));
+    let (code, message) = scene.node.error("eth_call", json!([balance, "0x9"])).await;
+    assert_eq!((code, message.as_str()), (-32000, "header not found: there is no block 9 yet; the tip is 3"));
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_has_ethereums_codes() {
+    let scene = Scene::new().await;
+    let poor = json!({ "from": Address([9; 20]), "to": scene.token, "data": hexadecimal(&transfer(RECEIVER, 1)) });
+    for method in ["eth_call", "eth_estimateGas"] {
+        let answer = scene.node.rpc(method, json!([poor, "latest"])).await;
+        let error = &answer["error"];
+        assert_eq!((&error["code"], &error["message"]), (&json!(3), &json!("execution reverted")), "{method}");
+        let reason = hexadecimal(&selector("ERC20InsufficientBalance(address,uint256,uint256)"));
+        assert!(error["data"].as_str().unwrap().starts_with(&reason), "{method}: {answer}");
+    }
+    let call = scene.call(&balance_of(RECEIVER));
+    let with = |field: &str, value: &str| {
+        let mut call = call.clone();
+        call[field] = json!(value);
+        json!([call, "latest"])
+    };
+    for (method, parameters, expected) in [
+        ("eth_call", with("gas", "0x64"), "out of gas"),
+        ("eth_call", with("value", "0x1"), "this group has no coin: the value must be 0"),
+        ("eth_estimateGas", with("gas", "0x5300"), "gas required exceeds allowance (21248)"),
+        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: have 100, want 21540"),
+        ("debug_traceTransaction", json!([Hash([0xaa; 32])]), "transaction not found: no block has 0x"),
+        ("debug_traceBlockByNumber", json!(["0x0"]), "genesis is not traceable: block 0 was not executed"),
+        ("debug_traceBlockByHash", json!([Hash([0xaa; 32])]), "header for hash not found: no block has the hash 0x"),
+    ] {
+        let (code, message) = scene.node.error(method, parameters).await;
+        assert!(code == -32000 && message.starts_with(expected), "{method}: {code} {message}");
+    }
+    // There is no EVM code under version 1, whoever overrides what.
+    let code = json!({ RECEIVER.to_string(): { "code": "0x00" } });
+    let (code, message) = scene.node.error("eth_call", json!([{ "to": RECEIVER }, "latest", code])).await;
+    assert_eq!((code, message.as_str()), (-32000, "EVM code is not executed by this version"));
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_is_enough_and_less_is_not() {
+    let scene = Scene::new().await;
+    let call = scene.call(&transfer(RECEIVER, 1));
+    let gas = scene.result("eth_estimateGas", json!([call])).await;
+    for (gas, is_enough) in [(number(&gas), true), (number(&gas) - 1, false)] {
+        let mut call = call.clone();
+        call["gas"] = json!(format!("{gas:#x}"));
+        let frame = scene.result("debug_traceCall", json!([call, "latest", { "tracer": "callTracer" }])).await;
+        assert_eq!(frame.get("error").is_none(), is_enough, "{gas}: {frame}");
+        assert_eq!(frame["gas"], call["gas"]);
+    }
+    // What a Wasm contract stores is no slot of Ethereum's.
+    let listed = scene.result("eth_createAccessList", json!([call, "latest"])).await;
+    assert_eq!(listed["accessList"], json!([]));
+    assert!(number(&listed["gasUsed"]) <= number(&gas) && listed.get("error").is_none(), "{listed}");
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn committed_transactions_are_traced() {
+    let scene = Scene::new().await;
+    let [first, hash] = scene.transfers;
+    let receipt = scene.result("eth_getTransactionReceipt", json!([hash])).await;
+    let options = json!({ "tracer": "callTracer", "tracerConfig": { "withLog": true } });
+    let frame = scene.result("debug_traceTransaction", json!([hash, options])).await;
+    for (field, expected) in [
+        ("from", json!(scene.sender)),
+        ("to", json!(scene.token)),
+        ("gas", json!("0x5f5e100")),
+        ("gasUsed", receipt["gasUsed"].clone()),
+        ("input", json!(hexadecimal(&transfer(RECEIVER, 6)))),
+        ("output", word(1)),
+        ("value", json!("0x0")),
+        ("type", json!("CALL")),
+    ] {
+        assert_eq!(frame[field], expected, "{field}");
+    }
+    let log = &frame["logs"][0];
+    assert_eq!((&log["data"], &log["topics"]), (&receipt["logs"][0]["data"], &receipt["logs"][0]["topics"]));
+    assert_eq!((&log["address"], &log["position"]), (&json!(scene.token), &json!("0x0")));
+    let steps = scene.result("debug_traceTransaction", json!([hash])).await;
+    let expected =
+        json!({ "gas": number(&receipt["gasUsed"]), "failed": false, "returnValue": word(1), "structLogs": [] });
+    assert_eq!(steps, expected);
+    let state = scene.result("debug_traceTransaction", json!([hash, { "tracer": "prestateTracer" }])).await;
+    let (token, sender) = (scene.token.to_string(), scene.sender.to_string());
+    assert!(state[&token]["code"].as_str().unwrap().starts_with("0xef5741"), "{state}");
+    assert_eq!(state[&sender], json!({ "balance": "0x0" }));
+    // Its block has nothing else, and the one before it something else.
+    let block = json!([{ "txHash": hash, "result": frame }]);
+    assert_eq!(scene.result("debug_traceBlockByNumber", json!(["latest", options])).await, block);
+    let by_hash = scene.result("debug_traceBlockByHash", json!([receipt["blockHash"], options])).await;
+    assert_eq!(by_hash, block);
+    let before = scene.result("debug_traceBlockByNumber", json!(["0x2", options])).await;
+    assert_eq!((&before[0]["txHash"], &before[0]["result"]["output"]), (&json!(first), &word(1)));
+    assert_eq!(before[0]["result"]["input"], json!(hexadecimal(&transfer(RECEIVER, 5))));
+    scene.node.stop().await;
+}
