@@ -197,10 +197,10 @@ impl Executor {
     /// # Errors
     /// Only the node's own faults.
     pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
-        let stage = self.stage(state, tip)?;
-        let mut context = stage.context();
+        let over = self.stage(state, tip)?;
+        let mut context = over.context();
         context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
-        let gas = call.gas.min(stage.rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
+        let gas = call.gas.min(over.rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
         let CallInput { from: sender, to, input, .. } = call;
         let (context, outcome) = start(context, Start { sender, to: Some(to), value: Amount::ZERO, input, gas });
         let mut outcome = outcome?;
@@ -289,13 +289,11 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
 
 /// What it costs before any code runs. A version without EVM code has its own schedule for that.
 fn intrinsic(context: &Context, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
-    match &context.evm {
-        Some(evm) => ethereum::intrinsic(evm.fork(), payload, is_container),
-        None => {
-            let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
-            IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
-        }
+    if let Some(evm) = &context.evm {
+        return ethereum::intrinsic(evm.fork(), payload, is_container);
     }
+    let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
+    IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
 }
 
 /// Checks that the sender can pay for the most that it may come to.
