@@ -149,8 +149,8 @@ mod tests {
         Row::new(&Table::Contract(ADDRESS), &[key; 32])
     }
 
-    fn word(value: u8) -> Option<Vec<u8>> {
-        Some(vec![value; 32])
+    fn value(state: &Arc<dyn StateReader>, key: u8) -> Option<u8> {
+        state.row(&slot(key)).unwrap().map(|value| value[0])
     }
 
     fn base() -> Arc<dyn StateReader> {
@@ -172,17 +172,17 @@ mod tests {
     fn what_is_not_named_stays_as_it_is() {
         let state = with(AccountOverride { balance: Some(Amount::from(9)), ..AccountOverride::default() });
         assert_eq!((record(&state).nonce, record(&state).balance), (3, Amount::from(9)));
-        assert_eq!((state.row(&slot(1)).unwrap(), state.row(&slot(3)).unwrap()), (word(1), None));
+        assert_eq!((value(&state, 1), value(&state, 3)), (Some(1), None));
     }
 
     #[test]
     fn slots_are_set_beside_the_rest_and_a_storage_replaces_it() {
         let slots = BTreeMap::from([([1; 32], [9; 32]), ([2; 32], [0; 32])]);
         let state = with(AccountOverride { slots: slots.clone(), ..AccountOverride::default() });
-        assert_eq!((state.row(&slot(1)).unwrap(), state.row(&slot(2)).unwrap()), (word(9), None));
+        assert_eq!((value(&state, 1), value(&state, 2)), (Some(9), None));
         let storage = Some(BTreeMap::from([([3; 32], [4; 32])]));
         let state = with(AccountOverride { storage, ..AccountOverride::default() });
-        assert_eq!((state.row(&slot(1)).unwrap(), state.row(&slot(3)).unwrap()), (None, word(4)));
+        assert_eq!((value(&state, 1), value(&state, 3)), (None, Some(4)));
     }
 
     #[test]

@@ -154,10 +154,10 @@ impl Executor {
     /// # Errors
     /// Only the node's own faults.
     pub fn call(&self, state: Arc<dyn StateReader>, tip: &Header, call: CallInput) -> Result<Called, NodeFault> {
-        let stage = self.stage(state, tip)?;
-        let mut context = stage.context();
+        let over = self.stage(state, tip)?;
+        let mut context = over.context();
         context.begin(TransactionContext { hash: Hash::ZERO, origin: call.from });
-        let gas = call.gas.min(stage.rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
+        let gas = call.gas.min(over.rules.transaction_gas).saturating_mul(UNITS_PER_GAS);
         let CallInput { from: sender, to, input, .. } = call;
         let (context, outcome) = start(context, Start { sender, to: Some(to), value: Amount::ZERO, input, gas });
         let mut outcome = outcome?;
@@ -240,11 +240,9 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
 
 /// What it costs before any code runs. A version without EVM code has its own schedule for that.
 fn intrinsic(context: &Context, rules: &EthereumRules, payload: &EthereumPayload) -> IntrinsicGas {
-    match &context.evm {
-        Some(_) => rules.intrinsic(payload),
-        None => {
-            let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
-            IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
-        }
+    if context.evm.is_some() {
+        return rules.intrinsic(payload);
     }
+    let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
+    IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
 }

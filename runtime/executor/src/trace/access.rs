@@ -57,10 +57,8 @@ impl AccessTracer {
             (SLOAD | SSTORE, [.., key]) => {
                 self.found.entry(place.address).or_default().insert(key.to_be_bytes());
             }
-            (BALANCE | EXTCODESIZE | EXTCODECOPY | EXTCODEHASH | SELFDESTRUCT, [.., address]) => {
-                self.found.entry(address_of(address)).or_default();
-            }
-            (CALL | CALLCODE | DELEGATECALL | STATICCALL, [.., _, _, _, address, _]) => {
+            (BALANCE | EXTCODESIZE | EXTCODECOPY | EXTCODEHASH | SELFDESTRUCT, [.., address])
+            | (CALL | CALLCODE | DELEGATECALL | STATICCALL, [.., _, _, _, address, _]) => {
                 self.found.entry(address_of(address)).or_default();
             }
             _ => {}

@@ -135,9 +135,9 @@ impl CallTracer {
         }
     }
 
-    pub(crate) fn finish(mut self, outline: Outline, receipt: &Receipt) -> CallTrace {
+    pub(crate) fn finish(mut self, outline: &Outline, receipt: &Receipt) -> CallTrace {
         if self.frames.is_empty() {
-            self.frames.push(CallFrame::of(outline.clone()));
+            self.frames.push(CallFrame::of(outline));
         }
         if let Some(outermost) = self.frames.first_mut() {
             outermost.gas = outline.gas;
@@ -163,8 +163,8 @@ impl CallTracer {
 }
 
 impl CallFrame {
-    fn of(outline: Outline) -> Self {
-        let Outline { from, to, value, input, gas } = outline;
+    fn of(outline: &Outline) -> Self {
+        let Outline { from, to, value, input, gas } = outline.clone();
         Self {
             kind: if to.is_some() { FrameKind::Call } else { FrameKind::Create },
             from,

@@ -182,7 +182,7 @@ impl<'a> Tracing<'a> {
     fn end(
         &mut self,
         context: &mut Context,
-        outline: Outline,
+        outline: &Outline,
         ran: Result<Receipt, TraceError>,
     ) -> Result<Trace, TraceError> {
         context.is_traced = false;
@@ -203,7 +203,7 @@ impl<'a> Tracing<'a> {
             }
             (_, kind) => {
                 let changed_only = matches!(kind, TraceKind::State { changed_only: true });
-                Trace::State(state::touched(context, &outline, &receipt, changed_only, &mut self.budget)?)
+                Trace::State(state::touched(context, outline, &receipt, changed_only, &mut self.budget)?)
             }
         };
         if self.budget.is_over() {
@@ -238,7 +238,7 @@ impl Executor {
         let (mut context, simulated) = run(context, simulation);
         let outline = Outline::of_simulation(simulation, stage.rules.transaction_gas);
         let receipt = simulated.map(|simulated| simulated.receipt).map_err(TraceError::from);
-        tracing.end(&mut context, outline, receipt)
+        tracing.end(&mut context, &outline, receipt)
     }
 
     /// What the transactions of a block did: all of them, or the one at a place. All traces together have about so
@@ -276,7 +276,7 @@ impl Executor {
                 context.overlay.forget_access();
                 continue;
             }
-            let trace = tracing.end(&mut context, Outline::of(transaction), receipt)?;
+            let trace = tracing.end(&mut context, &Outline::of(transaction), receipt)?;
             traced.push(Traced { hash: transaction.hash, trace });
             if place.is_some() {
                 break;

@@ -24,6 +24,7 @@ const MEMORY_WORD_BYTES: usize = 67;
 
 /// What to tell of each instruction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct StepOptions {
     /// Its frame's memory.
     pub memory: bool,
