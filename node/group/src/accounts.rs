@@ -36,9 +36,8 @@ impl Accounts {
     /// An account: of what is certified the last is certified blocks' that are not on disk, then what is on disk.
     pub(crate) fn read(&self, chain: &Chain, address: &Address) -> Result<SenderAccount, NodeFault> {
         let row = Account::row(address);
-        let certified = chain.unwritten.iter().rev().filter(|(number, _)| *number <= chain.height());
-        let changed = certified.filter_map(|(_, changes)| changes.find(&row)).next();
-        let bytes = match changed {
+        let mut certified = chain.unwritten.iter().rev().filter(|(number, _)| *number <= chain.height());
+        let bytes = match certified.find_map(|(_, changes)| changes.find(&row)) {
             Some(change) => change.new.clone(),
             None => self.ledger.state().row(&row)?,
         };
@@ -47,15 +46,15 @@ impl Accounts {
 
     /// Those that a block changed and that the pool follows, as the block left them.
     pub(crate) fn changed(&self, changes: &ChangeSet, pool: &Pool) -> Result<Vec<(Address, SenderAccount)>, NodeFault> {
-        let mut changed = Vec::new();
+        let mut found = Vec::new();
         let table = Table::Accounts.encode();
         for change in changes.iter().filter(|change| change.row.table() == table) {
             let Ok(address) = change.row.key().try_into().map(Address) else { continue };
             if pool.follows(&address) {
-                changed.push((address, self.of_bytes(&address, change.new.as_deref())?));
+                found.push((address, self.of_bytes(&address, change.new.as_deref())?));
             }
         }
-        Ok(changed)
+        Ok(found)
     }
 
     fn of_bytes(&self, address: &Address, bytes: Option<&[u8]>) -> Result<SenderAccount, NodeFault> {

@@ -284,24 +284,20 @@ impl PoolRules {
         transaction: Arc<Transaction>,
         bytes: usize,
     ) -> Result<Checked, AdmissionError> {
-        match &*transaction {
+        let hash = transaction.hash(self.suite);
+        let (key, terms, gas_limit) = match &*transaction {
             Transaction::Native(native) => {
                 self.form(height, native)?;
-                self.native(native, Arc::clone(&transaction), bytes)
+                self.native(native, hash)?
             }
-            Transaction::Ethereum(ethereum) => self.ethereum(ethereum, Arc::clone(&transaction), bytes),
-            Transaction::Fisco(_) => Err(AdmissionError::Fisco),
-        }
+            Transaction::Ethereum(ethereum) => self.ethereum(ethereum)?,
+            Transaction::Fisco(_) => return Err(AdmissionError::Fisco),
+        };
+        Ok(Checked { transaction, hash, key, terms, gas_limit, bytes })
     }
 
-    fn native(
-        &self,
-        native: &NativeTransaction,
-        transaction: Arc<Transaction>,
-        bytes: usize,
-    ) -> Result<Checked, AdmissionError> {
+    fn native(&self, native: &NativeTransaction, hash: Hash) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
         let unsigned = &native.unsigned;
-        let hash = transaction.hash(self.suite);
         if !self.verified.has(&hash) {
             let digest = unsigned.signing_digest(self.suite, &self.genesis);
             let signer = self.scheme.signer(&digest, &native.signature)?.address;
@@ -311,16 +307,10 @@ impl PoolRules {
             self.verified.put(hash);
         }
         let key = ReplayKey::Native { sender: unsigned.sender, nonce: unsigned.nonce };
-        let (terms, gas_limit) = (Terms::Until(unsigned.valid_until), unsigned.gas_limit);
-        Ok(Checked { transaction, hash, key, terms, gas_limit, bytes })
+        Ok((key, Terms::Until(unsigned.valid_until), unsigned.gas_limit))
     }
 
-    fn ethereum(
-        &self,
-        ethereum: &EthereumTransaction,
-        transaction: Arc<Transaction>,
-        bytes: usize,
-    ) -> Result<Checked, AdmissionError> {
+    fn ethereum(&self, ethereum: &EthereumTransaction) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
         if self.suite == Suite::Guomi {
             return Err(AdmissionError::GuomiEthereum);
         }
@@ -328,9 +318,7 @@ impl PoolRules {
         let payload = ethereum.payload()?;
         rules.check(&payload)?;
         let origin = ethereum.origin().ok_or(AdmissionError::EthereumSignature)?;
-        let (terms, gas_limit) = (Terms::Costs(payload.cost()), payload.gas_limit);
-        let (hash, key) = (transaction.hash(self.suite), ReplayKey::Ethereum(origin));
-        Ok(Checked { transaction, hash, key, terms, gas_limit, bytes })
+        Ok((ReplayKey::Ethereum(origin), Terms::Costs(payload.cost()), payload.gas_limit))
     }
 }
 

@@ -172,7 +172,7 @@ impl Pool {
             return Err(AdmissionError::Known);
         }
         if self.replay.contains(&checked.key) || self.waiting.contains(&checked.key) {
-            return Err(self.used_up(&checked.key));
+            return Err(used_up(&checked.key));
         }
         let account = self.may_apply(&checked, account)?;
         if self.entries.len() >= self.limits.transactions {
@@ -219,15 +219,6 @@ impl Pool {
                 Err(AdmissionError::Window { found, height: self.height })
             }
             _ => self.rules.gas(checked.gas_limit).map(|()| None),
-        }
-    }
-
-    fn used_up(&self, key: &ReplayKey) -> AdmissionError {
-        match key {
-            ReplayKey::Native { .. } => AdmissionError::Replay,
-            ReplayKey::Ethereum(EthereumOrigin { sender, nonce }) => {
-                EthereumRefusal::Replacement { sender: *sender, nonce: *nonce }.into()
-            }
         }
     }
 
@@ -459,5 +450,14 @@ impl Pool {
     /// Whether the nonce was used in one of the last 1,000 blocks.
     pub fn is_used(&self, key: &ReplayKey) -> bool {
         self.replay.contains(key)
+    }
+}
+
+const fn used_up(key: &ReplayKey) -> AdmissionError {
+    match key {
+        ReplayKey::Native { .. } => AdmissionError::Replay,
+        ReplayKey::Ethereum(EthereumOrigin { sender, nonce }) => {
+            AdmissionError::Ethereum(EthereumRefusal::Replacement { sender: *sender, nonce: *nonce })
+        }
     }
 }

@@ -23,6 +23,7 @@ const CHAIN_ID: u64 = 20_200;
 const NATIVE: Address = Address([0x90; 20]);
 
 fn natives(suite: Suite) -> NativeRegistry {
+    #[expect(clippy::unnecessary_wraps, reason = "such is the type of a module's functions")]
     fn shout(_: &mut dyn Host, _: &[u8]) -> NativeResult {
         Ok(vec![1; 32])
     }
