@@ -81,8 +81,8 @@ fn pool() -> Pool {
     Pool::new(door(), PoolLimits::default(), 0)
 }
 
-fn account(nonce: u64) -> Option<SenderAccount> {
-    Some(SenderAccount { nonce, ..SenderAccount::default() })
+fn account(nonce: u64) -> SenderAccount {
+    SenderAccount { nonce, ..SenderAccount::default() }
 }
 
 fn refused(pool: &mut Pool, checked: Checked, account: SenderAccount) -> String {
@@ -119,7 +119,7 @@ fn a_sender_is_served_in_order_and_what_is_far_ahead_is_refused() {
     let mut pool = pool();
     assert_eq!(pool.asks_for(&of(1, 7)), Some(sender(1)));
     assert_eq!(pool.admit(of(1, 7), None), Err(AdmissionError::Account), "nobody told the account");
-    let late = pool.admit(of(1, 7), account(5)).unwrap();
+    let late = pool.admit(of(1, 7), Some(account(5))).unwrap();
     assert_eq!((pool.asks_for(&of(1, 5)), pool.has_untaken()), (None, false));
     assert_eq!(pool.next_nonce(&sender(1)), Some(5));
     let low = refused(&mut pool, of(1, 4), SenderAccount::default());
@@ -152,25 +152,25 @@ fn a_sender_is_served_in_order_and_what_is_far_ahead_is_refused() {
 fn who_cannot_pay_or_is_a_contract_is_refused() {
     let mut pool = pool();
     let costly = LegacyTransaction { gas_price: Amount::from(2), value: Amount::from(7), ..legacy(0) };
-    let checked = || check_with(&door(), &costly, CHAIN).unwrap();
-    let poor = SenderAccount { balance: Some(Amount::from(42_006)), ..SenderAccount::default() };
-    let text = refused(&mut pool, checked(), poor);
+    let paying = || check_with(&door(), &costly, CHAIN).unwrap();
+    let penniless = SenderAccount { balance: Some(Amount::from(42_006)), ..SenderAccount::default() };
+    let text = refused(&mut pool, paying(), penniless);
     assert!(text.starts_with("insufficient funds for gas * price + value: it may cost 42007; 0x"), "{text}");
-    let contract = SenderAccount { is_contract: true, ..SenderAccount::default() };
-    assert!(refused(&mut pool, checked(), contract).starts_with("sender not an eoa: 0x"));
+    let coded = SenderAccount { is_contract: true, ..SenderAccount::default() };
+    assert!(refused(&mut pool, paying(), coded).starts_with("sender not an eoa: 0x"));
     let enough = SenderAccount { balance: Some(Amount::from(42_007)), ..SenderAccount::default() };
-    pool.admit(checked(), Some(enough)).unwrap();
+    pool.admit(paying(), Some(enough)).unwrap();
     // Whoever spent it meanwhile by other means: the block leaves it out, and it goes.
     let hashes = taken(&mut pool);
     assert_eq!(hashes.len(), 1);
-    pool.committed(1, &[], &hashes, [(sender(1), poor)]);
+    pool.committed(1, &[], &hashes, [(sender(1), penniless)]);
     assert_eq!((pool.len(), pool.has_untaken(), pool.follows(&sender(1))), (0, false, false));
 }
 
 #[test]
 fn what_blocks_leave_out_comes_again_some_times() {
     let mut pool = pool();
-    let first = pool.admit(of(1, 0), account(0)).unwrap();
+    let first = pool.admit(of(1, 0), Some(account(0))).unwrap();
     let second = pool.admit(of(1, 1), None).unwrap();
     for height in 1..8 {
         assert_eq!(taken(&mut pool), [first, second]);
@@ -188,9 +188,9 @@ fn what_blocks_leave_out_comes_again_some_times() {
 #[test]
 fn what_waits_for_a_lower_number_expires_where_nothing_moves() {
     let mut pool = pool();
-    pool.admit(of(1, 1), account(0)).unwrap();
+    pool.admit(of(1, 1), Some(account(0))).unwrap();
     pool.committed(500, &[], &[], []);
-    let moved = pool.admit(of(2, 0), account(0)).unwrap();
+    let moved = pool.admit(of(2, 0), Some(account(0))).unwrap();
     pool.admit(of(2, 2), None).unwrap();
     pool.committed(999, &[], &[], []);
     assert_eq!(pool.len(), 3);
@@ -238,7 +238,7 @@ impl Model {
         }
         let changed: Vec<(Address, SenderAccount)> = (1..4)
             .filter(|seed| pool.follows(&sender(*seed)))
-            .map(|seed| (sender(seed), account(self.nonce(seed)).unwrap()))
+            .map(|seed| (sender(seed), account(self.nonce(seed))))
             .collect();
         pool.committed(self.height, &included, &left_out, changed);
     }
@@ -256,7 +256,7 @@ proptest! {
             match step {
                 0 | 1 => {
                     let checked = of(seed, number);
-                    let told = pool.asks_for(&checked).and_then(|_| account(model.nonce(seed)));
+                    let told = pool.asks_for(&checked).map(|_| account(model.nonce(seed)));
                     if let Ok(hash) = pool.admit(checked, told) {
                         prop_assert!(number >= model.nonce(seed));
                         model.admitted.insert(hash, (seed, number));
