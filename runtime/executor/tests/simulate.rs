@@ -11,8 +11,8 @@ mod simulated;
 use std::collections::BTreeMap;
 
 use assembler::{
-    ADD, Assembler, CALL, CALLER, CREATE, DUP1, ISZERO, JUMP, JUMPDEST, LOG0, MSTORE, MSTORE8, POP, RETURN, REVERT,
-    SLOAD, SSTORE, SUB, SWAP1, creating,
+    ADD, Assembler, CALL, CALLER, CREATE, DUP1, ISZERO, JUMP, JUMPDEST, LOG0, MSTORE, MSTORE8, POP, REVERT, SLOAD,
+    SSTORE, SUB, SWAP1, creating,
 };
 use common::{Chain, account, genesis, number, script, script::SCRIPT, word};
 use entente_executor::{
