@@ -9,7 +9,7 @@ use entente_types::{Hash, hex_bytes};
 
 use super::{
     FAILED,
-    heights::{known_height, state_after},
+    heights::{known_height, no_call, state_after},
     parameters::BlockReference,
     quantity::Quantity,
 };
@@ -51,7 +51,7 @@ pub(crate) fn code(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.spoken_for(context)?.handle;
     let address = arguments.address(0)?;
     let height = known_height(group, arguments.block_reference(1)?)?;
-    let code = group.ethereum_code(&address, height)?;
+    let code = group.ethereum_code(&address, height).map_err(no_call)?;
     json_answer(format!("\"{}\"", hex_bytes::encode(&code)))
 }
 
