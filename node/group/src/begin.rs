@@ -87,11 +87,9 @@ impl Group {
         let genesis = ledger.genesis();
         let tip = ledger.tip();
         refuse_if_recovering(ledger)?;
-        let next = tip.number.saturating_add(1);
-        let rules = executor.rules(ledger.state().as_ref(), next)?;
         let configuration = Configuration::read(ledger.state().as_ref())?;
-        let ethereum = executor.ethereum_versions();
-        let door = (rules.transaction_gas, ethereum.rules(&configuration, next)?);
+        let (next, ethereum) = (tip.number.saturating_add(1), executor.ethereum_versions());
+        let door = (configuration.limits(next)?.transaction_gas, ethereum.rules(&configuration, next)?);
         let pool_rules = PoolRules {
             suite: genesis.suite,
             scheme: signing.scheme,

@@ -55,7 +55,7 @@ pub(crate) fn no_call(error: CallError) -> RpcError {
 }
 
 /// Why the state of a height cannot be read, in the words of Ethereum's nodes and ours.
-fn no_state(error: &HistoryError) -> RpcError {
+pub(crate) fn no_state(error: &HistoryError) -> RpcError {
     let words = match error {
         HistoryError::Pruned { .. } => "missing trie node",
         HistoryError::Future { .. } => "header not found",
