@@ -362,7 +362,8 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[required("data", Kind::Ethereum(Form::Data))],
         result: "the hash",
         documentation: "Checks a signed transaction of Ethereum's and lets it wait for a block: legacy with a chain \
-                        id, with an access list (type 1), or with dynamic fees (type 2).",
+                        id, with an access list (type 1), with dynamic fees (type 2), or one that sets \
+                        accounts' code (type 4).",
         example: "[\"{signed_ethereum}\"]",
         handler: Handler::Waiting(sending::send_raw),
     },
