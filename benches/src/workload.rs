@@ -154,9 +154,10 @@ impl Workload {
         })
     }
 
-    /// Deploys a contract whose constructor takes nothing.
+    /// Deploys a contract whose constructor takes nothing: a module, or EVM code that creates it.
     pub fn deploy(&mut self, module: &[u8]) -> Result<Address, WorkloadError> {
-        let deploy = self.sign(0, None, container(module, &[]))?;
+        let input = if module.starts_with(b"\0asm") { container(module, &[]) } else { module.to_vec() };
+        let deploy = self.sign(0, None, input)?;
         let block = self.execute(&[deploy])?;
         let created = block.receipts.first().and_then(|receipt| receipt.contract);
         let address = created.ok_or_else(|| WorkloadError::Wrong(format!("{:?}", block.receipts)))?;
