@@ -48,6 +48,7 @@ mod members;
 mod proof;
 mod receipt;
 mod recovery;
+mod revert;
 mod transaction;
 
 pub use authorization::Authorization;
@@ -82,6 +83,7 @@ pub use proof::{
 };
 pub use receipt::{Log, Receipt, ReceiptError, Status};
 pub use recovery::{Lineage, Recovery, RecoveryError, SignedRecovery};
+pub use revert::{RevertReason, panic_meaning};
 pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
 
 /// The height of a block.

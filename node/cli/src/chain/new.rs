@@ -22,7 +22,7 @@ use crate::output::{Failure, Output};
 
 /// The chain's number, and the one that Ethereum's tools see: as good as any until several chains meet.
 const CHAIN_ID: u64 = 1;
-const ETHEREUM_CHAIN_ID: u64 = 20200;
+pub(crate) const ETHEREUM_CHAIN_ID: u64 = 20200;
 /// The heights in flight under PBFT: one being ordered, one executed, one written.
 const PIPELINE_DEPTH: u32 = 3;
 /// The nodes of a chain on one machine at most.
