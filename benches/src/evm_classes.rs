@@ -50,7 +50,11 @@ mod op {
     pub(super) const DELEGATECALL: u8 = 0xf4;
     pub(super) const STATICCALL: u8 = 0xfa;
 }
-use op::*;
+use op::{
+    ADD, ADDMOD, BALANCE, BYTE, CALL, CALLDATACOPY, CALLDATALOAD, CLZ, CODECOPY, CREATE, DELEGATECALL, DIV, DUP1, DUP2,
+    DUP3, EXP, EXTCODECOPY, EXTCODEHASH, EXTCODESIZE, GAS, JUMPDEST, JUMPI, KECCAK256, LOG0, MCOPY, MLOAD, MSTORE, MUL,
+    MULMOD, NOT, POP, PUSH0, RETURN, SAR, SDIV, SIGNEXTEND, SLOAD, SSTORE, STATICCALL, STOP, SUB, SWAP1, TLOAD, TSTORE,
+};
 
 /// Code, written one instruction after the other.
 #[derive(Default, Clone)]

@@ -259,7 +259,7 @@ impl Chain {
         let executed = self.executor.execute(&BlockInput {
             parent,
             proposal: &proposal,
-            transactions: &[InputTransaction { hash, transaction: Arc::new(transaction), sender: None }],
+            transactions: &[InputTransaction { hash, transaction: Arc::new(transaction) }],
             state: Arc::new(self.state.clone()),
             commitment: &self.tip.commitment,
             record_accesses: false,
