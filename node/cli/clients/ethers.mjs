@@ -21,7 +21,7 @@ async function deploy({ abi, bytecode }, ...parameters) {
   return contract;
 }
 
-/// How a call, an estimate or a transaction was refused, decoded by the contract's ABI.
+/// How a call, an estimate or a transaction was refused.
 async function refusal(promise) {
   const error = await promise.then(
     () => assert.fail("it was not refused"),
@@ -29,6 +29,13 @@ async function refusal(promise) {
   );
   assert.equal(error.code, "CALL_EXCEPTION", error);
   return error;
+}
+
+/// The name and the arguments of the custom error of a refusal. ethers decodes those of calls itself.
+async function reverted(contract, promise) {
+  const error = await refusal(promise);
+  const { name, args } = error.revert ?? contract.interface.parseError(error.data);
+  return [name, ...args];
 }
 
 async function chain() {
@@ -60,18 +67,17 @@ async function erc721() {
   await (await deed.mint(alice, 7n)).wait();
   await (await deed["safeTransferFrom(address,address,uint256)"](alice, bob, 7n)).wait();
   assert.equal(await deed.ownerOf(7n), bob.address);
-  const { revert } = await refusal(deed.ownerOf(8n));
-  assert.deepEqual([revert.name, ...revert.args], ["ERC721NonexistentToken", 8n]);
+  assert.deepEqual(await reverted(deed, deed.ownerOf(8n)), ["ERC721NonexistentToken", 8n]);
 }
 
 async function proxy() {
   const [first, second] = [await deploy(contracts.Counter), await deploy(contracts.CounterByTen)];
   const call = first.interface.encodeFunctionData("initialize", [alice.address]);
-  const behind = await deploy(contracts.Proxy, await first.getAddress(), call);
+  const behind = await deploy(contracts.CounterProxy, await first.getAddress(), call);
   const counter = new Contract(await behind.getAddress(), contracts.Counter.abi, alice);
   await (await counter.increase()).wait();
-  const { revert } = await refusal(counter.connect(bob).upgradeToAndCall.staticCall(second, "0x"));
-  assert.deepEqual([revert.name, ...revert.args], ["NotOwner", bob.address, alice.address]);
+  const upgrade = counter.connect(bob).upgradeToAndCall.staticCall(second, "0x");
+  assert.deepEqual(await reverted(counter, upgrade), ["NotOwner", bob.address, alice.address]);
   await (await counter.upgradeToAndCall(second, "0x")).wait();
   await (await counter.increase()).wait();
   assert.equal(await counter.count(), 11n);
@@ -88,22 +94,22 @@ async function logs() {
   assert.equal(ofBlock.length, 1);
   assert.equal((await coin.queryFilter(coin.filters.Transfer(bob))).length, 0);
   // ethers keeps a filter at the node, by eth_newFilter, and asks it.
-  const heard = new Promise((resolve) => coin.once(coin.filters.Transfer(null, bob), (...told) => resolve(told)));
+  const heard = new Promise((resolve) => coin.once(coin.filters.Transfer(null, bob), resolve));
   await new Promise((resolve) => setTimeout(resolve, 300));
   const { hash } = await (await coin.transfer(bob, 1n)).wait();
-  const told = await soon(heard, "an event by filter");
-  assert.deepEqual([told[2], told[3].log.transactionHash], [1n, hash]);
+  const { args, log } = await soon(heard, "an event by filter");
+  assert.deepEqual([args.value, log.transactionHash], [1n, hash]);
 }
 
 async function subscriptions() {
   const listening = new WebSocketProvider(socket);
   const coin = new Contract(await kept.coin.getAddress(), contracts.Coin.abi, listening);
-  const once = (emitter, event) => new Promise((resolve) => emitter.once(event, (...told) => resolve(told)));
+  const once = (emitter, event) => new Promise((resolve) => emitter.once(event, resolve));
   const heard = [once(coin, coin.filters.Transfer(null, bob)), once(listening, "block"), once(listening, "pending")];
   await new Promise((resolve) => setTimeout(resolve, 300));
   const receipt = await (await kept.coin.transfer(bob, 2n)).wait();
-  const [log, [number], [pending]] = await soon(Promise.all(heard), "what was subscribed to");
-  assert.deepEqual([log[2], number, pending], [2n, receipt.blockNumber, receipt.hash]);
+  const [{ args }, number, pending] = await soon(Promise.all(heard), "what was subscribed to");
+  assert.deepEqual([args.value, number, pending], [2n, receipt.blockNumber, receipt.hash]);
   await listening.destroy();
 }
 
@@ -111,9 +117,8 @@ async function errors() {
   const coin = kept.coin.connect(bob);
   const held = await coin.balanceOf(bob);
   const expected = ["ERC20InsufficientBalance", bob.address, held, SUPPLY];
-  for (const refused of [coin.transfer.staticCall(alice, SUPPLY), coin.transfer.estimateGas(alice, SUPPLY)]) {
-    const { revert } = await refusal(refused);
-    assert.deepEqual([revert.name, ...revert.args], expected);
+  for (const attempt of ["staticCall", "estimateGas", "send"]) {
+    assert.deepEqual(await reverted(coin, coin.transfer[attempt](alice, SUPPLY)), expected);
   }
   // In a block all the same.
   const response = await coin.transfer(alice, SUPPLY, { gasLimit: 100_000n });
@@ -183,9 +188,10 @@ async function nonces() {
 async function delegations() {
   const carol = account();
   const authorization = await carol.authorize({ address: await kept.coin.getAddress(), nonce: 0 });
-  const receipt = await (await alice.sendTransaction({ type: 4, to: carol, authorizationList: [authorization] })).wait();
+  const receipt = await (await alice.sendTransaction({ type: 4, to: bob, authorizationList: [authorization] })).wait();
   assert.deepEqual([receipt.status, receipt.type], [1, 4]);
   assert.equal(await provider.getCode(carol), ethers.concat(["0xef0100", await kept.coin.getAddress()]));
+  assert.equal(await kept.coin.attach(carol.address).decimals(), 18n);
   const transaction = await provider.getTransaction(receipt.hash);
   assert.equal(transaction.authorizationList[0].address, await kept.coin.getAddress());
 }
@@ -204,8 +210,8 @@ async function wasm() {
   await (await contract.approve(bob, 5n)).wait();
   await (await contract.connect(bob).transferFrom(alice, bob, 5n)).wait();
   assert.equal((await contract.queryFilter(contract.filters.Transfer(alice))).length, 2);
-  const { revert } = await refusal(contract.connect(bob).transfer.staticCall(alice, supply));
-  assert.deepEqual([revert.name, ...revert.args], ["ERC20InsufficientBalance", bob.address, 30n, supply]);
+  const refused = reverted(contract, contract.connect(bob).transfer.staticCall(alice, supply));
+  assert.deepEqual(await refused, ["ERC20InsufficientBalance", bob.address, 30n, supply]);
 }
 
 await run([chain, erc20, erc721, proxy, logs, subscriptions, errors, gas, traces, fields, nonces, delegations, wasm]);

@@ -79,7 +79,7 @@ async function erc721() {
 async function proxy() {
   const [first, second] = [await deploy(contracts.Counter), await deploy(contracts.CounterByTen)];
   const call = viem.encodeFunctionData({ ...first, functionName: "initialize", args: [ALICE] });
-  const { address } = await deploy(contracts.Proxy, first.address, call);
+  const { address } = await deploy(contracts.CounterProxy, first.address, call);
   const counter = { address, abi: contracts.Counter.abi };
   await write(alice, counter, "increase");
   const upgrade = { ...counter, functionName: "upgradeToAndCall", args: [second.address, "0x"] };
@@ -198,10 +198,11 @@ async function nonces() {
 async function delegations() {
   const carol = person();
   const authorization = await carol.signAuthorization({ contractAddress: kept.coin.address });
-  const receipt = await mined(await alice.sendTransaction({ to: carol.account.address, authorizationList: [authorization] }));
+  const receipt = await mined(await alice.sendTransaction({ to: BOB, authorizationList: [authorization] }));
   assert.equal(receipt.type, "eip7702");
   const code = await client.getCode({ address: carol.account.address });
   assert.equal(code, viem.concat(["0xef0100", kept.coin.address.toLowerCase()]));
+  assert.equal(await read({ ...kept.coin, address: carol.account.address }, "decimals"), 18);
 }
 
 async function wasm() {

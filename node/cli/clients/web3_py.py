@@ -94,7 +94,7 @@ def erc721():
 
 def proxy():
     first, second = deploy(CONTRACTS["Counter"]), deploy(CONTRACTS["CounterByTen"])
-    behind = deploy(CONTRACTS["Proxy"], first.address, first.encode_abi("initialize", [alice.address]))
+    behind = deploy(CONTRACTS["CounterProxy"], first.address, first.encode_abi("initialize", [alice.address]))
     counter = eth.contract(address=behind.address, abi=CONTRACTS["Counter"]["abi"])
     write(counter.functions.increase())
     upgrade = counter.functions.upgradeToAndCall(second.address, b"")
@@ -206,10 +206,11 @@ def nonces():
 def delegations():
     carol, coin = account(), kept["coin"]
     authorization = carol.sign_authorization({"chainId": eth.chain_id, "address": coin.address, "nonce": 0})
-    sent = {"from": alice.address, "to": carol.address, "authorizationList": [authorization]}
+    sent = {"from": alice.address, "to": bob.address, "authorizationList": [authorization]}
     receipt = mined(eth.send_transaction({**sent, "gas": 100_000, "maxFeePerGas": 0, "maxPriorityFeePerGas": 0}))
     assert receipt.type == 4
     assert eth.get_code(carol.address) == bytes.fromhex("ef0100" + coin.address[2:])
+    assert eth.contract(address=carol.address, abi=coin.abi).functions.decimals().call() == 18
 
 
 def wasm():

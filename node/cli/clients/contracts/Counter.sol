@@ -43,7 +43,7 @@ contract CounterByTen is Counter {
     }
 }
 
-/// The proxy, under a name of this file.
-contract Proxy is ERC1967Proxy {
+/// The proxy, which solc is to compile.
+contract CounterProxy is ERC1967Proxy {
     constructor(address implementation, bytes memory call) ERC1967Proxy(implementation, call) {}
 }

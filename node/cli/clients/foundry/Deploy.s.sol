@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {Counter, CounterByTen, Proxy} from "../src/Counter.sol";
+import {Counter, CounterByTen, CounterProxy} from "../src/Counter.sol";
 
 interface Vm {
     function startBroadcast() external;
@@ -16,7 +16,7 @@ contract Deploy {
         VM.startBroadcast();
         Counter first = new Counter();
         bytes memory call = abi.encodeCall(Counter.initialize, (msg.sender));
-        counter = Counter(address(new Proxy(address(first), call)));
+        counter = Counter(address(new CounterProxy(address(first), call)));
         counter.increase();
         counter.upgradeToAndCall(address(new CounterByTen()), "");
         counter.increase();

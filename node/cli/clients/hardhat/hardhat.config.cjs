@@ -14,7 +14,7 @@ subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD, async () => ({
 }));
 
 module.exports = {
-  solidity: { version: "0.8.37", settings: { optimizer: { enabled: true, runs: 200 } } },
+  solidity: { version: "0.8.37", settings: { evmVersion: "osaka", optimizer: { enabled: true, runs: 200 } } },
   defaultNetwork: "entente",
   networks: { entente: { url: process.env.NODE_URL, accounts: process.env.NODE_KEYS.split(" ") } },
 };

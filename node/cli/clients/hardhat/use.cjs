@@ -29,7 +29,7 @@ async function erc721() {
 async function proxy() {
   const [first, second] = [await ethers.deployContract("Counter"), await ethers.deployContract("CounterByTen")];
   const call = first.interface.encodeFunctionData("initialize", [kept.alice.address]);
-  const behind = await ethers.deployContract("Proxy", [await first.getAddress(), call]);
+  const behind = await ethers.deployContract("CounterProxy", [await first.getAddress(), call]);
   const counter = await ethers.getContractAt("Counter", await behind.getAddress());
   await (await counter.increase()).wait();
   await (await counter.upgradeToAndCall(second, "0x")).wait();
@@ -39,11 +39,12 @@ async function proxy() {
 
 async function errors() {
   const { alice, bob, coin } = kept;
-  // Hardhat has the provider's error pass; ethers decodes it by the ABI.
-  const transfer = coin.connect(bob).transfer;
-  const error = await transfer.staticCall(alice, SUPPLY).then(assert.fail, (error) => error);
-  assert.deepEqual([error.revert?.name, ...(error.revert?.args ?? [])], ["ERC20InsufficientBalance", bob.address, 25n, SUPPLY], error);
-  await assert.rejects(transfer(alice, SUPPLY), /ERC20InsufficientBalance|revert/);
+  // Hardhat passes on what the node says; its data is read by the contract's ABI.
+  for (const attempt of ["staticCall", "estimateGas", "send"]) {
+    const error = await coin.connect(bob).transfer[attempt](alice, SUPPLY).then(assert.fail, (error) => error);
+    const { name, args } = coin.interface.parseError(error.data);
+    assert.deepEqual([name, ...args], ["ERC20InsufficientBalance", bob.address, 25n, SUPPLY]);
+  }
 }
 
 async function gas() {
