@@ -96,7 +96,7 @@ async fn what_fails_has_ethereums_codes() {
         ("eth_call", with("gas", "0x64"), "out of gas"),
         ("eth_call", with("value", "0x1"), "this group has no coin: the value must be 0"),
         ("eth_estimateGas", with("gas", "0x5300"), "gas required exceeds allowance (21248)"),
-        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: have 100, want 21540"),
+        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: have 100, want 21432"),
         ("debug_traceTransaction", json!([Hash([0xaa; 32])]), "transaction not found: no block has 0x"),
         ("debug_traceBlockByNumber", json!(["0x0"]), "genesis is not traceable: block 0 was not executed"),
         ("debug_traceBlockByHash", json!([Hash([0xaa; 32])]), "header for hash not found: no block has the hash 0x"),
