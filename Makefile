@@ -15,7 +15,7 @@ CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
 .PHONY: setup build contracts demo test bench soak chaos serve sim fuzz clean-link
 
-setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
+setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop clients
 
 target: | packages
 	mkdir -p $(CARGO_TARGET_DIR)
@@ -32,6 +32,11 @@ $(ROCKSDB_LIB_DIR)/librocksdb.a: | packages
 .PHONY: interop
 interop: | packages
 	runtime/crypto/interop/install $(ENTENTE_CACHE)/interop
+
+# Ethereum's clients that use a running node in tests.
+.PHONY: clients
+clients: | packages
+	node/cli/clients/install $(ENTENTE_CACHE)/clients
 
 # The whole workspace at once, always: a part of it alone can resolve other features and build dependencies again.
 build: setup

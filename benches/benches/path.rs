@@ -29,6 +29,7 @@ fn path(criterion: &mut Criterion) {
         chain_id: 1,
         group_id: workload.genesis.group_id.clone(),
         transaction_gas: u64::MAX,
+        ethereum: None,
         verified: Arc::default(),
     };
     let mut group = criterion.benchmark_group("path");

@@ -6,12 +6,13 @@ use entente_crypto::keccak256;
 use entente_executor::container;
 use entente_types::Address;
 
-use crate::WorkloadError;
+use crate::{WorkloadError, evm_classes::evm_classes};
 
 /// Something that a contract repeats.
 pub(crate) struct Class {
     pub(crate) name: String,
-    /// Repeats the piece as often as the first four bytes of its input say. The addresses of the others follow there.
+    /// Repeats the piece as often as the first four bytes of its input say. The addresses of the others follow there. A
+    /// module, or EVM code that creates a contract.
     pub(crate) module: Vec<u8>,
     /// Contracts that it calls.
     pub(crate) others: Vec<Vec<u8>>,
@@ -94,6 +95,7 @@ pub(crate) fn classes() -> Result<Vec<Class>, WorkloadError> {
     all.extend(storage()?);
     all.extend(nested()?);
     all.extend(native_and_created()?);
+    all.extend(evm_classes());
     Ok(all)
 }
 

@@ -139,8 +139,11 @@ impl Ours {
         };
         let transaction = Transaction::Ethereum(legacy.sign(key, chain).map_err(|_| wrong())?);
         let hash = transaction.hash(self.genesis.suite);
-        let sender = Some(key.public_key().address());
-        Ok(InputTransaction { hash, transaction: Arc::new(transaction), sender })
+        // Admission found out who signed it.
+        if let Transaction::Ethereum(ethereum) = &transaction {
+            ethereum.origin().ok_or_else(wrong)?;
+        }
+        Ok(InputTransaction { hash, transaction: Arc::new(transaction) })
     }
 
     /// Executes a block and keeps it; seconds without the roots, for each transfer.

@@ -321,7 +321,7 @@ fn genesis(secret: &SecretKey) -> Result<Genesis, WorkloadError> {
         timestamp_ms: 1_700_000_000_000,
         consensus: ConsensusKind::Solo,
         pipeline_depth: 1,
-        protocol_version: 1,
+        protocol_version: 2,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,

@@ -14,6 +14,7 @@ mod chain;
 mod classes;
 mod consortium;
 mod erc20;
+mod evm_classes;
 mod gas;
 mod growth;
 mod measure;

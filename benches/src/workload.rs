@@ -85,7 +85,7 @@ pub(crate) fn genesis(suite: Suite, sealers: &[SecretKey]) -> Genesis {
         timestamp_ms: 1_700_000_000_000,
         consensus: if sealers.len() == 1 { ConsensusKind::Solo } else { ConsensusKind::Pbft },
         pipeline_depth: 1,
-        protocol_version: 1,
+        protocol_version: 2,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,
@@ -154,9 +154,10 @@ impl Workload {
         })
     }
 
-    /// Deploys a contract whose constructor takes nothing.
+    /// Deploys a contract whose constructor takes nothing: a module, or EVM code that creates it.
     pub fn deploy(&mut self, module: &[u8]) -> Result<Address, WorkloadError> {
-        let deploy = self.sign(0, None, container(module, &[]))?;
+        let input = if module.starts_with(b"\0asm") { container(module, &[]) } else { module.to_vec() };
+        let deploy = self.sign(0, None, input)?;
         let block = self.execute(&[deploy])?;
         let created = block.receipts.first().and_then(|receipt| receipt.contract);
         let address = created.ok_or_else(|| WorkloadError::Wrong(format!("{:?}", block.receipts)))?;
@@ -187,11 +188,7 @@ impl Workload {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), account);
-        Ok(InputTransaction {
-            hash: transaction.hash(self.genesis.suite),
-            transaction: Arc::new(transaction),
-            sender: None,
-        })
+        Ok(InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) })
     }
 
     pub(crate) fn account(&self, index: u64) -> Result<&SecretKey, WorkloadError> {

@@ -123,7 +123,7 @@ fn transaction(nonce: u8, to: Option<Address>, input: &[u8], gas_limit: u64) -> 
     // Signatures are checked on admission: the executor takes what it is given.
     let signature = Signature::Standard([0; 65]);
     let transaction = Transaction::Native(entente_types::NativeTransaction { unsigned, signature });
-    InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction), sender: None }
+    InputTransaction { hash: transaction.hash(Suite::Standard), transaction: Arc::new(transaction) }
 }
 
 impl World {

@@ -27,6 +27,7 @@ pub fn check(data: &[u8]) {
         chain_id: GENESIS.chain_id,
         group_id: GENESIS.group_id.clone(),
         transaction_gas: GENESIS.limits.transaction_gas,
+        ethereum: None,
         verified: Arc::default(),
     };
     for height in [0, u64::MAX] {

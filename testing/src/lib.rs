@@ -51,7 +51,7 @@ pub fn genesis(sealers: &[SecretKey]) -> Genesis {
         timestamp_ms: 1_700_000_000_000,
         consensus: if solo { ConsensusKind::Solo } else { ConsensusKind::Pbft },
         pipeline_depth: if solo { 1 } else { 2 },
-        protocol_version: 1,
+        protocol_version: 2,
         evm_hash: EvmHash::Keccak256,
         evm_timestamp: EvmTimestamp::Seconds,
         balances: false,

@@ -64,6 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "crypto",
             "types",
+            "state",
             "host",
             "executor",
             "precompiles",

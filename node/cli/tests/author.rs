@@ -81,6 +81,9 @@ fn what_cannot_be_a_new_contract_gets_one_plain_line() {
     assert_eq!(told(&["std"]), "\"std\" is the name of a library that contracts use; choose another");
     assert_eq!(told(&["taken"]), "taken: the folder is not empty; name another with --path");
     assert_eq!(told(&["x", "--path", "taken"]), "taken: the folder is not empty; name another with --path");
-    assert_eq!(told(&["x", "--lang", "solidity"]), "--lang solidity: Solidity is not there yet; use --lang rust");
+    assert_eq!(told(&["Bakery", "--lang", "solidity"]), format!("\"Bakery\": {rule}"));
+    assert_eq!(told(&["taken", "--lang", "solidity"]), "taken: the folder is not empty; name another with --path");
+    let library = "--sdk: a contract in Solidity uses no library of ours; leave it out";
+    assert_eq!(told(&["x", "--lang", "solidity", "--sdk", "."]), library);
     assert!(!home.path("x").exists() && !home.path("Bakery").exists());
 }

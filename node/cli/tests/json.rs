@@ -23,6 +23,9 @@ const CHECKS: &[(&[&str], &str)] = &[
     (&["chain", "up", "chain"], "nodes"),
     (&["chain", "status", "chain"], "nodes"),
     (&["contract", "new", "shop"], "commands"),
+    (&["contract", "new", "market", "--lang", "solidity"], "commands"),
+    (&["contract", "build", "market"], "contracts"),
+    (&["contract", "test", "market"], "passed"),
     (&["contract", "deploy", "TOKEN", "--account", "alice"], "address"),
     (&["contract", "send", "ADDRESS", "transfer", "ADDRESS", "1", "--account", "alice"], "transaction"),
     (&["contract", "call", "ADDRESS", "totalSupply"], "output"),
@@ -47,7 +50,6 @@ const CHECKS: &[(&[&str], &str)] = &[
 ];
 /// The commands whose object is checked elsewhere: where, and why not here.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("contract build", "the_object_of_a_build_is_one (here): it is built from this checkout"),
     ("chain add", "a_consortium_bears_what_happens_to_it (consortium.rs): a solo chain has one node"),
     ("demo", "make demo: it runs from the root of a checkout only; its failure is checked here"),
     (
@@ -167,6 +169,7 @@ fn a_failure_is_one_object_too_and_one_line() {
         &["contract", "new", "Bakery"],
         &["group", "recover", "--dir", "nowhere", "--sign", "recovery.json"],
         &["contract", "build", "nowhere"],
+        &["contract", "test", "nowhere"],
         &["contract", "deploy", "nowhere.wasm", "--account", "nobody"],
         &["load", "--workload", "kv"],
         &["node", "run", "--dir", "nowhere"],

@@ -291,7 +291,11 @@ fn what_cannot_be_deployed_is_told_kindly() {
     let little = ["contract", "deploy", "refusing.wasm", "--account", "alice", "--gas", "100000"];
     let cases: &[(&[&str], &str)] = &[
         (&deploy("missing.wasm"), "missing.wasm: No such file or directory (os error 2)"),
-        (&deploy("notes.txt"), "notes.txt: this is no WebAssembly module; make one with: entente contract build PATH"),
+        (
+            &deploy("notes.txt"),
+            "notes.txt: this is neither a WebAssembly module nor an artefact of Solidity; make one with: entente contract \
+             build PATH",
+        ),
         (
             &deploy("bare.wasm"),
             "bare.wasm: the module has no section entente:abi; build it with: entente contract build PATH",

@@ -137,6 +137,7 @@ mod tests {
             chain_id: genesis.chain_id,
             group_id: genesis.group_id.clone(),
             transaction_gas: Limits::default().transaction_gas,
+            ethereum: None,
             verified: Arc::default(),
         })
     }

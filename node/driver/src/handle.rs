@@ -11,7 +11,7 @@ use entente_group::{CommittedBlock, Event, Group, Position};
 use entente_host::NodeFault;
 use entente_ledger::Ledger;
 use entente_network::{GroupLine, PeerStatus};
-use entente_pool::{AdmissionError, Pool, PoolLimits, PoolRules, PooledTransaction};
+use entente_pool::{AdmissionError, PoolLimits, PoolRules, PooledTransaction};
 use entente_types::{Address, BlockNumber, Genesis, GroupId, Hash, Transaction, read_observers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
@@ -308,7 +308,7 @@ impl GroupHandle {
     /// # Errors
     /// Where the group has stopped.
     pub async fn waiting(&self, count: usize) -> Result<Vec<PooledTransaction>, SubmitError> {
-        self.look(move |pool| pool.waiting().take(count).collect()).await
+        self.look(move |group| group.pool().waiting().take(count).collect()).await
     }
 
     /// A transaction that waits, or is in a proposal that is no block yet.
@@ -316,13 +316,21 @@ impl GroupHandle {
     /// # Errors
     /// Where the group has stopped.
     pub async fn pending(&self, hash: Hash) -> Result<Option<PooledTransaction>, SubmitError> {
-        self.look(move |pool| pool.find(&hash)).await
+        self.look(move |group| group.pool().find(&hash)).await
     }
 
-    /// Looks into the pool on the group's own thread: what is asked must be short.
-    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Pool) -> T + Send + 'static) -> Result<T, SubmitError> {
+    /// The number of an account's next Ethereum transaction, those that wait counted.
+    ///
+    /// # Errors
+    /// Where the group has stopped, or the account cannot be read.
+    pub async fn next_nonce(&self, account: Address) -> Result<Result<u64, NodeFault>, SubmitError> {
+        self.look(move |group| group.next_nonce(&account)).await
+    }
+
+    /// Looks at the group on its own thread: what is asked must be short.
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Group) -> T + Send + 'static) -> Result<T, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let look = move |pool: &Pool| drop(answer.send(look(pool)));
+        let look = move |group: &Group| drop(answer.send(look(group)));
         let _ = self.shared.messages.send(Message::Look(Box::new(look)));
         answered.await.map_err(|_| SubmitError::Stopped)
     }

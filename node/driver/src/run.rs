@@ -16,7 +16,7 @@ use entente_group::{
     WriteTask,
 };
 use entente_network::Place;
-use entente_pool::{AdmissionError, Checked, Pool};
+use entente_pool::{AdmissionError, Checked};
 use entente_types::{BlockNumber, Hash, PublicKey};
 use tokio::sync::oneshot;
 
@@ -49,8 +49,8 @@ pub(crate) enum Message {
         /// Given up when the group has taken it in.
         place: Place,
     },
-    /// Somebody looks into the pool, shortly, and sends what was found himself.
-    Look(Box<dyn FnOnce(&Pool) + Send>),
+    /// Somebody looks at the group, shortly, and sends what was found himself.
+    Look(Box<dyn FnOnce(&Group) + Send>),
     /// The end.
     Stop,
 }
@@ -252,7 +252,7 @@ impl Loop {
                     continue;
                 }
                 Some(Message::Look(look)) => {
-                    look(self.group.pool());
+                    look(&self.group);
                     continue;
                 }
                 Some(Message::Stop) | None => return,

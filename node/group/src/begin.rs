@@ -6,12 +6,13 @@ use entente_consensus::{Certified, Engine, Identity, Pbft, PbftOptions, SealerSe
 use entente_crypto::{SecretKey, SignatureScheme, SigningKey};
 use entente_executor::{Configuration, Executor, Sealers};
 use entente_host::NodeFault;
-use entente_ledger::Ledger;
+use entente_ledger::{Ledger, ReplayEntry};
 use entente_pool::{Pool, PoolRules, ReplayKey};
 use entente_types::{BlockNumber, ConsensusKind};
 
 use crate::{
     Group, GroupError, GroupOptions,
+    accounts::{Accounts, DoorRules},
     catching_up::CatchingUp,
     chain::{Base, Chain},
     headers::{HEADERS_REMEMBERED, HeaderChain, HeaderRules},
@@ -45,7 +46,7 @@ impl Group {
     /// # Errors
     /// A ledger that cannot be read, an engine that is not there, or a key that is no sealer's where there is one.
     pub fn new(
-        ledger: &Ledger,
+        ledger: &Arc<Ledger>,
         executor: &Executor,
         signing: Signing,
         options: GroupOptions,
@@ -77,7 +78,7 @@ impl Group {
     /// # Errors
     /// A ledger that cannot be read.
     pub fn with_engine(
-        ledger: &Ledger,
+        ledger: &Arc<Ledger>,
         executor: &Executor,
         signing: Signing,
         options: GroupOptions,
@@ -86,21 +87,23 @@ impl Group {
         let genesis = ledger.genesis();
         let tip = ledger.tip();
         refuse_if_recovering(ledger)?;
-        let rules = executor.rules(ledger.state().as_ref(), tip.number.saturating_add(1))?;
+        let configuration = Configuration::read(ledger.state().as_ref())?;
+        let (next, ethereum) = (tip.number.saturating_add(1), executor.ethereum_versions());
+        let door = (configuration.limits(next)?.transaction_gas, ethereum.rules(&configuration, next)?);
         let pool_rules = PoolRules {
             suite: genesis.suite,
             scheme: signing.scheme,
             genesis: ledger.genesis_hash(),
             chain_id: genesis.chain_id,
             group_id: genesis.group_id.clone(),
-            transaction_gas: rules.transaction_gas,
+            transaction_gas: door.0,
+            ethereum: door.1.map(|rules| Arc::new(DoorRules(rules)) as _),
             verified: Arc::default(),
         };
         let mut pool = Pool::new(pool_rules, options.pool, tip.number);
         for block in ledger.replay_window() {
             let (number, entries) = block?;
-            let keys = entries.iter().map(|entry| ReplayKey { sender: entry.sender, nonce: entry.nonce }).collect();
-            pool.remember(number, keys);
+            pool.remember(number, entries.iter().map(used_key).collect());
         }
         let header = ledger.header(tip.number)?.ok_or(GroupError::NoTip(tip.number))?;
         let mut proposals = Proposals::default();
@@ -109,9 +112,8 @@ impl Group {
             proposals.insert_whole(stored.proposal.digest(genesis.suite), stored, Vec::new());
         }
         let own = signing.key.public_key();
-        let configuration = Configuration::read(ledger.state().as_ref())?;
         let sealers = executor.sealers(ledger.state().as_ref())?;
-        let headers = HeaderChain::new(header_rules(ledger, &pool), &header, sealers.at(tip.number.saturating_add(1)));
+        let headers = HeaderChain::new(header_rules(ledger, &pool), &header, sealers.at(next));
         let join = Join::new(ledger.staged(HEADERS_REMEMBERED as u64)?);
         Ok(Self {
             suite: genesis.suite,
@@ -123,6 +125,9 @@ impl Group {
             alone: genesis.consensus == ConsensusKind::Solo,
             consensus,
             pool,
+            accounts: Accounts::new(ledger),
+            ethereum,
+            door,
             chain: Chain::new(Base { header, commitment: ledger.commitment() }, configuration, sealers),
             proposals,
             remembered: found.keys,
@@ -142,6 +147,11 @@ impl Group {
             halted: false,
         })
     }
+}
+
+/// What a native transaction of the last blocks used up.
+pub(crate) const fn used_key(entry: &ReplayEntry) -> ReplayKey {
+    ReplayKey::Native { sender: entry.sender, nonce: entry.nonce }
 }
 
 /// Who signed a recovery signs nothing else above its block.

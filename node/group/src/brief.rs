@@ -157,6 +157,7 @@ mod tests {
             chain_id: genesis.chain_id,
             group_id: GroupId::new("group1").unwrap(),
             transaction_gas: u64::MAX,
+            ethereum: None,
             verified: Arc::default(),
         }
     }
@@ -175,7 +176,7 @@ mod tests {
     fn pool(looked: &[Looked]) -> Pool {
         let mut pool = Pool::new(rules(), PoolLimits::default(), 0);
         for looked in looked {
-            pool.admit(looked.checked.clone().unwrap()).unwrap();
+            pool.admit(looked.checked.clone().unwrap(), None).unwrap();
         }
         pool
     }

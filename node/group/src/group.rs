@@ -3,15 +3,17 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use entente_consensus::{Engine, Input, Message as ConsensusMessage, Output, Persist, Position};
-use entente_executor::{ExecutedBlock, InputTransaction};
+use entente_executor::{EthereumRules, EthereumVersions, ExecutedBlock, InputTransaction};
+use entente_host::NodeFault;
 use entente_ledger::BlockRecord;
 use entente_pool::{AdmissionError, Checked, Pool, ReplayKey};
 use entente_storage::Batch;
 use entente_sync::SyncOptions;
-use entente_types::{Address, Block, BlockNumber, Certificate, Hash, Proposal, PublicKey, Suite, Transaction, Version};
+use entente_types::{Address, Block, BlockNumber, Certificate, Hash, Proposal, PublicKey, Suite, Version};
 
 use crate::{
     CommittedBlock, Effect, Event, ExecuteTask, Halt, Message, Now, PersistTask, WriteTask,
+    accounts::{Accounts, DoorRules},
     begin::sealer_set,
     catching_up::CatchingUp,
     chain::{Begun, Chain, Ran},
@@ -39,6 +41,10 @@ pub struct Group {
     pub(crate) alone: bool,
     pub(crate) consensus: Box<dyn Engine>,
     pub(crate) pool: Pool,
+    pub(crate) accounts: Accounts,
+    pub(crate) ethereum: EthereumVersions,
+    /// What rules the pool's door: the gas that a transaction may ask for, and what Ethereum's are held against.
+    pub(crate) door: (u64, Option<EthereumRules>),
     pub(crate) chain: Chain,
     pub(crate) proposals: Proposals,
     pub(crate) remembered: Keys,
@@ -82,6 +88,17 @@ impl Group {
     /// The height that each of the other nodes said last that it has.
     pub fn peer_heights(&self) -> impl Iterator<Item = (PublicKey, BlockNumber)> {
         self.catching_up.peers()
+    }
+
+    /// The number of an account's next Ethereum transaction, those that wait counted.
+    ///
+    /// # Errors
+    /// The account cannot be read.
+    pub fn next_nonce(&self, account: &Address) -> Result<u64, NodeFault> {
+        match self.pool.next_nonce(account) {
+            Some(next) => Ok(next),
+            None => self.accounts.read(&self.chain, account).map(|account| account.nonce),
+        }
     }
 
     /// Takes one event in and gives out what is to be done. After [`Effect::Halt`] it does nothing more but refuse. The
@@ -183,7 +200,7 @@ impl Group {
         let mut results = Vec::with_capacity(checked.len());
         for checked in checked {
             let transaction = checked.as_ref().ok().map(|checked| Arc::clone(checked.transaction()));
-            let result = checked.and_then(|checked| self.pool.admit(checked));
+            let result = checked.and_then(|checked| self.let_in(checked, effects));
             if let Ok(hash) = &result {
                 self.proposals.admitted(hash);
                 hashes.push(*hash);
@@ -198,6 +215,19 @@ impl Group {
             effects.push(Effect::Broadcast(Message::Transactions(admitted)));
         }
         self.drive(now, None, effects);
+    }
+
+    /// Lets a checked transaction wait, if it may.
+    pub(crate) fn let_in(&mut self, checked: Checked, effects: &mut Vec<Effect>) -> Result<Hash, AdmissionError> {
+        let account = match self.pool.asks_for(&checked).map(|sender| self.accounts.read(&self.chain, &sender)) {
+            None => None,
+            Some(Ok(account)) => Some(account),
+            Some(Err(fault)) => {
+                self.halt(Halt::Execute { height: self.next_height(), fault }, effects);
+                return Err(AdmissionError::Account);
+            }
+        };
+        self.pool.admit(checked, account)
     }
 
     /// Tells consensus whether transactions wait, where that changed or it took the news for used up.
@@ -364,7 +394,7 @@ impl Group {
         let in_flight = self.proposals.keys_down_from(parent);
         let mut transactions = Vec::new();
         for pooled in self.pool.take(height, limits.block_transactions as usize, PROPOSAL_BYTES_MAX) {
-            match replay_key(&pooled.transaction).filter(|key| in_flight.contains(key)) {
+            match ReplayKey::of(&pooled.transaction).filter(|key| in_flight.contains(key)) {
                 Some(_) => self.pool.discard(&[pooled.hash]),
                 None => transactions.push(pooled.hash),
             }
@@ -402,6 +432,7 @@ impl Group {
             genesis: self.genesis,
             unix_ms: now.unix_ms,
             configuration: &self.chain.configuration,
+            ethereum: &self.ethereum,
             pool: &self.pool,
             certified: (header.number, header.proposal, header.timestamp_ms),
             used: &self.chain.used,
@@ -441,7 +472,7 @@ impl Group {
         else {
             return;
         };
-        let keys = run(&begun.inputs, &executed).filter_map(|input| replay_key(&input.transaction)).collect();
+        let keys = run(&begun.inputs, &executed).filter_map(|input| ReplayKey::of(&input.transaction)).collect();
         self.chain.executed(height, Ran { begun, block: executed }, keys);
         let sealers = Arc::new(sealer_set(&self.chain.sealers, height + self.depth));
         self.drive(now, Some(Input::Executed { height, header, sealers }), effects);
@@ -454,7 +485,7 @@ impl Group {
         };
         let ran: Vec<&InputTransaction> = run(&begun.inputs, &executed).collect();
         let included: Vec<(Hash, ReplayKey)> =
-            ran.iter().filter_map(|input| Some((input.hash, replay_key(&input.transaction)?))).collect();
+            ran.iter().filter_map(|input| Some((input.hash, ReplayKey::of(&input.transaction)?))).collect();
         let left_out = if begun.left_out.is_empty() { executed.left_out } else { begun.left_out };
         let left_out_hashes: Vec<Hash> = left_out.iter().map(|left| left.hash).collect();
         let hash = executed.header.hash(self.suite);
@@ -474,7 +505,10 @@ impl Group {
             commitment: executed.commitment,
             access: None,
         };
-        self.pool.committed(height, &included, &left_out_hashes);
+        match self.accounts.changed(&record.changes, &self.pool) {
+            Ok(accounts) => self.pool.committed(height, &included, &left_out_hashes, accounts),
+            Err(fault) => return self.halt(Halt::Execute { height, fault }, effects),
+        }
         for digest in self.proposals.through(height) {
             let free = self.proposals.abandon(&digest, false);
             self.pool.give_back(&free);
@@ -485,20 +519,20 @@ impl Group {
         self.follow_configuration(effects);
     }
 
-    /// Takes over the limits that rule the next height: for what the pool lets in.
+    /// Takes over what rules the next height: for what the pool lets in.
     fn follow_configuration(&mut self, effects: &mut Vec<Effect>) {
-        let height = self.chain.height().saturating_add(1);
-        match self.chain.configuration.limits(height) {
-            Ok(limits) => self.pool.set_transaction_gas(limits.transaction_gas),
+        let (height, configuration) = (self.next_height(), &self.chain.configuration);
+        let limits = configuration.limits(height);
+        let rules = limits.and_then(|limits| Ok((limits.transaction_gas, self.ethereum.rules(configuration, height)?)));
+        match rules {
+            // Most blocks change nothing of them, and what is shared stays shared.
+            Ok(rules) if rules == self.door => {}
+            Ok(rules) => {
+                self.door = rules;
+                self.pool.set_rules(rules.0, rules.1.map(|rules| Arc::new(DoorRules(rules)) as _));
+            }
             Err(fault) => self.halt(Halt::Execute { height, fault }, effects),
         }
-    }
-}
-
-fn replay_key(transaction: &Transaction) -> Option<ReplayKey> {
-    match transaction {
-        Transaction::Native(native) => Some(ReplayKey { sender: native.unsigned.sender, nonce: native.unsigned.nonce }),
-        Transaction::Ethereum(_) | Transaction::Fisco(_) => None,
     }
 }
 

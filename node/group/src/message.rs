@@ -313,10 +313,10 @@ impl Incoming {
             // How much gas may be asked for is for those who form blocks.
             Message::Proposed { transactions, .. } => {
                 let transactions = transactions.iter().map(|(_, transaction)| Arc::clone(transaction)).collect();
-                look(&PoolRules { transaction_gas: u64::MAX, ..rules.clone() }, height, transactions)
+                look(&rules.of_blocks(), height, transactions)
             }
             Message::Blocks(blocks) => {
-                let rules = PoolRules { transaction_gas: u64::MAX, ..rules.clone() };
+                let rules = rules.of_blocks();
                 let of_block = |block: &Arc<Block>| {
                     let transactions = block.transactions.iter().map(|one| Arc::new(one.clone())).collect();
                     look(&rules, block.header.number.saturating_sub(1), transactions)

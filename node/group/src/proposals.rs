@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use entente_executor::{Configuration, InputTransaction};
+use entente_executor::{Configuration, EthereumVersions, InputTransaction};
 use entente_pool::{AdmissionError, Pool, ReplayKey, in_window};
 use entente_types::{Address, BlockNumber, Hash, LeftOut, Proposal, Transaction};
 
@@ -23,19 +23,24 @@ const FETCH_RETRY_MS: u64 = 250;
 /// A transaction of a proposal.
 struct Body {
     transaction: Arc<Transaction>,
-    key: ReplayKey,
-    valid_until: BlockNumber,
+    /// Nothing where it is not what may be in a block.
+    key: Option<ReplayKey>,
     /// Where it came from elsewhere and is not what may be admitted.
     fault: Option<AdmissionError>,
 }
 
 impl Body {
-    fn new(transaction: Arc<Transaction>, fault: Option<AdmissionError>) -> Option<Self> {
-        let Transaction::Native(native) = &*transaction else { return None };
-        let unsigned = &native.unsigned;
-        let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
-        let valid_until = unsigned.valid_until;
-        Some(Self { transaction, key, valid_until, fault })
+    fn new(transaction: Arc<Transaction>, fault: Option<AdmissionError>) -> Self {
+        let key = ReplayKey::of(&transaction);
+        Self { transaction, key, fault }
+    }
+
+    /// Whether it is not too old, and not too new, for a block.
+    fn in_window(&self, height: BlockNumber) -> bool {
+        match &*self.transaction {
+            Transaction::Native(native) => in_window(native.unsigned.valid_until, height.saturating_sub(1)),
+            Transaction::Ethereum(_) | Transaction::Fisco(_) => true,
+        }
     }
 }
 
@@ -56,8 +61,8 @@ impl Held {
         Self { proposal, bodies, missing: count, left_out: Vec::new(), whole: None }
     }
 
-    fn put(&mut self, place: usize, body: Option<Body>) {
-        if let (Some(empty @ None), Some(body), 1..) = (self.bodies.get_mut(place), body, self.missing) {
+    fn put(&mut self, place: usize, body: Body) {
+        if let (Some(empty @ None), 1..) = (self.bodies.get_mut(place), self.missing) {
             *empty = Some(body);
             self.missing -= 1;
         }
@@ -88,7 +93,7 @@ impl Held {
     }
 
     fn keys(&self) -> impl Iterator<Item = ReplayKey> {
-        self.bodies.iter().flatten().map(|body| body.key)
+        self.bodies.iter().flatten().filter_map(|body| body.key)
     }
 
     /// All its transactions, where they are here; of what came in a block with some left out they are not.
@@ -104,11 +109,7 @@ impl Held {
         }
         if self.whole.is_none() {
             let inputs = self.proposal.transactions.iter().zip(&self.bodies).filter_map(|(hash, body)| {
-                Some(InputTransaction {
-                    hash: *hash,
-                    transaction: Arc::clone(&body.as_ref()?.transaction),
-                    sender: None,
-                })
+                Some(InputTransaction { hash: *hash, transaction: Arc::clone(&body.as_ref()?.transaction) })
             });
             self.whole = Some(Arc::new(inputs.collect()));
         }
@@ -146,6 +147,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) unix_ms: u64,
     /// Its limits, which tell those of each height in flight.
     pub(crate) configuration: &'a Configuration,
+    /// Which versions of the rules have Ethereum's transactions.
+    pub(crate) ethereum: &'a EthereumVersions,
     pub(crate) pool: &'a Pool,
     /// The digest and timestamp of the proposal of the last certified block.
     pub(crate) certified: (BlockNumber, Hash, u64),
@@ -371,14 +374,17 @@ impl Proposals {
         if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Verdict::Invalid(why);
         }
+        let has_ethereum =
+            ground.ethereum.rules(ground.configuration, question.height).is_ok_and(|rules| rules.is_some());
         let mut own = HashSet::with_capacity(held.bodies.len());
         for body in held.bodies.iter().flatten() {
-            let expired = !in_window(body.valid_until, question.height.saturating_sub(1));
+            let is_ethereum = matches!(*body.transaction, Transaction::Ethereum(_));
             let rules = [
-                (body.fault.is_none(), "a transaction is not valid"),
-                (!expired, "a transaction has expired"),
-                (!ground.pool.is_used(&body.key), "a transaction was used in a block"),
-                (own.insert(body.key), "a transaction is there twice"),
+                (body.fault.is_none() && body.key.is_some(), "a transaction is not valid"),
+                (!is_ethereum || has_ethereum, "it has an ethereum transaction, and the height's rules have none"),
+                (body.in_window(question.height), "a transaction has expired"),
+                (body.key.is_none_or(|key| !ground.pool.is_used(&key)), "a transaction was used in a block"),
+                (body.key.is_none_or(|key| own.insert(key)), "a transaction is there twice"),
             ];
             if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
                 return Verdict::Invalid(why);
@@ -512,6 +518,7 @@ mod tests {
             chain_id: 1,
             group_id: entente_types::GroupId::new("group1").unwrap(),
             transaction_gas: 1,
+            ethereum: None,
             verified: Arc::default(),
         };
         Pool::new(rules, entente_pool::PoolLimits::default(), 0)

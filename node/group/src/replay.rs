@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use entente_executor::{BlockInput, ExecutedBlock, Executor, InputTransaction, Sealers};
+use entente_executor::{BlockInput, Configuration, ExecutedBlock, Executor, InputTransaction, Sealers};
 use entente_host::{EthereumEnvironment, NodeFault};
 use entente_ledger::{AppendError, BlockRecord, Ledger, ReadError};
 use entente_pool::{AdmissionError, PoolRules, ReplayIndex, ReplayKey, check};
-use entente_types::{Block, BlockNumber, CertificateError, Hash, Header, Lineage};
+use entente_types::{Block, BlockNumber, CertificateError, Hash, Header, Lineage, Transaction};
+
+use crate::begin::used_key;
 
 /// Why a block is not taken in. The ledger is as it was, but after [`ReplayError::Append`], which says itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,15 +121,15 @@ impl<'a> Replay<'a> {
             genesis: ledger.genesis_hash(),
             chain_id: genesis.chain_id,
             group_id: genesis.group_id.clone(),
-            // How much gas may be asked for is for those who form blocks; one that asks for more says so in its receipt.
             transaction_gas: u64::MAX,
+            ethereum: None,
             verified: Arc::default(),
-        };
+        }
+        .of_blocks();
         let mut used = ReplayIndex::default();
         for block in ledger.replay_window() {
             let (number, entries) = block?;
-            let keys = entries.iter().map(|entry| ReplayKey { sender: entry.sender, nonce: entry.nonce }).collect();
-            used.block(number, keys);
+            used.block(number, entries.iter().map(used_key).collect());
         }
         let tip = ledger.tip();
         let parent = ledger.header(tip.number)?.ok_or(ReplayError::NoTip(tip.number))?;
@@ -189,9 +191,23 @@ impl<'a> Replay<'a> {
             .map_err(|error| ReplayError::Certificate { number, error })
     }
 
+    /// Where the rules have no Ethereum transactions, no honest sealer lets one into a block.
+    fn check_kinds(&self, block: &Block) -> Result<(), ReplayError> {
+        let number = block.header.number;
+        let is_ethereum = |transaction: &Transaction| matches!(transaction, Transaction::Ethereum(_));
+        let Some(index) = block.transactions.iter().position(is_ethereum) else { return Ok(()) };
+        let configuration = Configuration::read(self.ledger.state().as_ref());
+        let rules = configuration.and_then(|read| self.executor.ethereum_versions().rules(&read, number));
+        match rules.map_err(|fault| ReplayError::Execute { number, fault })? {
+            Some(_) => Ok(()),
+            None => Err(ReplayError::Transaction { number, index, error: AdmissionError::NoEthereum }),
+        }
+    }
+
     /// Signatures, validity and nonces, as admission checks them.
     fn check_transactions(&self, block: &Block) -> Result<(Vec<InputTransaction>, Vec<ReplayKey>), ReplayError> {
         let number = block.header.number;
+        self.check_kinds(block)?;
         // The bytes that a transaction came in count for a pool only.
         let sized = block.transactions.iter().map(|transaction| (transaction.clone(), 0)).collect();
         let checked = check(&self.rules, self.parent.number, sized);
@@ -206,11 +222,7 @@ impl<'a> Replay<'a> {
                 return Err(wrong(AdmissionError::Replay));
             }
             keys.push(key);
-            inputs.push(InputTransaction {
-                hash: checked.hash(),
-                transaction: Arc::clone(checked.transaction()),
-                sender: None,
-            });
+            inputs.push(InputTransaction { hash: checked.hash(), transaction: Arc::clone(checked.transaction()) });
         }
         Ok((inputs, keys))
     }

@@ -35,7 +35,7 @@ impl Group {
             Message::Transactions(_) => {
                 for looked in looked {
                     // Whoever sent it was told; here it is in the pool or it is not.
-                    if let Ok(hash) = looked.checked.and_then(|checked| self.pool.admit(checked)) {
+                    if let Ok(hash) = looked.checked.and_then(|checked| self.let_in(checked, effects)) {
                         self.proposals.admitted(&hash);
                     }
                 }

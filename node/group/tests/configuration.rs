@@ -10,7 +10,7 @@ use entente_executor::container;
 use entente_group::{Event, Halt};
 use entente_host::{
     NodeFault,
-    gas::{GasSchedule, PROTOCOL_VERSION_1, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1},
+    gas::{GasSchedule, PROTOCOL_VERSION_2, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1},
 };
 use entente_pool::{AdmissionError, check};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
@@ -19,8 +19,8 @@ use entente_types::{Address, Limits, Status, Transaction};
 const SYSTEM: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0]);
 
 /// A version that no release has: instructions cost ten times as much.
-static SCHEDULE_2: GasSchedule = GasSchedule { instruction: 10 * SCHEDULE_1.instruction, ..SCHEDULE_1 };
-static BOTH: &[ProtocolVersion] = &[PROTOCOL_VERSION_1, ProtocolVersion { number: 2, gas: &SCHEDULE_2, fork: None }];
+static SCHEDULE_3: GasSchedule = GasSchedule { instruction: 10 * SCHEDULE_1.instruction, ..SCHEDULE_1 };
+static BOTH: &[ProtocolVersion] = &[PROTOCOL_VERSION_2, ProtocolVersion { number: 3, gas: &SCHEDULE_3, fork: None }];
 
 fn set_input(name: &str, value: &str) -> Vec<u8> {
     let word = |number: usize| {
@@ -173,14 +173,14 @@ fn switch(engine: Arc<dyn Engine>) -> Rig {
     let counter = rig.count(3);
     let call = rig.sign(Some(counter), vec![]);
     let before = rig.one(call);
-    assert_eq!(rig.set(1, "protocol_version", "2"), -50_000, "only a sealer may");
-    assert_eq!(rig.set(9, "protocol_version", "3"), -51_300, "one step at a time");
-    assert_eq!(rig.set(9, "protocol_version", "2"), 1);
+    assert_eq!(rig.set(1, "protocol_version", "3"), -50_000, "only a sealer may");
+    assert_eq!(rig.set(9, "protocol_version", "4"), -51_300, "one step at a time");
+    assert_eq!(rig.set(9, "protocol_version", "3"), 1);
     let call = rig.sign(Some(counter), vec![]);
     let after = rig.one(call);
     assert_eq!((before.output[0], after.output[0]), (4, 5));
     assert!(after.gas_used > before.gas_used, "{} and {}", before.gas_used, after.gas_used);
-    assert_eq!(rig.set(9, "protocol_version", "1"), -51_300, "never back");
+    assert_eq!(rig.set(9, "protocol_version", "2"), -51_300, "never back");
     rig
 }
 
@@ -191,7 +191,7 @@ fn a_version_rules_from_its_height_on_and_a_replay_from_genesis_agrees() {
     let (rig, in_memory) = (switch(Arc::new(rocks)), switch(Arc::new(Memory::new())));
     assert_eq!(rig.ledger.tip().header_hash, in_memory.ledger.tip().header_hash);
     let versions: Vec<u32> = rig.told.iter().map(|block| block.record.block.header.protocol_version).collect();
-    assert_eq!(versions, [1, 1, 1, 1, 1, 1, 2, 2]);
+    assert_eq!(versions, [2, 2, 2, 2, 2, 2, 3, 3]);
     replay(&rig.ledger, rig.ledger.genesis(), BOTH);
     assert!(rig.ledger.verify(&mut |_| {}).expect("reads").ok);
 }
@@ -202,18 +202,18 @@ fn a_release_that_does_not_know_a_version_stops_at_its_height_and_loses_nothing(
     let engine: Arc<dyn Engine> = Arc::new(Memory::new());
     let mut rig = Rig::on(Arc::clone(&engine), &genesis);
     let counter = rig.count(3);
-    assert_eq!(rig.set(9, "protocol_version", "2"), 1);
+    assert_eq!(rig.set(9, "protocol_version", "3"), 1);
     let tip = rig.ledger.tip();
     let call = rig.sign(Some(counter), vec![]);
     assert!(rig.submit(vec![call]).remove(0).is_ok());
-    let (version, height, known) = (2, tip.number + 1, 1);
+    let (version, height, known) = (3, tip.number + 1, 2);
     let fault = NodeFault::ProtocolVersion { version, height, known };
     assert_eq!(rig.halted, Some(Halt::Execute { height, fault: fault.clone() }));
     assert_eq!(
         rig.halted.expect("halted").to_string(),
         format!(
-            "block {height} could not be executed: protocol version 2 rules from block {height} on, and this release \
-             knows versions up to 1: install a newer release and start the node again; nothing is lost"
+            "block {height} could not be executed: protocol version 3 rules from block {height} on, and this release \
+             knows versions up to 2: install a newer release and start the node again; nothing is lost"
         )
     );
     assert_eq!((rig.ledger.tip(), rig.told.len() as u64), (tip, tip.number));
@@ -226,6 +226,6 @@ fn a_release_that_does_not_know_a_version_stops_at_its_height_and_loses_nothing(
     assert_eq!(newer.ledger.tip(), tip);
     let call = newer.sign(Some(counter), vec![]);
     assert_eq!(newer.one(call).output, 4_u64.to_le_bytes());
-    assert_eq!(newer.told[0].record.block.header.protocol_version, 2);
+    assert_eq!(newer.told[0].record.block.header.protocol_version, 3);
     replay(&newer.ledger, &genesis, BOTH);
 }

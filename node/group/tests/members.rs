@@ -65,7 +65,7 @@ fn next(ledger: &Ledger, executor: &Executor, transactions: Vec<Transaction>, ke
     let parent = ledger.header(ledger.tip().number).expect("reads").expect("there");
     let inputs: Vec<InputTransaction> = transactions
         .iter()
-        .map(|one| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()), sender: None })
+        .map(|one| InputTransaction { hash: one.hash(genesis.suite), transaction: Arc::new(one.clone()) })
         .collect();
     let proposal = Proposal {
         version: Version,

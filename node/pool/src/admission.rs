@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use entente_crypto::{SignatureError, SignatureScheme};
 use entente_types::{
-    Address, BlockNumber, GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
+    Address, Amount, BlockNumber, EthereumPayload, EthereumRefusal, EthereumTransaction, EthereumTransactionError,
+    GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
 };
 use rayon::prelude::*;
 
@@ -13,9 +14,27 @@ use crate::{ReplayKey, Verified};
 /// Why a transaction is refused at the door. The codes are FISCO BCOS's where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// An Ethereum envelope, until the EVM layer is there.
-    #[error("ethereum transactions are not accepted by this version; send a native transaction")]
-    Ethereum,
+    /// An Ethereum transaction, where the group's rules have none.
+    #[error(
+        "the group's rules have no ethereum transactions: they come with protocol version 2, which its members can vote \
+         for; send a native transaction"
+    )]
+    NoEthereum,
+    /// An Ethereum transaction, where signatures are SM2's.
+    #[error("ethereum transactions are not accepted in a guomi group, whose signatures are SM2's; send a native one")]
+    GuomiEthereum,
+    /// An Ethereum transaction whose fields are not as they must be.
+    #[error(transparent)]
+    EthereumFields(#[from] EthereumTransactionError),
+    /// An Ethereum transaction whose signature nobody made.
+    #[error("invalid sender: the transaction's signature is none (r and s in their range, s in its lower half: EIP-2)")]
+    EthereumSignature,
+    /// An Ethereum transaction that can be in no block.
+    #[error(transparent)]
+    Ethereum(#[from] EthereumRefusal),
+    /// The sender's account cannot be read.
+    #[error("the node could not read the sender's account; its log says why")]
+    Account,
     /// A transaction of FISCO BCOS, until the EVM layer is there.
     #[error("transactions of fisco bcos are not accepted by this version; send a native transaction")]
     Fisco,
@@ -104,18 +123,56 @@ impl AdmissionError {
     /// The number clients see: FISCO BCOS's receipt status codes for refused transactions.
     pub const fn code(&self) -> i32 {
         match self {
-            Self::Ethereum | Self::Fisco => 29,
+            Self::NoEthereum | Self::GuomiEthereum | Self::Fisco => 29,
+            Self::EthereumFields(_) => 3,
+            Self::Ethereum(refusal) => of_refusal(refusal),
+            Self::Account => 1,
             Self::ChainId { .. } => 10002,
             Self::GroupId { .. } => 10003,
             Self::Window { .. } => 16,
             Self::Gas { .. } => 4,
-            Self::Sender { .. } | Self::Signature(_) => 5,
+            Self::Sender { .. } | Self::Signature(_) | Self::EthereumSignature => 5,
             Self::Known => 10000,
             Self::Replay => 15,
             // Come again later.
             Self::Full { .. } | Self::FullSender { .. } | Self::CatchingUp => 28,
             Self::FullBytes { .. } => 10006,
         }
+    }
+}
+
+const fn of_refusal(refusal: &EthereumRefusal) -> i32 {
+    match refusal {
+        EthereumRefusal::ChainId { .. } => 10002,
+        EthereumRefusal::GasLimit { .. } | EthereumRefusal::IntrinsicGas { .. } => 4,
+        EthereumRefusal::PriorityFee
+        | EthereumRefusal::BaseFee { .. }
+        | EthereumRefusal::SetCode
+        | EthereumRefusal::InitCode { .. } => 3,
+        EthereumRefusal::NoCoin | EthereumRefusal::Funds { .. } => 7,
+        EthereumRefusal::NonceLow { .. } | EthereumRefusal::Replacement { .. } => 15,
+        EthereumRefusal::NonceHigh { .. } | EthereumRefusal::NonceEnd(_) => 6,
+        EthereumRefusal::SenderCode(_) => 5,
+    }
+}
+
+/// What Ethereum transactions are held against before their senders' accounts are looked at: the rules are the
+/// executor's, which this crate does not know.
+pub trait EthereumRules: std::fmt::Debug + Send + Sync {
+    /// Whether a transaction may be in a block, as far as that depends on no account.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn check(&self, payload: &EthereumPayload) -> Result<(), EthereumRefusal>;
+}
+
+/// What is known of an Ethereum transaction in somebody's proposal or block: the executor leaves out what cannot apply.
+#[derive(Debug)]
+struct Unruled;
+
+impl EthereumRules for Unruled {
+    fn check(&self, _: &EthereumPayload) -> Result<(), EthereumRefusal> {
+        Ok(())
     }
 }
 
@@ -134,8 +191,29 @@ pub struct PoolRules {
     pub group_id: GroupId,
     /// The gas one transaction may ask for.
     pub transaction_gas: u64,
+    /// What Ethereum transactions are held against; nothing where the group's rules have none.
+    pub ethereum: Option<Arc<dyn EthereumRules>>,
     /// Whose signatures are known already.
     pub verified: Arc<Verified>,
+}
+
+/// How long a transaction can be in a block, and what it may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Terms {
+    /// Up to this block.
+    Until(BlockNumber),
+    /// While its sender can pay this; nothing where that exceeds 256 bits.
+    Costs(Option<Amount>),
+}
+
+impl Terms {
+    /// Whether it can be in a block above `height`, as far as that depends on no account.
+    pub(crate) const fn in_window(&self, height: BlockNumber) -> bool {
+        match self {
+            Self::Until(valid_until) => in_window(*valid_until, height),
+            Self::Costs(_) => true,
+        }
+    }
 }
 
 /// A transaction whose signature was found to be its sender's. Only this module makes one.
@@ -144,7 +222,7 @@ pub struct Checked {
     pub(crate) transaction: Arc<Transaction>,
     pub(crate) hash: Hash,
     pub(crate) key: ReplayKey,
-    pub(crate) valid_until: BlockNumber,
+    pub(crate) terms: Terms,
     pub(crate) gas_limit: u64,
     pub(crate) bytes: usize,
 }
@@ -164,14 +242,16 @@ impl Checked {
     pub const fn key(&self) -> ReplayKey {
         self.key
     }
-
-    /// The last block that it can be in.
-    pub const fn valid_until(&self) -> BlockNumber {
-        self.valid_until
-    }
 }
 
 impl PoolRules {
+    /// The same for transactions of somebody's proposal or block: what may be asked for is for those who form blocks, and
+    /// the executor leaves out what cannot apply.
+    #[must_use]
+    pub fn of_blocks(&self) -> Self {
+        Self { transaction_gas: u64::MAX, ethereum: Some(Arc::new(Unruled)), ..self.clone() }
+    }
+
     /// The checks that cost little.
     fn form(&self, height: BlockNumber, native: &NativeTransaction) -> Result<(), AdmissionError> {
         let unsigned = &native.unsigned;
@@ -204,14 +284,20 @@ impl PoolRules {
         transaction: Arc<Transaction>,
         bytes: usize,
     ) -> Result<Checked, AdmissionError> {
-        let native = match &*transaction {
-            Transaction::Native(native) => native,
-            Transaction::Ethereum(_) => return Err(AdmissionError::Ethereum),
+        let hash = transaction.hash(self.suite);
+        let (key, terms, gas_limit) = match &*transaction {
+            Transaction::Native(native) => {
+                self.form(height, native)?;
+                self.native(native, hash)?
+            }
+            Transaction::Ethereum(ethereum) => self.ethereum(ethereum)?,
             Transaction::Fisco(_) => return Err(AdmissionError::Fisco),
         };
-        self.form(height, native)?;
+        Ok(Checked { transaction, hash, key, terms, gas_limit, bytes })
+    }
+
+    fn native(&self, native: &NativeTransaction, hash: Hash) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
         let unsigned = &native.unsigned;
-        let hash = transaction.hash(self.suite);
         if !self.verified.has(&hash) {
             let digest = unsigned.signing_digest(self.suite, &self.genesis);
             let signer = self.scheme.signer(&digest, &native.signature)?.address;
@@ -220,9 +306,19 @@ impl PoolRules {
             }
             self.verified.put(hash);
         }
-        let key = ReplayKey { sender: unsigned.sender, nonce: unsigned.nonce };
-        let (valid_until, gas_limit) = (unsigned.valid_until, unsigned.gas_limit);
-        Ok(Checked { transaction, hash, key, valid_until, gas_limit, bytes })
+        let key = ReplayKey::Native { sender: unsigned.sender, nonce: unsigned.nonce };
+        Ok((key, Terms::Until(unsigned.valid_until), unsigned.gas_limit))
+    }
+
+    fn ethereum(&self, ethereum: &EthereumTransaction) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
+        if self.suite == Suite::Guomi {
+            return Err(AdmissionError::GuomiEthereum);
+        }
+        let rules = self.ethereum.as_ref().ok_or(AdmissionError::NoEthereum)?;
+        let payload = ethereum.payload()?;
+        rules.check(&payload)?;
+        let origin = ethereum.origin().ok_or(AdmissionError::EthereumSignature)?;
+        Ok((ReplayKey::Ethereum(origin), Terms::Costs(payload.cost()), payload.gas_limit))
     }
 }
 

@@ -2,19 +2,46 @@
 
 use std::collections::VecDeque;
 
-use entente_types::{Address, BlockNumber, limits::VALIDITY_BLOCKS_MAX};
+use entente_types::{Address, BlockNumber, EthereumOrigin, Transaction, limits::VALIDITY_BLOCKS_MAX};
 use hashbrown::HashSet;
 
-/// What makes a native transaction unique while it is valid.
+/// What makes a transaction unique: no two with the same can be in the chain while they are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplayKey {
-    /// The sender.
-    pub sender: Address,
-    /// Its nonce.
-    pub nonce: [u8; 32],
+pub enum ReplayKey {
+    /// Of a native transaction.
+    Native {
+        /// The sender.
+        sender: Address,
+        /// Its nonce.
+        nonce: [u8; 32],
+    },
+    /// Of an Ethereum transaction.
+    Ethereum(EthereumOrigin),
 }
 
-/// The nonces used in the last 1,000 blocks: older transactions can be valid no more.
+impl ReplayKey {
+    /// A transaction's, where its kind has one and it says whose it is.
+    pub fn of(transaction: &Transaction) -> Option<Self> {
+        match transaction {
+            Transaction::Native(native) => {
+                let unsigned = &native.unsigned;
+                Some(Self::Native { sender: unsigned.sender, nonce: unsigned.nonce })
+            }
+            Transaction::Ethereum(ethereum) => ethereum.origin().map(Self::Ethereum),
+            Transaction::Fisco(_) => None,
+        }
+    }
+
+    /// Who sends it.
+    pub const fn sender(&self) -> Address {
+        match self {
+            Self::Native { sender, .. } | Self::Ethereum(EthereumOrigin { sender, .. }) => *sender,
+        }
+    }
+}
+
+/// The nonces used in the last 1,000 blocks: older transactions can be valid no more. Ethereum's are not among them:
+/// of those the account itself says what was used.
 #[derive(Debug, Default)]
 pub struct ReplayIndex {
     used: HashSet<ReplayKey>,
@@ -23,7 +50,8 @@ pub struct ReplayIndex {
 
 impl ReplayIndex {
     /// Takes in a block. Blocks come in their order.
-    pub fn block(&mut self, number: BlockNumber, keys: Vec<ReplayKey>) {
+    pub fn block(&mut self, number: BlockNumber, mut keys: Vec<ReplayKey>) {
+        keys.retain(|key| matches!(key, ReplayKey::Native { .. }));
         self.used.extend(keys.iter().copied());
         self.blocks.push_back((number, keys));
         // A transaction valid at a height above `number` was not in a block VALIDITY_BLOCKS_MAX below it.
@@ -58,7 +86,7 @@ mod tests {
     fn key(number: u64) -> ReplayKey {
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&number.to_le_bytes());
-        ReplayKey { sender: Address([1; 20]), nonce }
+        ReplayKey::Native { sender: Address([1; 20]), nonce }
     }
 
     #[test]

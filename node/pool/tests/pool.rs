@@ -19,6 +19,7 @@ fn rules() -> PoolRules {
         chain_id: 1,
         group_id: GroupId::new("group1").unwrap(),
         transaction_gas: 1_000_000,
+        ethereum: None,
         verified: std::sync::Arc::default(),
     }
 }
@@ -52,7 +53,7 @@ fn pool(limits: PoolLimits) -> Pool {
 }
 
 fn replay_key(nonce: u8) -> ReplayKey {
-    ReplayKey { sender: key(1).public_key().address(), nonce: [nonce; 32] }
+    ReplayKey::Native { sender: key(1).public_key().address(), nonce: [nonce; 32] }
 }
 
 /// Counts the signatures that are looked at.
@@ -137,21 +138,21 @@ fn other_kinds_are_refused_with_a_plain_line() {
 fn the_same_twice_and_a_used_nonce_are_told_apart() {
     let mut pool = pool(PoolLimits::default());
     let first = checked(unsigned(1)).unwrap();
-    let hash = pool.admit(first.clone()).unwrap();
-    assert_eq!(pool.admit(first.clone()), Err(AdmissionError::Known));
+    let hash = pool.admit(first.clone(), None).unwrap();
+    assert_eq!(pool.admit(first.clone(), None), Err(AdmissionError::Known));
     let mut twin = unsigned(1);
     twin.gas_limit -= 1;
-    assert_eq!(pool.admit(checked(twin).unwrap()), Err(AdmissionError::Replay));
-    pool.committed(1, &[(hash, replay_key(1))], &[]);
+    assert_eq!(pool.admit(checked(twin).unwrap(), None), Err(AdmissionError::Replay));
+    pool.committed(1, &[(hash, replay_key(1))], &[], []);
     assert_eq!(pool.len(), 0);
-    assert_eq!(pool.admit(first), Err(AdmissionError::Replay));
+    assert_eq!(pool.admit(first, None), Err(AdmissionError::Replay));
 }
 
 #[test]
 fn a_waiting_transaction_whose_nonce_another_block_used_is_never_taken() {
     let mut pool = pool(PoolLimits::default());
-    pool.admit(checked(unsigned(1)).unwrap()).unwrap();
-    pool.committed(1, &[(Hash([9; 32]), replay_key(1))], &[]);
+    pool.admit(checked(unsigned(1)).unwrap(), None).unwrap();
+    pool.committed(1, &[(Hash([9; 32]), replay_key(1))], &[], []);
     assert!(pool.take(pool.height() + 1, 10, usize::MAX).is_empty());
     assert_eq!((pool.len(), pool.bytes()), (0, 0));
 }
@@ -160,9 +161,9 @@ fn a_waiting_transaction_whose_nonce_another_block_used_is_never_taken() {
 fn limits_have_exact_edges() {
     let mut by_count = pool(PoolLimits { transactions: 2, ..PoolLimits::default() });
     for nonce in 1..=2 {
-        by_count.admit(checked(unsigned(nonce)).unwrap()).unwrap();
+        by_count.admit(checked(unsigned(nonce)).unwrap(), None).unwrap();
     }
-    assert_eq!(by_count.admit(checked(unsigned(3)).unwrap()), Err(AdmissionError::Full { limit: 2 }));
+    assert_eq!(by_count.admit(checked(unsigned(3)).unwrap(), None), Err(AdmissionError::Full { limit: 2 }));
     let waiting: Vec<Hash> = by_count.waiting().map(|one| one.hash).collect();
     assert_eq!(waiting.len(), 2);
     // What is in a proposal waits no more.
@@ -170,9 +171,9 @@ fn limits_have_exact_edges() {
     assert_eq!(by_count.waiting().map(|one| one.hash).collect::<Vec<_>>(), waiting[1..]);
     let mut by_bytes = pool(PoolLimits { bytes: 400, ..PoolLimits::default() });
     for nonce in 1..=2 {
-        by_bytes.admit(checked(unsigned(nonce)).unwrap()).unwrap();
+        by_bytes.admit(checked(unsigned(nonce)).unwrap(), None).unwrap();
     }
-    assert_eq!(by_bytes.admit(checked(unsigned(3)).unwrap()), Err(AdmissionError::FullBytes { limit: 400 }));
+    assert_eq!(by_bytes.admit(checked(unsigned(3)).unwrap(), None), Err(AdmissionError::FullBytes { limit: 400 }));
 }
 
 #[test]
@@ -183,36 +184,36 @@ fn a_sender_has_its_share_and_no_more_and_leaves_the_rest_to_others() {
         let unsigned = UnsignedTransaction { sender: key(seed).public_key().address(), ..unsigned(nonce) };
         checked_at(0, unsigned.sign(&GENESIS, &key(seed))).unwrap()
     };
-    let hashes: Vec<Hash> = (1..=2).map(|nonce| pool.admit(of(1, nonce)).unwrap()).collect();
+    let hashes: Vec<Hash> = (1..=2).map(|nonce| pool.admit(of(1, nonce), None).unwrap()).collect();
     let sender = key(1).public_key().address();
-    let refused = pool.admit(of(1, 3)).unwrap_err();
+    let refused = pool.admit(of(1, 3), None).unwrap_err();
     assert_eq!(refused, AdmissionError::FullSender { sender, limit: 2 });
     assert_eq!(refused.code(), 28);
     let told = refused.to_string();
     assert!(told.contains("2 transactions of one sender (`pool.sender_transactions_max`)"), "{told}");
-    pool.admit(of(2, 3)).unwrap();
+    pool.admit(of(2, 3), None).unwrap();
     // What is in a proposal counts until its block is committed.
     assert_eq!(pool.take(pool.height() + 1, 1, usize::MAX).len(), 1);
-    assert!(pool.admit(of(1, 3)).is_err());
-    pool.committed(1, &[(hashes[0], replay_key(1))], &[]);
-    pool.admit(of(1, 3)).unwrap();
+    assert!(pool.admit(of(1, 3), None).is_err());
+    pool.committed(1, &[(hashes[0], replay_key(1))], &[], []);
+    pool.admit(of(1, 3), None).unwrap();
     assert_eq!((pool.len(), pool.of_sender(&sender), pool.senders()), (3, 2, 2));
     // What has expired counts no more.
-    pool.committed(100, &[], &[]);
+    pool.committed(100, &[], &[], []);
     assert_eq!((pool.len(), pool.bytes(), pool.of_sender(&sender), pool.senders()), (0, 0, 0, 0));
 }
 
 #[test]
 fn left_out_transactions_come_first_again_and_expired_ones_go() {
     let mut pool = pool(PoolLimits::default());
-    let hashes: Vec<Hash> = (1..=4).map(|nonce| pool.admit(checked(unsigned(nonce)).unwrap()).unwrap()).collect();
+    let hashes: Vec<Hash> = (1..=4).map(|nonce| pool.admit(checked(unsigned(nonce)).unwrap(), None).unwrap()).collect();
     let taken: Vec<Hash> = pool.take(pool.height() + 1, 3, usize::MAX).into_iter().map(|taken| taken.hash).collect();
     assert_eq!(taken, hashes[..3]);
-    pool.committed(1, &[(hashes[0], replay_key(1))], &hashes[1..3]);
+    pool.committed(1, &[(hashes[0], replay_key(1))], &hashes[1..3], []);
     let again: Vec<Hash> = pool.take(pool.height() + 1, 10, usize::MAX).into_iter().map(|taken| taken.hash).collect();
     assert_eq!(again, hashes[1..]);
     pool.give_back(&again);
-    pool.committed(100, &[], &[]);
+    pool.committed(100, &[], &[], []);
     assert!(pool.take(pool.height() + 1, 10, usize::MAX).is_empty());
     assert_eq!((pool.len(), pool.bytes()), (0, 0));
 }
@@ -228,7 +229,7 @@ proptest! {
         let mut used = std::collections::BTreeMap::new();
         for (step, number) in steps {
             match step {
-                0 | 1 => if let Ok(hash) = checked(unsigned(number)).and_then(|checked| pool.admit(checked)) {
+                0 | 1 => if let Ok(hash) = checked(unsigned(number)).and_then(|checked| pool.admit(checked, None)) {
                     prop_assert!(!used.values().any(|nonce| *nonce == number), "a used nonce was admitted");
                     used.remove(&hash);
                 },
@@ -242,9 +243,9 @@ proptest! {
                         let pooled = pool.find(&hash).expect("in flight");
                         let Transaction::Native(native) = &*pooled.transaction else { unreachable!() };
                         used.insert(hash, native.unsigned.nonce[0]);
-                        (hash, ReplayKey { sender: native.unsigned.sender, nonce: native.unsigned.nonce })
+                        (hash, ReplayKey::Native { sender: native.unsigned.sender, nonce: native.unsigned.nonce })
                     }).collect();
-                    pool.committed(height, &included, &[]);
+                    pool.committed(height, &included, &[], []);
                 }
             }
             prop_assert_eq!(pool.bytes(), pool.len() * 200);
@@ -258,15 +259,13 @@ proptest! {
 #[test]
 fn a_gas_limit_that_was_lowered_refuses_what_was_checked_before_and_keeps_what_waits() {
     let mut pool = pool(PoolLimits::default());
-    let waits = pool.admit(checked(unsigned(1)).unwrap()).unwrap();
-    let (late, early) = (checked(unsigned(2)).unwrap(), std::sync::Arc::clone(pool.rules()));
-    pool.set_transaction_gas(1_000_000);
-    assert!(std::sync::Arc::ptr_eq(&early, pool.rules()), "nothing has changed");
-    pool.set_transaction_gas(999_999);
+    let waits = pool.admit(checked(unsigned(1)).unwrap(), None).unwrap();
+    let late = checked(unsigned(2)).unwrap();
+    pool.set_rules(999_999, None);
     assert_eq!(pool.rules().transaction_gas, 999_999);
-    assert_eq!(pool.admit(late.clone()), Err(AdmissionError::Gas { found: 1_000_000, limit: 999_999 }));
+    assert_eq!(pool.admit(late.clone(), None), Err(AdmissionError::Gas { found: 1_000_000, limit: 999_999 }));
     let taken: Vec<Hash> = pool.take(pool.height() + 1, 10, 1000).into_iter().map(|one| one.hash).collect();
     assert_eq!(taken, [waits]);
-    pool.set_transaction_gas(1_000_000);
-    assert!(pool.admit(late).is_ok());
+    pool.set_rules(1_000_000, None);
+    assert!(pool.admit(late, None).is_ok());
 }

@@ -123,8 +123,8 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// What is documented by an error. The pool takes no Ethereum transactions yet.
-const REFUSED: [&str; 3] = ["getPbftView", "eth_getProof", "eth_sendRawTransaction"];
+/// What is documented by an error.
+const REFUSED: [&str; 2] = ["getPbftView", "eth_getProof"];
 
 #[tokio::test]
 async fn every_example_is_answered_in_the_shape_that_the_documentation_shows() {

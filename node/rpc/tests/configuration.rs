@@ -33,7 +33,7 @@ async fn a_change_is_shown_at_once_and_refuses_at_the_door() {
     let after = node.result("entente_configuration", json!(["group1"])).await;
     assert_eq!(of(&after, 1), (json!("tx_gas_limit"), json!("2000000"), json!(3), json!("2000000")));
     assert_eq!(node.result("getSystemConfigByKey", json!([1, "TX_GAS_LIMIT"])).await, json!("2000000"));
-    assert_eq!(node.result("getSystemConfigByKey", json!([1, "protocol_version"])).await, json!("1"));
+    assert_eq!(node.result("getSystemConfigByKey", json!([1, "protocol_version"])).await, json!("2"));
     let status = group.status().await.unwrap();
     assert_eq!(
         status.more["limits"],

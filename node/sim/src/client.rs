@@ -5,17 +5,21 @@ use std::{collections::BTreeMap, sync::Arc};
 use entente_crypto::{Address, Hash};
 use entente_executor::container;
 use entente_types::{
-    Amount, BlockNumber, Bytes, Genesis, NativeTransaction, Suite, Transaction, UnsignedTransaction, Version,
+    Amount, BlockNumber, Bytes, Genesis, LegacyTransaction, NativeTransaction, Suite, Transaction, UnsignedTransaction,
+    Version,
 };
 
 use crate::{
     Keys, Numbers, Setup,
-    keys::public_key,
+    keys::{public_key, secret_key},
     setup::{ACCOUNTS_FROM, WEIGHT_MAX},
 };
 
 /// How many accounts send.
 const ACCOUNTS: u64 = 6;
+
+/// How many of the accounts send Ethereum's transactions too.
+const ETHEREUM_ACCOUNTS: usize = 2;
 
 /// The gas that each transaction may use.
 pub(crate) const GAS: u64 = 10_000_000;
@@ -49,6 +53,8 @@ pub(crate) struct Clients {
     genesis_hash: Hash,
     keys: Keys,
     next: u64,
+    /// The next number of each account that sends Ethereum's transactions.
+    numbers: [u64; ETHEREUM_ACCOUNTS],
     waiting: BTreeMap<u64, (Hash, Waiting)>,
     /// The counter's address, once it is deployed.
     pub(crate) counter: Option<Address>,
@@ -57,7 +63,15 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(genesis: Genesis, keys: Keys) -> Self {
         let genesis_hash = genesis.hash();
-        Self { genesis, genesis_hash, keys, next: 0, waiting: BTreeMap::new(), counter: None }
+        Self {
+            genesis,
+            genesis_hash,
+            keys,
+            next: 0,
+            numbers: [0; ETHEREUM_ACCOUNTS],
+            waiting: BTreeMap::new(),
+            counter: None,
+        }
     }
 
     fn sign(&mut self, account: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {
@@ -87,6 +101,23 @@ impl Clients {
         Arc::new(Transaction::Native(NativeTransaction { unsigned, signature }))
     }
 
+    /// An Ethereum transaction with the account's next number: in the chain it follows the one before it, whatever
+    /// becomes of those on their way. Its signature is a real one.
+    fn sign_ethereum(&mut self, account: usize, to: Address) -> Option<Arc<Transaction>> {
+        let number = self.numbers.get_mut(account)?;
+        let transaction = LegacyTransaction {
+            nonce: *number,
+            gas_price: Amount::ZERO,
+            gas_limit: GAS,
+            to: Some(to),
+            value: Amount::ZERO,
+            input: Vec::new(),
+        };
+        let signed = transaction.sign(secret_key(ACCOUNTS_FROM + account)?, self.genesis.ethereum_chain_id).ok()?;
+        (self.next, *number) = (self.next + 1, *number + 1);
+        Some(Arc::new(Transaction::Ethereum(signed)))
+    }
+
     /// Some new transactions, and those that nothing was heard of.
     pub(crate) fn batch(
         &mut self,
@@ -113,6 +144,10 @@ impl Clients {
                 // Who calls what is not there uses all the gas there is.
                 Some(_) if self.genesis.limits.transaction_gas == GAS && numbers.per_mille(300) => {
                     self.sign(account, height, Some(native(0xeeee)), Vec::new())
+                }
+                Some(counter) if account < ETHEREUM_ACCOUNTS && numbers.per_mille(150) => {
+                    let Some(transaction) = self.sign_ethereum(account, counter) else { continue };
+                    transaction
                 }
                 Some(counter) if numbers.per_mille(700) => self.sign(account, height, Some(counter), Vec::new()),
                 _ if setup.asks_for_empty_blocks() && numbers.per_mille(100) => {

@@ -253,7 +253,7 @@ impl Setup {
             timestamp_ms: 1_700_000_000_000,
             consensus: ConsensusKind::Pbft,
             pipeline_depth: self.depth,
-            protocol_version: 1,
+            protocol_version: 2,
             evm_hash: EvmHash::Keccak256,
             evm_timestamp: EvmTimestamp::Seconds,
             balances: false,

@@ -83,11 +83,7 @@ impl Chain {
             extra: Bytes::default(),
         }
         .sign(&self.genesis.hash(), &signer);
-        InputTransaction {
-            hash: transaction.hash(self.genesis.suite),
-            transaction: Arc::new(transaction),
-            sender: None,
-        }
+        InputTransaction { hash: transaction.hash(self.genesis.suite), transaction: Arc::new(transaction) }
     }
 
     /// A call of the module.

@@ -6,7 +6,7 @@ use revm_interpreter::context_interface::cfg::GasParams;
 use crate::specification;
 
 /// What comes back of an authorization's cost where its account was there already, in Ethereum's gas (EIP-7702).
-pub const REFUND_OF_KNOWN_AUTHORITY: u64 = 12_500;
+pub const REFUND_OF_KNOWN_AUTHORITY: i64 = 12_500;
 
 /// What a transaction costs before any code runs, and the least that it costs at all, in Ethereum's gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

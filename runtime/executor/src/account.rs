@@ -2,7 +2,7 @@
 
 use entente_host::NodeFault;
 use entente_state::{Overlay, Row, Table};
-use entente_types::{Address, Amount, Hash, Version};
+use entente_types::{Address, Amount, Hash, SenderAccount, Version};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 
 /// What engine runs a contract's code.
@@ -61,6 +61,12 @@ impl Account {
     /// The account that a row's bytes are.
     pub fn from_bytes(address: &Address, bytes: &[u8]) -> Result<Self, NodeFault> {
         Self::decode_all(&mut &*bytes).map_err(|_| NodeFault::Row(format!("accounts/{address}")))
+    }
+
+    /// What matters of it to the Ethereum transactions that it sends, in a group with coin or without.
+    pub fn as_sender(&self, balances: bool) -> SenderAccount {
+        let balance = balances.then_some(self.balance);
+        SenderAccount { nonce: self.nonce, balance, is_contract: self.is_contract() }
     }
 
     pub(crate) fn load(overlay: &mut Overlay, address: &Address) -> Result<Option<Self>, NodeFault> {

@@ -15,7 +15,7 @@ use entente_types::{
 use entente_wasm::CodeOptions;
 
 use crate::{
-    Configuration, Rules, Sealers,
+    Configuration, EthereumVersions, Rules, Sealers,
     context::{Context, KnownVersion, Machine},
     genesis::ethereum_header,
     transaction,
@@ -28,8 +28,6 @@ pub struct InputTransaction {
     pub hash: Hash,
     /// The transaction. Its signature was verified.
     pub transaction: Arc<Transaction>,
-    /// Who sent it, where that is an Ethereum transaction and was found out already: it follows from the signature.
-    pub sender: Option<Address>,
 }
 
 /// What a block is executed from.
@@ -111,6 +109,11 @@ impl Executor {
     /// A damaged row, or a protocol version that this node does not know.
     pub fn rules(&self, state: &dyn StateReader, height: BlockNumber) -> Result<Rules, NodeFault> {
         Ok(self.version(&Configuration::read(state)?, height)?.0)
+    }
+
+    /// Which versions of the rules run Ethereum's transactions.
+    pub fn ethereum_versions(&self) -> EthereumVersions {
+        EthereumVersions::new(&self.genesis, self.machine.forks())
     }
 
     /// The sealer sets of a state, as [`Sealers::read`] gives them. What the last state had is not read again.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use entente_evm::{Ending, Evm, EvmCode, Precompiled, is_precompile, run_precompile};
 use entente_host::{
-    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
-    Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
+    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Fork, Frame,
+    FrameStatus, Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
     gas::{GasSchedule, ProtocolVersion, UNITS_PER_GAS},
 };
 use entente_state::{Checkpoint, Overlay, Row, Table};
@@ -64,6 +64,12 @@ impl Machine {
 
     pub(crate) fn version(&self, number: u32) -> Option<&KnownVersion> {
         self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// The fork of Ethereum of each version.
+    pub(crate) fn forks(&self) -> Vec<(u32, Option<Fork>)> {
+        let fork = |version: &KnownVersion| (version.number, version.evm.as_ref().map(|evm| evm.fork()));
+        self.versions.iter().map(fork).collect()
     }
 
     pub(crate) fn newest_version(&self) -> u32 {

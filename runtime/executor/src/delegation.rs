@@ -28,7 +28,7 @@ impl Context {
             return Ok(());
         }
         if found.is_some() {
-            self.touched.refund(REFUND_OF_KNOWN_AUTHORITY as i64);
+            self.touched.refund(REFUND_OF_KNOWN_AUTHORITY);
         }
         account.code = if *address == Address::ZERO { None } else { Some(self.keep_delegation(address)?) };
         account.nonce = next;

@@ -1,6 +1,6 @@
 //! The least gas that a transaction needs.
 
-use entente_types::{Receipt, Status};
+use entente_types::{EthereumRefusal, Receipt, Status};
 
 use crate::{Account, Executor, Scene, Simulated, Simulation, SimulationError, simulate::Stage};
 
@@ -74,7 +74,9 @@ impl Search<'_> {
         let most = self.high;
         let first = match self.run(most) {
             Ok(first) => first,
-            Err(SimulationError::Gas { .. }) => return Err(EstimateError::Allowance(most)),
+            Err(SimulationError::Refused(EthereumRefusal::IntrinsicGas { .. })) => {
+                return Err(EstimateError::Allowance(most));
+            }
             Err(error) => return Err(error.into()),
         };
         if first.receipt.status == Status::OutOfGas {
@@ -111,7 +113,7 @@ impl Search<'_> {
         }
         let is_enough = match self.run(gas) {
             Ok(simulated) => simulated.receipt.status == Status::Success,
-            Err(SimulationError::Gas { .. }) => false,
+            Err(SimulationError::Refused(EthereumRefusal::IntrinsicGas { .. })) => false,
             Err(error) => return Err(error),
         };
         if is_enough {

@@ -1,16 +1,14 @@
 //! One Ethereum transaction, by Ethereum's rules.
 
-use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
+use entente_evm::IntrinsicGas;
 use entente_host::{
-    CONTAINER_MAGIC, CallKind, CallRequest, CreateRequest, CreateScheme, Fork, NodeFault, Outcome,
-    STACK_MEMORY_PAGES_MAX, TransactionContext, gas::UNITS_PER_GAS,
+    CallKind, CallRequest, CreateRequest, CreateScheme, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
+    gas::UNITS_PER_GAS,
 };
-use entente_types::{Address, Amount, EthereumKind, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
+use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
 
-use crate::{Account, context::Context, transaction::receipt_of};
+use crate::{Account, EthereumRules, context::Context, transaction::receipt_of};
 
-/// What creating a contract costs beside the input, in Ethereum's gas (yellow paper, appendix G).
-const CREATE_GAS: u64 = 32_000;
 /// The part of the gas used that comes back at most is one of this many (EIP-3529).
 const REFUND_QUOTIENT: u64 = 5;
 
@@ -26,14 +24,8 @@ pub(crate) struct Valid {
 pub(crate) type RanEthereum = (Box<Context>, Result<Option<Receipt>, NodeFault>);
 
 /// Runs an Ethereum transaction, unless Ethereum holds it invalid in this state: then nothing has happened.
-pub(crate) fn run(
-    mut context: Box<Context>,
-    fork: Fork,
-    transaction: &EthereumTransaction,
-    sender: Option<Address>,
-    hash: Hash,
-) -> RanEthereum {
-    let valid = match validate(&mut context, fork, transaction, sender) {
+pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, hash: Hash) -> RanEthereum {
+    let valid = match validate(&mut context, transaction) {
         Ok(Some(valid)) => valid,
         Ok(None) => return (context, Ok(None)),
         Err(fault) => return (context, Err(fault)),
@@ -48,74 +40,27 @@ pub(crate) fn run(
     (context, receipt)
 }
 
-/// Checks it against the rules and the state (yellow paper, section 6; EIP-155, 1559, 2681, 3607, 3860, 7623, 7702).
-fn validate(
-    context: &mut Context,
-    fork: Fork,
-    transaction: &EthereumTransaction,
-    sender: Option<Address>,
-) -> Result<Option<Valid>, NodeFault> {
+/// Checks it against the rules and the state (EIP-2681, 3607).
+fn validate(context: &mut Context, transaction: &EthereumTransaction) -> Result<Option<Valid>, NodeFault> {
     // Where signatures are SM2's, the accounts of Ethereum's keys are nobody's.
     if context.block.suite == Suite::Guomi {
         return Ok(None);
     }
     let Ok(payload) = transaction.payload() else { return Ok(None) };
     let base_fee = context.block.ethereum.base_fee;
-    let Some(price) = payload.gas_price(base_fee) else { return Ok(None) };
-    if payload.chain_id != context.block.ethereum_chain_id || payload.max_priority_fee > payload.max_fee {
-        return Ok(None);
-    }
-    if payload.gas_limit > context.rules.transaction_gas || payload.gas_limit.checked_mul(UNITS_PER_GAS).is_none() {
-        return Ok(None);
-    }
-    if payload.kind == EthereumKind::SetCode && fork < Fork::Prague {
-        return Ok(None);
-    }
-    let creates = payload.to.is_none();
-    let is_container = payload.input.starts_with(&CONTAINER_MAGIC);
-    if creates && !is_container && payload.input.len() > INIT_CODE_BYTES_MAX {
-        return Ok(None);
-    }
-    let intrinsic = intrinsic(fork, &payload, is_container);
-    if payload.gas_limit < intrinsic.initial.max(intrinsic.floor) {
-        return Ok(None);
-    }
-    let Some(sender) = sender.or_else(|| payload.sender()) else { return Ok(None) };
+    let Ok(intrinsic) = EthereumRules::of(context).check(&payload) else { return Ok(None) };
+    let (Some(price), Some(origin)) = (payload.gas_price(base_fee), transaction.origin()) else { return Ok(None) };
+    let sender = origin.sender;
     let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
-    if account.nonce != payload.nonce || account.nonce == u64::MAX || account.is_contract() {
-        return Ok(None);
-    }
-    if context.machine.natives.contains(&sender) || !can_pay(&payload, &account, context.block.balances) {
+    let is_next = account.nonce == payload.nonce;
+    let account = account.as_sender(context.block.balances);
+    if !is_next || context.machine.natives.contains(&sender) || account.check(sender, &payload).is_err() {
         return Ok(None);
     }
     Ok(Some(Valid { sender, payload, price, intrinsic }))
 }
 
-/// A deployment container is no code of the EVM: what is paid for such code (EIP-3860) is not paid for it.
-pub(crate) fn intrinsic(fork: Fork, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
-    let keys = payload.access_list.iter().map(|entry| entry.keys.len()).sum();
-    let (creates, addresses) = (payload.to.is_none(), payload.access_list.len());
-    let authorizations = payload.authorizations.len();
-    let of = |creates| IntrinsicGas::of(fork, &payload.input, creates, addresses, keys, authorizations);
-    if creates && is_container {
-        let called = of(false);
-        return IntrinsicGas { initial: called.initial.saturating_add(CREATE_GAS), ..called };
-    }
-    of(creates)
-}
-
-/// Whether the sender can pay for the most that the transaction may come to. Where there is no coin, gas costs nothing
-/// and nothing can be sent.
-pub(crate) fn can_pay(payload: &EthereumPayload, account: &Account, balances: bool) -> bool {
-    if !balances {
-        return payload.value.is_zero();
-    }
-    let gas = cost(payload.gas_limit, payload.max_fee);
-    let whole = gas.and_then(|gas| gas.0.checked_add(payload.value.0));
-    whole.is_some_and(|whole| whole <= account.balance.0)
-}
-
-pub(crate) fn cost(gas: u64, price: Amount) -> Option<Amount> {
+fn cost(gas: u64, price: Amount) -> Option<Amount> {
     Amount::from(gas).0.checked_mul(price.0).map(Amount)
 }
 

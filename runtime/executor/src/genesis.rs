@@ -44,15 +44,21 @@ pub fn genesis_block(genesis: &Genesis) -> Result<ExecutedBlock, NodeFault> {
     })
 }
 
+/// The first version whose empty blocks have Ethereum's roots over nothing, which its clients look for.
+const EMPTY_ROOTS_SINCE: u32 = 2;
+
 /// The Ethereum header that stands beside ours. It follows from our header, the parent's Ethereum hash, the filter over
 /// the logs of the block's receipts, and the gas limit that ruled the block.
 pub fn ethereum_header(header: &Header, parent: &entente_types::Hash, bloom: Bloom, gas_limit: u64) -> EthereumHeader {
+    // Every transaction uses gas.
+    let is_empty = header.gas_used == 0 && header.protocol_version >= EMPTY_ROOTS_SINCE;
+    let root = |root| if is_empty { EthereumHeader::NO_TRANSACTIONS } else { root };
     EthereumHeader {
         parent: *parent,
         beneficiary: header.proposer,
         state_root: header.state_root,
-        transaction_root: header.transaction_root,
-        receipt_root: header.receipt_root,
+        transaction_root: root(header.transaction_root),
+        receipt_root: root(header.receipt_root),
         bloom,
         number: header.number,
         gas_limit,

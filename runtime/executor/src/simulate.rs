@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
+use entente_evm::IntrinsicGas;
 use entente_host::{
-    BlockContext, CONTAINER_MAGIC, ContractFault, FrameStatus, NodeFault, TransactionContext,
+    BlockContext, ContractFault, FrameStatus, NodeFault, TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
 };
 use entente_state::{Overlay, StateReader};
 use entente_types::{
-    AccessListEntry, Address, Amount, Authorization, EthereumKind, EthereumPayload, Hash, Header, Receipt,
+    AccessListEntry, Address, Amount, Authorization, EthereumKind, EthereumPayload, EthereumRefusal, Hash, Header,
+    Receipt, SenderAccount,
 };
 
-use ruint::aliases::U256;
-
 use crate::{
-    Account, Configuration, Executor, Overrides, Rules,
+    Account, Configuration, EthereumRules, Executor, Overrides, Rules,
     context::{Context, KnownVersion, Machine},
     ethereum::{self, Valid},
     overrides::overridden,
@@ -85,51 +84,9 @@ pub struct Scene<'a> {
 /// Why nothing was run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SimulationError {
-    /// Less gas than it costs before any code runs.
-    #[error("intrinsic gas too low: have {have}, want {want}")]
-    Gas {
-        /// The gas that it may use.
-        have: u64,
-        /// What it takes.
-        want: u64,
-    },
-    /// Less coin than it may come to.
-    #[error("insufficient funds for gas * price + value: address {address} has {}, needs {}", have.0, want.0)]
-    Funds {
-        /// Whose.
-        address: Address,
-        /// What it has.
-        have: Amount,
-        /// What it needs; the greatest amount where that is more.
-        want: Amount,
-    },
-    /// Coin where there is none.
-    #[error("this group has no coin: the value must be 0")]
-    NoCoin,
-    /// It does not pay what a unit of gas costs at least.
-    #[error("max fee per gas less than block base fee: {} is below {}", max_fee.0, base_fee.0)]
-    Fee {
-        /// What it pays at most.
-        max_fee: Amount,
-        /// What a unit costs at least.
-        base_fee: Amount,
-    },
-    /// It gives more of the fee away than there is.
-    #[error("max priority fee per gas higher than max fee per gas: {} is above {}", tip.0, max_fee.0)]
-    PriorityFee {
-        /// What whoever makes the block gets at most.
-        tip: Amount,
-        /// What it pays at most.
-        max_fee: Amount,
-    },
-    /// More code than may create a contract.
-    #[error("max initcode size exceeded: {found} bytes are above {limit}")]
-    InitCode {
-        /// What there is.
-        found: usize,
-        /// What may be.
-        limit: usize,
-    },
+    /// No block could have it.
+    #[error(transparent)]
+    Refused(#[from] EthereumRefusal),
     /// What stands there is not the state's.
     #[error("the code of {0} cannot be overridden: a native module or a precompile is there")]
     BuiltIn(Address),
@@ -249,9 +206,6 @@ pub(crate) fn run(
 /// What is checked of a simulation, and what of it runs.
 fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, SimulationError> {
     let Simulation { from, to, input, value, max_fee, max_priority_fee, is_free, .. } = simulation;
-    if max_priority_fee > max_fee {
-        return Err(SimulationError::PriorityFee { tip: *max_priority_fee, max_fee: *max_fee });
-    }
     if max_fee.is_zero() {
         Arc::make_mut(&mut context.block).ethereum.base_fee = Amount::ZERO;
     }
@@ -272,40 +226,23 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
         signing_hash: Hash::ZERO,
         signature: [0; 65],
     };
-    let is_container = input.starts_with(&CONTAINER_MAGIC);
-    if to.is_none() && !is_container && input.len() > INIT_CODE_BYTES_MAX {
-        return Err(SimulationError::InitCode { found: input.len(), limit: INIT_CODE_BYTES_MAX });
-    }
-    let price = payload.gas_price(base_fee).ok_or(SimulationError::Fee { max_fee: *max_fee, base_fee })?;
-    let intrinsic =
-        if *is_free { IntrinsicGas { initial: 0, floor: 0 } } else { intrinsic(context, &payload, is_container) };
-    let want = intrinsic.initial.max(intrinsic.floor);
-    if payload.gas_limit < want {
-        return Err(SimulationError::Gas { have: payload.gas_limit, want });
-    }
-    pay(context, from, &payload)?;
+    let rules = EthereumRules::of(context);
+    rules.fields(&payload)?;
+    let price = payload.gas_price(base_fee).unwrap_or_default();
+    let intrinsic = if *is_free { IntrinsicGas { initial: 0, floor: 0 } } else { intrinsic(context, &rules, &payload) };
+    EthereumRules::covers(&payload, intrinsic)?;
+    let account = Account::load(&mut context.overlay, from)?.unwrap_or_default();
+    // Whoever asks may ask for an account that is a contract, and does not say a number.
+    let sender = SenderAccount { nonce: 0, is_contract: false, ..account.as_sender(context.block.balances) };
+    sender.check(*from, &payload)?;
     Ok(Valid { sender: *from, payload, price, intrinsic })
 }
 
 /// What it costs before any code runs. A version without EVM code has its own schedule for that.
-fn intrinsic(context: &Context, payload: &EthereumPayload, is_container: bool) -> IntrinsicGas {
-    if let Some(evm) = &context.evm {
-        return ethereum::intrinsic(evm.fork(), payload, is_container);
+fn intrinsic(context: &Context, rules: &EthereumRules, payload: &EthereumPayload) -> IntrinsicGas {
+    if context.evm.is_some() {
+        return rules.intrinsic(payload);
     }
     let units = context.rules.gas.intrinsic(&payload.input, payload.to.is_none());
     IntrinsicGas { initial: units.map_or(u64::MAX, to_gas), floor: 0 }
-}
-
-/// Checks that the sender can pay for the most that it may come to.
-fn pay(context: &mut Context, from: &Address, payload: &EthereumPayload) -> Result<(), SimulationError> {
-    let account = Account::load(&mut context.overlay, from)?.unwrap_or_default();
-    if ethereum::can_pay(payload, &account, context.block.balances) {
-        return Ok(());
-    }
-    if !context.block.balances {
-        return Err(SimulationError::NoCoin);
-    }
-    let whole = ethereum::cost(payload.gas_limit, payload.max_fee);
-    let whole = whole.and_then(|gas| gas.0.checked_add(payload.value.0));
-    Err(SimulationError::Funds { address: *from, have: account.balance, want: Amount(whole.unwrap_or(U256::MAX)) })
 }

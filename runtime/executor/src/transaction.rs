@@ -41,9 +41,7 @@ pub(crate) fn run(context: Box<Context>, input: &InputTransaction) -> Ran {
             let (context, receipt) = run_native(context, &native.unsigned, input.hash);
             (context, receipt.map(Some))
         }
-        (Transaction::Ethereum(ethereum), Some(fork)) => {
-            crate::ethereum::run(context, fork, ethereum, input.sender, input.hash)
-        }
+        (Transaction::Ethereum(ethereum), Some(_)) => crate::ethereum::run(context, ethereum, input.hash),
         (_, fork) => {
             // The pool and every voter refuse these; a block that has one all the same gets the same receipt everywhere.
             let error = ReceiptError::new(

@@ -56,11 +56,7 @@ fn record(chain: &Chain, address: &Address) -> Account {
 
 fn input(transaction: EthereumTransaction) -> InputTransaction {
     let transaction = Transaction::Ethereum(transaction);
-    InputTransaction {
-        hash: transaction.hash(entente_types::Suite::Standard),
-        transaction: Arc::new(transaction),
-        sender: None,
-    }
+    InputTransaction { hash: transaction.hash(entente_types::Suite::Standard), transaction: Arc::new(transaction) }
 }
 
 fn legacy(nonce: u64, to: Option<Address>, input: Vec<u8>) -> Legacy {

@@ -12,7 +12,7 @@ use assembler::{ADDRESS, Assembler, CALL, MSTORE, RETURN, SSTORE, creating};
 use common::{Chain, account, genesis, key, script, script::SCRIPT};
 use entente_executor::{Account, CodeKind, CodeOptions, Executor, InputTransaction};
 use entente_host::{
-    Fork, Host, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry, NativeResult,
+    Fork, NativeAccess, NativeFunction, NativeGas, NativeModule, NativeRegistry,
     gas::{PROTOCOL_VERSION_1, PROTOCOL_VERSION_2, ProtocolVersion},
 };
 use entente_state::{Row, StateReader, Table};
@@ -23,16 +23,13 @@ const CHAIN_ID: u64 = 20_200;
 const NATIVE: Address = Address([0x90; 20]);
 
 fn natives(suite: Suite) -> NativeRegistry {
-    fn shout(_: &mut dyn Host, _: &[u8]) -> NativeResult {
-        Ok(vec![1; 32])
-    }
     const FUNCTIONS: &[NativeFunction] = &[NativeFunction {
         signature: "shout()",
         outputs: "(uint256)",
         gas: |_| NativeGas { base: 1_000, byte: 0 },
         access: NativeAccess::Read,
         doc: "Answers.",
-        run: shout,
+        run: |_, _| Ok(vec![1; 32]),
     }];
     let module = NativeModule { address: NATIVE, name: "test", doc: "For tests.", functions: FUNCTIONS, events: &[] };
     NativeRegistry::new(suite, &[module]).expect("one module")
@@ -55,7 +52,7 @@ fn set_code(nonce: u64, authorizations: Vec<Authorization>) -> InputTransaction 
     let transaction = SetCode { nonce, gas_price, gas_limit, to: account(9), value, input, authorizations };
     let transaction = Transaction::Ethereum(transaction.sign(&key(1), CHAIN_ID));
     let hash = transaction.hash(Suite::Standard);
-    InputTransaction { hash, transaction: Arc::new(transaction), sender: None }
+    InputTransaction { hash, transaction: Arc::new(transaction) }
 }
 
 /// Lets the code at an address stand for the account of the second key.
@@ -108,7 +105,7 @@ fn a_group_without_coin_sets_code_and_native_transactions_run_it() {
         ethereum::Legacy { nonce: 1, gas_price: 0, gas_limit: 100_000, to: Some(contract), value: 0, input: vec![] };
     let transaction = Transaction::Ethereum(sent.sign(&key(2), CHAIN_ID));
     let hash = transaction.hash(Suite::Standard);
-    let block = chain.commit(&[InputTransaction { hash, transaction: Arc::new(transaction), sender: None }]);
+    let block = chain.commit(&[InputTransaction { hash, transaction: Arc::new(transaction) }]);
     assert_eq!(block.receipts[0].output, common::address_word(&contract));
     // The account is there now, so that a fifth of what was used comes back at most: 12,500 of 46,000 is more.
     let receipt = delegate(&mut chain, 1, Address::ZERO, 2);
@@ -135,7 +132,7 @@ fn a_wasm_contract_runs_with_the_storage_of_the_account_that_it_stands_for() {
     let caller = deploy(&mut chain, &calling(&account(2), word, 10));
     assert_eq!(common::number(&chain.one(3, Some(caller), vec![]).output), 1);
     assert_eq!(chain.call(3, account(2), script::read(1)).output, script::seen(Some(6)));
-    // A native transaction deploys nothing at it and EVM code comes to stand for it: it finds no words there.
+    // EVM code comes to stand for it: it finds no words there.
     let reading =
         Assembler::default().push(1).op(&[0x54]).push(0).op(&[MSTORE]).push(32).push(0).op(&[RETURN]).finish();
     let reader = deploy(&mut chain, &reading);
@@ -167,8 +164,7 @@ fn wasm_pays_for_a_delegation_as_for_another_call() {
     let wasm = chain.deploy_wat(SCRIPT);
     // Nothing is run, so that nothing else takes of the gas that the call is given.
     delegate(&mut chain, 0, account(77), 0);
-    let call = chain.genesis.clone();
-    let cost = chain.executor.rules(chain.state.as_ref(), call.limits.block_gas.min(1)).expect("rules").gas.call;
+    let cost = chain.executor.rules(chain.state.as_ref(), 1).expect("rules").gas.call;
     for kind in [script::CALL, script::DELEGATE, script::STATIC] {
         for (gas, came) in [(cost - 1, script::FAILED), (cost, script::SUCCESS)] {
             let receipt = chain.one(3, Some(wasm), script::nested(kind, account(2), 0, gas, &[]));

@@ -19,7 +19,7 @@ use entente_executor::{
     AccountOverride, BlockOverride, EstimateError, Overrides, Scene, Simulation, SimulationError, StepOptions, Trace,
     TraceKind, container,
 };
-use entente_types::{Address, Amount, Genesis, Hash, Receipt, Status, created_address};
+use entente_types::{Address, Amount, EthereumRefusal, Genesis, Hash, Receipt, Status, created_address};
 use proptest::prelude::*;
 use simulated::{answering, chain_of, deploy, of, rich, signed};
 
@@ -129,7 +129,8 @@ fn a_block_is_overridden_too() {
         let paying = Simulation { max_fee: Amount::from(9), gas: Some(1_000_000), ..call.clone() };
         assert_eq!(simulate_over(&chain, &overrides, &paying).expect("runs").output, paid, "{instruction:x}");
         let poor = Simulation { max_fee: Amount::from(6), ..paying };
-        let refused = SimulationError::Fee { max_fee: Amount::from(6), base_fee: Amount::from(7) };
+        let refused =
+            SimulationError::Refused(EthereumRefusal::BaseFee { found: Amount::from(6), base_fee: Amount::from(7) });
         assert_eq!(simulate_over(&chain, &overrides, &poor), Err(refused));
     }
     // Without overrides, it is the block that was asked for.
@@ -143,27 +144,33 @@ fn what_ethereum_would_not_run_is_refused_with_its_reason() {
     let chain = rich();
     let call = || of(Some(account(2)), vec![]);
     let (have, want) = (Amount::from(1_000_000_000_000), Amount::from(1_000_000_000_001));
-    assert_eq!(
-        simulate(&chain, &Simulation { value: want, ..call() }),
-        Err(SimulationError::Funds { address: account(1), have, want })
-    );
+    let funds = |cost| SimulationError::Refused(EthereumRefusal::Funds { sender: account(1), balance: have, cost });
+    assert_eq!(simulate(&chain, &Simulation { value: want, ..call() }), Err(funds(Some(want))));
     let endless = Simulation { max_fee: Amount(ruint::aliases::U256::MAX), ..call() };
-    let want = Amount(ruint::aliases::U256::MAX);
-    assert_eq!(simulate(&chain, &endless), Err(SimulationError::Funds { address: account(1), have, want }));
+    assert_eq!(simulate(&chain, &endless), Err(funds(None)));
     let short = Simulation { gas: Some(20_999), ..call() };
-    let refused = SimulationError::Gas { have: 20_999, want: 21_000 };
-    assert_eq!(refused.to_string(), "intrinsic gas too low: have 20999, want 21000");
+    let refused = SimulationError::Refused(EthereumRefusal::IntrinsicGas { found: 20_999, needed: 21_000 });
+    assert_eq!(
+        refused.to_string(),
+        "intrinsic gas too low: the gas limit is 20999, where 21000 are needed before any code runs"
+    );
     assert_eq!(simulate(&chain, &short), Err(refused));
     let floor = Simulation { gas: Some(24_999), input: vec![1; 100], ..call() };
-    assert_eq!(simulate(&chain, &floor), Err(SimulationError::Gas { have: 24_999, want: 25_000 }));
+    assert_eq!(
+        simulate(&chain, &floor),
+        Err(SimulationError::Refused(EthereumRefusal::IntrinsicGas { found: 24_999, needed: 25_000 }))
+    );
     let long = of(None, vec![0; 49_153]);
-    assert_eq!(simulate(&chain, &long), Err(SimulationError::InitCode { found: 49_153, limit: 49_152 }));
+    assert_eq!(
+        simulate(&chain, &long),
+        Err(SimulationError::Refused(EthereumRefusal::InitCode { found: 49_153, limit: 49_152 }))
+    );
     let tip = Simulation { max_priority_fee: Amount::from(1), ..call() };
-    let refused = SimulationError::PriorityFee { tip: Amount::from(1), max_fee: Amount::ZERO };
+    let refused = SimulationError::Refused(EthereumRefusal::PriorityFee);
     assert_eq!(simulate(&chain, &tip), Err(refused));
     let poor = chain_of(&Genesis { protocol_version: 2, ..genesis() });
     let paying = Simulation { value: Amount::from(1), ..call() };
-    assert_eq!(simulate(&poor, &paying), Err(SimulationError::NoCoin));
+    assert_eq!(simulate(&poor, &paying), Err(SimulationError::Refused(EthereumRefusal::NoCoin)));
     // A price is none where there is no coin.
     let priced = Simulation { max_fee: Amount::from(7), ..call() };
     assert_eq!(simulate(&poor, &priced).expect("runs").status, Status::Success);

@@ -147,7 +147,7 @@ pub const PROTOCOL_VERSION_2: ProtocolVersion =
     ProtocolVersion { number: 2, gas: &SCHEDULE_1, fork: Some(Fork::Osaka) };
 
 /// The versions that this release knows, ascending.
-pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[PROTOCOL_VERSION_1];
+pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[PROTOCOL_VERSION_1, PROTOCOL_VERSION_2];
 
 impl GasSchedule {
     /// What a transaction costs before any code runs, or nothing where that exceeds 64 bits.

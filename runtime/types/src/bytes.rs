@@ -181,6 +181,12 @@ impl Amount {
     }
 }
 
+impl fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
 impl From<u64> for Amount {
     fn from(amount: u64) -> Self {
         Self(U256::from(amount))

@@ -1,12 +1,14 @@
 //! Ethereum's envelopes, as far as this ledger carries them.
 
+use std::sync::OnceLock;
+
 use alloy_rlp::Header as RlpHeader;
 use entente_crypto::keccak256;
 use parity_scale_codec::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    Bytes, Hash,
+    Address, Bytes, Hash,
     bytes::hex_bytes,
     limits::{AUTHORIZATIONS_MAX, TRANSACTION_BYTES_MAX},
 };
@@ -50,11 +52,31 @@ pub enum EthereumTransactionError {
     ChainId,
 }
 
+/// Whose an Ethereum transaction is, and which of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EthereumOrigin {
+    /// The account that signed it.
+    pub sender: Address,
+    /// How many transactions that account sent before.
+    pub nonce: u64,
+}
+
 /// A raw Ethereum envelope, kept byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[derive(Debug, Clone, Encode)]
 pub struct EthereumTransaction {
     raw: Bytes<TRANSACTION_BYTES_MAX>,
+    /// What its signature was found to say. It follows from the bytes, and costs too much to be found twice.
+    #[codec(skip)]
+    origin: OnceLock<Option<EthereumOrigin>>,
 }
+
+impl PartialEq for EthereumTransaction {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for EthereumTransaction {}
 
 impl Decode for EthereumTransaction {
     fn decode<I: parity_scale_codec::Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
@@ -84,7 +106,7 @@ impl EthereumTransaction {
         };
         list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
         let raw = Bytes::new(raw).ok_or(EthereumTransactionError::Size(size))?;
-        Ok(Self { raw })
+        Ok(Self { raw, origin: OnceLock::new() })
     }
 
     /// The envelope's kind.
@@ -100,6 +122,16 @@ impl EthereumTransaction {
     /// The envelope's bytes.
     pub fn raw(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// Whose it is, or nothing where its fields or its signature are not as they must be. Once this was asked, it costs
+    /// nothing any more, in the clones neither.
+    pub fn origin(&self) -> Option<EthereumOrigin> {
+        let find = || {
+            let payload = self.payload().ok()?;
+            Some(EthereumOrigin { sender: payload.sender()?, nonce: payload.nonce })
+        };
+        *self.origin.get_or_init(find)
     }
 
     /// Ethereum's hash of it: Keccak-256 of the envelope.

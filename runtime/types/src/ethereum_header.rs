@@ -94,7 +94,16 @@ const EMPTY_UNCLES: Hash = Hash([
     0x1b, 0x94, 0x8a, 0x74, 0x13, 0xf0, 0xa1, 0x42, 0xfd, 0x40, 0xd4, 0x93, 0x47,
 ]);
 
+/// Keccak-256 of the RLP of an empty string: Ethereum's constant for the root over nothing.
+const EMPTY_TRIE: Hash = Hash([
+    0x56, 0xe8, 0x1f, 0x17, 0x1b, 0xcc, 0x55, 0xa6, 0xff, 0x83, 0x45, 0xe6, 0x92, 0xc0, 0xf8, 0x6e, 0x5b, 0x48, 0xe0,
+    0x1b, 0x99, 0x6c, 0xad, 0xc0, 0x01, 0x62, 0x2f, 0xb5, 0xe3, 0x63, 0xb4, 0x21,
+]);
+
 impl EthereumHeader {
+    /// The roots of a block without transactions: its clients refuse another beside an empty list.
+    pub const NO_TRANSACTIONS: Hash = EMPTY_TRIE;
+
     /// The hash of its list of uncles, which is empty.
     pub const UNCLES: Hash = EMPTY_UNCLES;
 
@@ -133,6 +142,12 @@ impl EthereumHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_over_nothing_is_ethereums() {
+        assert_eq!(EthereumHeader::NO_TRANSACTIONS, keccak256(&[alloy_rlp::EMPTY_STRING_CODE]));
+        assert_eq!(EthereumHeader::UNCLES, keccak256(&[alloy_rlp::EMPTY_LIST_CODE]));
+    }
     use crate::ethereum::list_payload;
 
     #[test]

@@ -56,6 +56,12 @@ impl EthereumPayload {
         keccak256(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes))
     }
 
+    /// The most that it may take from its sender, or nothing where that exceeds 256 bits.
+    pub fn cost(&self) -> Option<Amount> {
+        let gas = self.max_fee.0.checked_mul(U256::from(self.gas_limit))?;
+        gas.checked_add(self.value.0).map(Amount)
+    }
+
     /// What it pays for a unit of gas where each costs `base_fee` at least, or nothing where it does not pay that
     /// (EIP-1559).
     pub fn gas_price(&self, base_fee: Amount) -> Option<Amount> {

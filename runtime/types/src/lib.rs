@@ -39,6 +39,7 @@ mod created_address;
 mod ethereum;
 mod ethereum_header;
 mod ethereum_payload;
+mod ethereum_refusal;
 mod fisco;
 mod genesis;
 mod legacy_transaction;
@@ -47,6 +48,7 @@ mod members;
 mod proof;
 mod receipt;
 mod recovery;
+mod revert;
 mod transaction;
 
 pub use authorization::Authorization;
@@ -61,9 +63,10 @@ pub use configuration::{
 pub use created_address::{created_address, created_address_by_salt};
 pub use entente_crypto::{Address, Hash, PublicKey, Signature, Suite};
 pub use entente_state::{Table, TableNameError};
-pub use ethereum::{EthereumKind, EthereumTransaction, EthereumTransactionError};
+pub use ethereum::{EthereumKind, EthereumOrigin, EthereumTransaction, EthereumTransactionError};
 pub use ethereum_header::{Bloom, EthereumHeader};
 pub use ethereum_payload::{AccessListEntry, EthereumPayload};
+pub use ethereum_refusal::{EthereumRefusal, SenderAccount};
 pub use fisco::{FiscoTransaction, FiscoTransactionError};
 pub use genesis::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
@@ -80,6 +83,7 @@ pub use proof::{
 };
 pub use receipt::{Log, Receipt, ReceiptError, Status};
 pub use recovery::{Lineage, Recovery, RecoveryError, SignedRecovery};
+pub use revert::{RevertReason, panic_meaning};
 pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
 
 /// The height of a block.

@@ -19,6 +19,10 @@ pub const SALT_BYTES_MAX: usize = 64;
 pub const ABI_SECTION_BYTES_MAX: usize = 64 << 10;
 /// The bytes of a contract's ABI as JSON from elsewhere, such as a compiler's artefact.
 pub const ABI_BYTES_MAX: usize = 4 << 20;
+/// The bytes of what a compiler of Solidity writes of one contract: ABI, code and what others put beside them.
+pub const ARTEFACT_BYTES_MAX: usize = 16 << 20;
+/// The digits of an EVM contract's code: those of the bytes that a transaction may have.
+pub const CODE_DIGITS_MAX: usize = 2 << 20;
 /// The characters of a name in an ABI.
 pub const ABI_NAME_BYTES_MAX: usize = 128;
 /// The dimensions of an array type in an ABI.

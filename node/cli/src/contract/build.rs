@@ -58,7 +58,7 @@ pub struct Built {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// There is no manifest.
-    #[error("{}: there is no Cargo.toml here; give the folder of a contract", .0.display())]
+    #[error("{}: there is neither a Cargo.toml nor a file of Solidity here; give the folder of a contract", .0.display())]
     NotAProject(PathBuf),
     /// The package is no contract.
     #[error("{}: the package has no library of the kind `cdylib`; add [lib] crate-type = [\"cdylib\", \"rlib\"]", .0.display())]
@@ -147,12 +147,13 @@ pub fn build(project: &Path, options: &BuildOptions) -> Result<Built, BuildError
     Ok(Built { wasm, bytes, abi_json })
 }
 
-/// Writes beside the file first, so that nobody sees half a module.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes beside the file first, so that nobody sees half of it.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let partial = path.with_extension("wasm.partial");
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
     fs::write(&partial, bytes)?;
     fs::rename(&partial, path)
 }

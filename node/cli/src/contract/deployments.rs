@@ -7,7 +7,7 @@ use std::{
 };
 
 use entente_client::{
-    abi::{Abi, abi_json},
+    abi::{Abi, Artefact},
     client::Group,
     limits::ABI_BYTES_MAX,
 };
@@ -22,7 +22,7 @@ use crate::output::{Failure, read_bounded};
 struct Remembered<'a> {
     address: Address,
     transaction: Hash,
-    /// The module's file name.
+    /// The name of the module's file, or of the artefact's.
     module: String,
     abi: &'a RawValue,
 }
@@ -38,13 +38,12 @@ pub(super) fn remember(
     genesis: &Hash,
     address: Address,
     transaction: Hash,
-    module_path: &Path,
-    module: &[u8],
+    file: &Path,
+    artefact: &Artefact,
 ) -> Result<(), Failure> {
-    let abi = abi_json(module)?;
     let Some(path) = path(genesis, &address) else { return Ok(()) };
-    let module = module_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let abi: &RawValue = serde_json::from_str(&abi)?;
+    let module = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let abi: &RawValue = serde_json::from_str(artefact.abi_json())?;
     let text = serde_json::to_string(&Remembered { address, transaction, module, abi })?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
@@ -67,7 +66,7 @@ pub(super) async fn abi(file: Option<&Path>, group: &Group, address: &Address) -
     }
 }
 
-/// Reads an ABI from a module or from JSON.
+/// Reads an ABI from a module or from JSON, which may be an artefact.
 fn read(file: &Path) -> Result<Abi, Failure> {
     let bytes_max = u64::try_from(ABI_BYTES_MAX.max(INPUT_BYTES_MAX)).unwrap_or(u64::MAX);
     let bytes = read_bounded(file, bytes_max)?;

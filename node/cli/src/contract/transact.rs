@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use entente_client::{
-    abi::{Abi, DecodedArgument, deployment},
+    abi::{Abi, DecodedArgument},
     client::{CallRequest, DeployError, Group},
     keystore::{Account, Keystore},
 };
-use entente_types::{Address, BlockNumber, Hash, Log, Status, hex_bytes, limits::INPUT_BYTES_MAX};
+use entente_types::{Address, BlockNumber, Hash, Log, Status, hex_bytes};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    CallArguments, DeployArguments, MethodArguments, NodeArguments, SendArguments, SignerArguments, deployments,
+    CallArguments, DeployArguments, MethodArguments, NodeArguments, SendArguments, SignerArguments, artefact,
+    deployments,
 };
 use crate::{
-    output::{Failure, Output, read_bounded},
+    output::{Failure, Output},
     progress::Progress,
     table::thousands,
 };
@@ -81,20 +82,21 @@ pub(crate) fn unlock(signer: &SignerArguments) -> Result<Account, Failure> {
 }
 
 pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result<(), Failure> {
-    let DeployArguments { file, arguments, node, signer } = arguments;
-    let module = read_bounded(&file, INPUT_BYTES_MAX as u64)?;
+    let DeployArguments { file, arguments, libraries, node, signer } = arguments;
     let at = |failure: Failure| failure.at(file.display());
-    let abi = Abi::from_module(&module).map_err(|error| at(error.into()))?;
-    let constructor = abi.encode_constructor(&arguments).map_err(|error| at(error.into()))?;
+    let mut artefact = artefact::read(&file)?;
+    for (library, address) in &libraries {
+        artefact.link(library, address).map_err(|error| at(error.into()))?;
+    }
+    let input = artefact.deployment(&arguments).map_err(|error| at(error.into()))?;
     let account = unlock(&signer)?;
     let group = connect(&node).await?;
-    let input = deployment(&module, &constructor);
     let waiting = Progress::waiting("waiting for the block");
     let deployed = group.deploy(&account, input, node.gas, COMMIT_WAIT).await;
     drop(waiting);
     let deployed = deployed.map_err(|error| match error {
         DeployError::Failed(receipt) => {
-            let reason = reason(&abi, receipt.status, &receipt.output, || receipt.reason(), &node);
+            let reason = reason(artefact.abi(), receipt.status, &receipt.output, || receipt.reason(), &node);
             let (transaction, block) = (receipt.transaction, receipt.block);
             at(Failure::new(format!(
                 "the deployment is in block {block} but failed: {reason}; transaction {transaction}"
@@ -103,7 +105,8 @@ pub(super) async fn deploy(arguments: DeployArguments, output: Output) -> Result
         other @ DeployError::Execute(_) => other.into(),
     })?;
     let (address, receipt) = (deployed.address, deployed.receipt);
-    if let Err(failure) = deployments::remember(&group.genesis_hash(), address, receipt.transaction, &file, &module) {
+    let remembered = deployments::remember(&group.genesis_hash(), address, receipt.transaction, &file, &artefact);
+    if let Err(failure) = remembered {
         eprintln!("warning: {}; use --abi {} from now on", failure.line(), file.display());
     }
     let line =
@@ -152,7 +155,7 @@ pub(super) async fn send(arguments: SendArguments, output: Output) -> Result<(),
 /// Why a call failed, in the contract's own words where it gave some, and what to do about it where something can be
 /// done.
 fn reason(abi: &Abi, status: u32, output: &[u8], plain: impl FnOnce() -> String, node: &NodeArguments) -> String {
-    let reason = match abi.decode_revert(output) {
+    let reason = match abi.decode_revert(output).or_else(|| super::unnamed_error(status, output)) {
         Some(reason) => format!("{reason} (status {status})"),
         None => plain(),
     };

@@ -53,7 +53,7 @@ impl Home {
         command.args(["-c", line]).current_dir(&self.path).stdin(Stdio::null());
         command.env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret");
         command.env("PATH", format!("{}:{path}", program.display()));
-        command.env("CARGO_TARGET_DIR", authors().join("target"));
+        command.env("CARGO_TARGET_DIR", authors().join("target")).env("ENTENTE_CACHE", cache());
         command
             .env("CARGO_HOME", of_user("CARGO_HOME", ".cargo"))
             .env("RUSTUP_HOME", of_user("RUSTUP_HOME", ".rustup"));
@@ -65,7 +65,7 @@ impl Home {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entente"));
-        command.args(arguments).env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret");
+        command.args(arguments).env("HOME", &self.path).env("ENTENTE_PASSWORD", "secret").env("ENTENTE_CACHE", cache());
         command.current_dir(&self.path).stdin(std::process::Stdio::null());
         command
     }
@@ -134,6 +134,12 @@ impl Drop for Chain<'_> {
 /// Where contracts of tests are built.
 fn authors() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
+}
+
+/// Where compilers of Solidity are kept, whichever home a test has.
+fn cache() -> PathBuf {
+    let of_user = || std::env::home_dir().unwrap_or_default().join(".cache/entente");
+    std::env::var_os("ENTENTE_CACHE").map_or_else(of_user, PathBuf::from)
 }
 
 /// What an operator does who has another node on the usual port: node 0 takes a free one.

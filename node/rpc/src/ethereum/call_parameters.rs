@@ -1,17 +1,15 @@
 //! Reading calls, what they override, and what is to be traced, as Ethereum's tools write them. Fields of other kinds of
 //! chains are passed over, as Ethereum's nodes do.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use entente_executor::{AccountOverride, BlockOverride, Overrides, Simulation, StepOptions, TraceKind, Word};
 use entente_types::{AccessListEntry, Address, Amount, Authorization, Hash, limits::AUTHORIZATIONS_MAX};
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    fields::Fields,
     parameters::{digits, hash, quantity, slot},
     quantity::big_endian,
 };
@@ -408,42 +406,6 @@ impl Arguments<'_> {
     pub(crate) fn tracing(&self, index: usize) -> Result<Tracing, RpcError> {
         let raw: RawTracing<'_> = self.read(index, object)?.unwrap_or_default();
         Reader::new(self.name(index)).tracing(&raw)
-    }
-}
-
-/// The fields of an object whose names are a stranger's, of which no more are kept than may be.
-struct Fields<'a> {
-    first: Vec<(&'a str, &'a RawValue)>,
-    is_short: bool,
-}
-
-impl<'a> Fields<'a> {
-    /// Nothing where it is no object, or one with too many fields.
-    fn read(value: &'a RawValue, kept_max: usize) -> Option<Vec<(&'a str, &'a RawValue)>> {
-        struct AtMost(usize);
-        impl<'de> Visitor<'de> for AtMost {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields<'de>, A::Error> {
-                let mut first = Vec::new();
-                while first.len() < self.0 {
-                    match fields.next_entry()? {
-                        Some(field) => first.push(field),
-                        None => return Ok(Fields { first, is_short: true }),
-                    }
-                }
-                let is_short = fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_none();
-                while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Fields { first, is_short })
-            }
-        }
-        let mut reader = serde_json::Deserializer::from_str(value.get());
-        let fields = reader.deserialize_map(AtMost(kept_max)).ok()?;
-        fields.is_short.then_some(fields.first)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_driver::GroupHandle;
+use entente_driver::{CallError, GroupHandle};
 use entente_ledger::HistoryError;
 use entente_state::StateReader;
 use entente_types::BlockNumber;
@@ -44,6 +44,14 @@ pub(crate) fn state_after(
     let height = known_height(group, reference)?;
     let state = group.ledger().state_at(height).map_err(|error| no_state(&error))?;
     Ok((height, state))
+}
+
+/// Why a call has no answer, where that may be its height.
+pub(crate) fn no_call(error: CallError) -> RpcError {
+    match error {
+        CallError::History(error) => no_state(&error),
+        other => other.into(),
+    }
 }
 
 /// Why the state of a height cannot be read, in the words of Ethereum's nodes and ours.

@@ -9,6 +9,7 @@ pub(crate) mod blocks;
 mod call_parameters;
 pub(crate) mod calls;
 pub(crate) mod fees;
+mod fields;
 pub(crate) mod filters;
 mod heights;
 pub(crate) mod logs;

@@ -1,5 +1,7 @@
 //! What accounts have, at the tip and at heights whose state is kept.
 
+use std::sync::Arc;
+
 use entente_executor::Account;
 use entente_host::NodeFault;
 use entente_state::{Row, Table};
@@ -7,13 +9,15 @@ use entente_types::{Hash, hex_bytes};
 
 use super::{
     FAILED,
-    heights::{known_height, state_after},
+    heights::{known_height, no_call, state_after},
+    parameters::BlockReference,
     quantity::Quantity,
 };
 use crate::{
     arguments::Arguments,
     context::Context,
     error::RpcError,
+    table::Pending,
     views::{Answer, answer, json_answer},
 };
 
@@ -32,8 +36,14 @@ pub(crate) fn balance(context: &Context, arguments: &Arguments<'_>) -> Answer {
 }
 
 /// `eth_getTransactionCount`.
-pub(crate) fn nonce(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&Quantity(account(context, arguments, 1)?.nonce))
+pub(crate) fn nonce(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        if arguments.block_reference(1)? != BlockReference::Pending {
+            return answer(&Quantity(account(&context, &arguments, 1)?.nonce));
+        }
+        let group = &arguments.spoken_for(&context)?.handle;
+        answer(&Quantity(group.next_nonce(arguments.address(0)?).await??))
+    })
 }
 
 /// `eth_getCode`: what EXTCODECOPY sees.
@@ -41,7 +51,7 @@ pub(crate) fn code(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.spoken_for(context)?.handle;
     let address = arguments.address(0)?;
     let height = known_height(group, arguments.block_reference(1)?)?;
-    let code = group.ethereum_code(&address, height)?;
+    let code = group.ethereum_code(&address, height).map_err(no_call)?;
     json_answer(format!("\"{}\"", hex_bytes::encode(&code)))
 }
 

@@ -80,7 +80,7 @@ fn replay(
 }
 
 fn input(suite: Suite, transaction: Transaction) -> InputTransaction {
-    InputTransaction { hash: transaction.hash(suite), transaction: Arc::new(transaction), sender: None }
+    InputTransaction { hash: transaction.hash(suite), transaction: Arc::new(transaction) }
 }
 
 async fn trace_block(group: GroupHandle, number: BlockNumber, kind: TraceKind) -> Answer {

@@ -152,8 +152,8 @@ const fn kind(kind: EthereumKind) -> &'static str {
 fn decoded(hash: &Hash, transaction: &EthereumTransaction) -> Result<(EthereumPayload, Address), RpcError> {
     let damaged = |what: &str| RpcError::new(INTERNAL, format!("transaction {hash}: {what}"));
     let payload = transaction.payload().map_err(|error| damaged(&error.to_string()))?;
-    let sender = payload.sender().ok_or_else(|| damaged("its signature is nobody's"))?;
-    Ok((payload, sender))
+    let origin = transaction.origin().ok_or_else(|| damaged("its signature is nobody's"))?;
+    Ok((payload, origin.sender))
 }
 
 /// What a unit of gas costs, where the base fee is 0.

@@ -284,9 +284,10 @@ pub(crate) static METHODS: &[Method] = &[
         name: "eth_getTransactionCount",
         parameters: &[ADDRESS, AT],
         result: "a quantity",
-        documentation: "How many Ethereum transactions of an account are committed; native ones do not count.",
+        documentation: "How many Ethereum transactions of an account are committed; native ones do not count. With \
+                        `pending` those that wait for a block, and for none with a lower number, are counted too.",
         example: "[\"{sender}\", \"latest\"]",
-        handler: Handler::Direct(state::nonce),
+        handler: Handler::Waiting(state::nonce),
     },
     Method {
         name: "eth_getProof",
@@ -361,7 +362,8 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[required("data", Kind::Ethereum(Form::Data))],
         result: "the hash",
         documentation: "Checks a signed transaction of Ethereum's and lets it wait for a block: legacy with a chain \
-                        id, with an access list (type 1), or with dynamic fees (type 2).",
+                        id, with an access list (type 1), with dynamic fees (type 2), or one that sets \
+                        accounts' code (type 4).",
         example: "[\"{signed_ethereum}\"]",
         handler: Handler::Waiting(sending::send_raw),
     },

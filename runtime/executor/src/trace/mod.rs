@@ -143,7 +143,7 @@ impl Outline {
             }
             Transaction::Ethereum(ethereum) => match ethereum.payload() {
                 Ok(payload) => {
-                    let from = input.sender.or_else(|| payload.sender()).unwrap_or_default();
+                    let from = ethereum.origin().map(|origin| origin.sender).unwrap_or_default();
                     let (to, value, gas) = (payload.to, payload.value, payload.gas_limit);
                     Self { from, to, value, input: payload.input, gas }
                 }

@@ -72,7 +72,7 @@ pub fn execute(
     let input = |transaction| {
         let transaction = Transaction::Ethereum(transaction);
         let hash = transaction.hash(Suite::Standard);
-        InputTransaction { hash, transaction: Arc::new(transaction), sender: None }
+        InputTransaction { hash, transaction: Arc::new(transaction) }
     };
     let transactions: Vec<InputTransaction> = transactions.into_iter().map(input).collect();
     let proposal = Proposal {

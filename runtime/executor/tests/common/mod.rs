@@ -105,7 +105,7 @@ impl Chain {
         }
         .sign(&self.genesis.hash(), &key_of(suite, sender));
         let hash = transaction.hash(suite);
-        InputTransaction { hash, transaction: Arc::new(transaction), sender: None }
+        InputTransaction { hash, transaction: Arc::new(transaction) }
     }
 
     pub fn proposal(&self, transactions: &[InputTransaction]) -> Proposal {

@@ -53,5 +53,5 @@ pub fn signed(simulation: &Simulation, nonce: u64, gas_limit: u64) -> InputTrans
     let transaction = Legacy { nonce, gas_price: 0, gas_limit, to, value, input }.sign(&key(1), CHAIN_ID);
     let transaction = Transaction::Ethereum(transaction);
     let hash = transaction.hash(Suite::Standard);
-    InputTransaction { hash, transaction: Arc::new(transaction), sender: None }
+    InputTransaction { hash, transaction: Arc::new(transaction) }
 }

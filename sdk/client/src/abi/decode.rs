@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use alloy_dyn_abi::{DynSolType, DynSolValue, EventExt, FunctionExt, JsonAbiExt};
+use alloy_dyn_abi::{DynSolValue, EventExt, FunctionExt, JsonAbiExt};
 use alloy_json_abi::{Event, EventParam, Function};
-use entente_types::{Address, Log};
+use entente_types::{Address, Log, RevertReason};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -92,39 +92,9 @@ impl Abi {
     }
 }
 
-/// The reason of a revert that needs no ABI: Solidity's `Error(string)` and `Panic(uint256)`.
+/// The reason of a revert that needs no ABI, in one line: Solidity's `Error(string)` and `Panic(uint256)`.
 pub fn revert_reason(output: &[u8]) -> Option<String> {
-    let (selector, data) = output.split_first_chunk::<4>()?;
-    match selector {
-        // Error(string)
-        [0x08, 0xc3, 0x79, 0xa0] => match DynSolType::String.abi_decode_params(data).ok()? {
-            DynSolValue::String(reason) => Some(shown(&reason, REASON_CHARACTERS_MAX)),
-            _ => None,
-        },
-        // Panic(uint256)
-        [0x4e, 0x48, 0x7b, 0x71] => match DynSolType::Uint(256).abi_decode_params(data).ok()? {
-            DynSolValue::Uint(code, _) => Some(format!("panic {code:#04x}: {}", panic_meaning(code.saturating_to()))),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// What Solidity's documentation says of a panic's code ("Panic via assert and Error via require").
-fn panic_meaning(code: u64) -> &'static str {
-    match code {
-        0x00 => "a panic that the compiler put in",
-        0x01 => "an assertion failed",
-        0x11 => "an arithmetic operation overflowed",
-        0x12 => "division by zero",
-        0x21 => "a number that is no value of the enum",
-        0x22 => "a byte array in storage is encoded wrongly",
-        0x31 => "pop on an empty array",
-        0x32 => "an index out of bounds",
-        0x41 => "too much memory was asked for",
-        0x51 => "a function variable that was never set was called",
-        _ => "a code that Solidity does not define",
-    }
+    RevertReason::decode(output).map(|reason| shown(&reason.to_string(), REASON_CHARACTERS_MAX))
 }
 
 pub(super) fn outputs(function: &Function, output: &[u8]) -> Result<Vec<Value>, DecodeError> {

@@ -3,6 +3,7 @@
 //! The ABI is Ethereum's JSON; keys of ours in its items are passed over. It comes from strangers, in a module's
 //! section `entente:abi` or a file, so it is bounded and its names are checked before any of it is used or shown.
 
+mod artefact;
 mod check;
 mod decode;
 mod deployment;
@@ -16,6 +17,7 @@ use alloy_json_abi::{Function, JsonAbi, StateMutability};
 use serde_json::{Map, Value};
 use wasmparser::{Parser, Payload};
 
+pub use artefact::{Artefact, ArtefactError};
 pub use decode::{DecodeError, DecodedArgument, DecodedLog, revert_reason};
 pub use deployment::{DEPLOYMENT_MAGIC, deployment};
 pub use encode::EncodeError;
@@ -84,8 +86,9 @@ impl Abi {
         if let Some(inner) = value.get_mut("abi") {
             value = inner.take();
         }
-        for item in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-            add_usual_values(item);
+        if let Some(items) = value.as_array_mut() {
+            items.retain(|item| !is_of_libraries_alone(item));
+            items.iter_mut().filter_map(Value::as_object_mut).for_each(add_usual_values);
         }
         let items: JsonAbi = serde_json::from_value(value).map_err(unreadable)?;
         check::check(&items)?;
@@ -171,6 +174,14 @@ fn add_usual_values(item: &mut Map<String, Value>) {
     if is_event {
         item.entry("anonymous").or_insert(Value::Bool(false));
     }
+}
+
+/// Whether an item can be called by the code alone that was compiled with it: Solidity's libraries take references to
+/// storage, whose types are none of the ABI's.
+fn is_of_libraries_alone(item: &Value) -> bool {
+    let parameters = ["inputs", "outputs"].into_iter().filter_map(|key| item.get(key)?.as_array()).flatten();
+    let mut types = parameters.filter_map(|parameter| parameter.get("type")?.as_str());
+    types.any(|ty| ty.ends_with(" storage"))
 }
 
 /// The JSON of the ABI that a module carries.

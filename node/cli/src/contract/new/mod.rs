@@ -2,7 +2,10 @@
 //!
 //! The library that contracts are written with is on no registry. Its sources are inside this program, and go into the
 //! project's `vendor`: the project builds wherever the program runs, in the version that the program has, and can be
-//! handed on whole. Whoever works on the library itself names a checkout instead.
+//! handed on whole. Whoever works on the library itself names a checkout instead. A contract in Solidity needs no
+//! library.
+
+mod solidity;
 
 use std::{
     fs, io,
@@ -23,13 +26,13 @@ const SDK_FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"))
 /// The versions of other people's crates that the library is tested with.
 const LOCK: &str = include_str!(concat!(env!("OUT_DIR"), "/Cargo.lock"));
 
-/// The project's own files.
+/// A Rust project's own files.
 const TEMPLATE: [(&str, &str); 5] = [
-    ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
-    ("src/lib.rs", include_str!("template/lib.rs.txt")),
-    ("tests/rules.rs", include_str!("template/rules.rs.txt")),
-    ("README.md", include_str!("template/README.md.txt")),
-    (".gitignore", include_str!("template/gitignore.txt")),
+    ("Cargo.toml", include_str!("template/rust/Cargo.toml.txt")),
+    ("src/lib.rs", include_str!("template/rust/lib.rs.txt")),
+    ("tests/rules.rs", include_str!("template/rust/rules.rs.txt")),
+    ("README.md", include_str!("template/rust/README.md.txt")),
+    (".gitignore", include_str!("template/rust/gitignore.txt")),
 ];
 
 /// The characters of a name.
@@ -49,7 +52,7 @@ const LIBRARIES: [&str; 7] = ["alloc", "core", "entente", "entente_contract", "p
 enum LanguageName {
     /// Rust.
     Rust,
-    /// Solidity. Not there yet.
+    /// Solidity.
     Solidity,
 }
 
@@ -58,13 +61,13 @@ enum LanguageName {
 pub(crate) struct NewArguments {
     /// What the contract is called: 1 to 64 of a-z, 0-9, _ and -, beginning with a letter.
     name: String,
-    /// What it is written in. Of these, rust works in this version.
+    /// What it is written in.
     #[arg(long, value_enum, default_value_t = LanguageName::Rust)]
     lang: LanguageName,
     /// The project's folder, which must be empty or not there; else NAME under the current folder.
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// A checkout of Entente whose library the contract uses; else the project gets a copy in vendor/entente.
+    /// A checkout of Entente whose library a Rust contract uses; else the project gets a copy in vendor/entente.
     #[arg(long, value_name = "CHECKOUT")]
     sdk: Option<PathBuf>,
 }
@@ -85,48 +88,76 @@ enum NameError {
 struct MadeLine<'a> {
     name: &'a str,
     dir: &'a Path,
-    /// The checkout whose library is used, or where the library was written to.
-    sdk: &'a Path,
+    /// The checkout whose library is used, or where the library was written to; nothing for Solidity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sdk: Option<&'a Path>,
     /// What comes next, as it is typed.
     commands: &'a [String],
+}
+
+/// A project that is to be written.
+struct Made {
+    /// Each file and what is in it.
+    files: Vec<(PathBuf, String)>,
+    sdk: Option<PathBuf>,
+    commands: Vec<String>,
 }
 
 /// Makes the project and says what comes next.
 pub(super) fn run(arguments: &NewArguments, output: Output) -> Result<(), Failure> {
     let name = arguments.name.as_str();
-    if arguments.lang == LanguageName::Solidity {
-        return Err(Failure::new("--lang solidity: Solidity is not there yet; use --lang rust"));
+    check_form(name)?;
+    if arguments.lang == LanguageName::Solidity && arguments.sdk.is_some() {
+        return Err(Failure::new("--sdk: a contract in Solidity uses no library of ours; leave it out"));
     }
-    check_name(name)?;
+    if arguments.lang == LanguageName::Rust {
+        check_name(name)?;
+    }
     let folder = arguments.path.clone().unwrap_or_else(|| PathBuf::from(name));
     refuse_not_empty(&folder)?;
-    let checkout = arguments.sdk.as_deref().map(checkout).transpose()?;
-    let commands = commands(name, &folder);
+    let made = match arguments.lang {
+        LanguageName::Rust => rust_project(name, &folder, arguments.sdk.as_deref())?,
+        LanguageName::Solidity => solidity::project(name, &folder),
+    };
+    for (file, text) in &made.files {
+        write(file, text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    }
+    let line = MadeLine { name, dir: &folder, sdk: made.sdk.as_deref(), commands: &made.commands };
+    output.show(&line, || {
+        let steps: String = made.commands.iter().map(|command| format!("  {command}\n")).collect();
+        format!("{}: a contract; build it, test it, and put it on a chain of one node:\n{steps}", folder.display())
+    })
+}
+
+fn rust_project(name: &str, folder: &Path, sdk: Option<&Path>) -> Result<Made, Failure> {
+    let checkout = sdk.map(checkout).transpose()?;
+    let commands = commands(name, folder);
     let mut files: Vec<(PathBuf, String)> = TEMPLATE
         .iter()
         .map(|(file, text)| (folder.join(file), filled(text, name, checkout.as_deref(), &commands)))
         .collect();
     files.push((folder.join("Cargo.lock"), lock(name)));
+    let is_vendored = checkout.is_none();
     let sdk = checkout.unwrap_or_else(|| folder.join(VENDOR));
-    if arguments.sdk.is_none() {
+    if is_vendored {
         files.extend(SDK_FILES.iter().map(|(file, text)| (sdk.join(file), (*text).to_owned())));
     }
-    for (file, text) in files {
-        write(&file, &text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-    }
-    let line = MadeLine { name, dir: &folder, sdk: &sdk, commands: &commands };
-    output.show(&line, || {
-        let steps: String = commands.iter().map(|command| format!("  {command}\n")).collect();
-        format!("{}: a contract; build it, test it, and put it on a chain of one node:\n{steps}", folder.display())
-    })
+    Ok(Made { files, sdk: Some(sdk), commands })
 }
 
-fn check_name(name: &str) -> Result<(), NameError> {
+/// What a name is made of, in every language.
+fn check_form(name: &str) -> Result<(), NameError> {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
     if !begins || name.len() > NAME_BYTES_MAX || !name.bytes().all(allowed) {
         return Err(NameError::Form(name.chars().take(NAME_BYTES_MAX).collect()));
     }
+    Ok(())
+}
+
+/// What a Rust contract's name may be.
+fn check_name(name: &str) -> Result<(), NameError> {
+    check_form(name)?;
     if KEYWORDS.contains(&name) {
         return Err(NameError::Keyword(name.to_owned()));
     }

@@ -1,0 +1,44 @@
+// What the scripts for Node have in common: node SCRIPT URL TOKEN, in the folder where the clients are installed. URL is
+// the node's, TOKEN the Rust token's module.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const [url, module] = process.argv.slice(2);
+
+/// A package that is installed in the working folder.
+export const load = createRequire(path.join(process.cwd(), "node_modules/"));
+export const http = url;
+export const socket = url.replace("http", "ws");
+/// By name: { abi, bytecode }.
+export const contracts = JSON.parse(readFileSync("contracts.json", "utf8"));
+
+/// The same of the Rust token: its ABI lies in the module; what deploys it is the container that a Wasm contract comes in.
+export function token() {
+  const bytes = readFileSync(module);
+  const [abi] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "entente:abi");
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  const container = Buffer.concat([Buffer.from("ef5741", "hex"), length, bytes]);
+  return { abi: JSON.parse(Buffer.from(abi).toString("utf8")), bytecode: `0x${container.toString("hex")}` };
+}
+
+/// Runs steps one after another and says each that is done; the first that fails ends the script.
+export async function run(steps) {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      console.error(step.name, error);
+      process.exit(1);
+    }
+    console.log(step.name);
+  }
+  process.exit(0);
+}
+
+/// What a promise comes to, unless that takes too long.
+export function soon(promise, what) {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${what}: not within 30 s`)), 30_000).unref());
+  return Promise.race([promise, late]);
+}

@@ -1,0 +1,100 @@
+//! Ethereum's clients, unchanged, against a running node (`node/cli/clients`).
+//!
+//! `make setup` installs them. Without them this fails; ENTENTE_WITHOUT_CLIENTS=1 says that it shall not.
+
+mod common;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use common::{Home, text, token};
+
+/// What a program with a library does, step by step.
+const LIBRARY: [&str; 13] = [
+    "chain",
+    "erc20",
+    "erc721",
+    "proxy",
+    "logs",
+    "subscriptions",
+    "errors",
+    "gas",
+    "traces",
+    "fields",
+    "nonces",
+    "delegations",
+    "wasm",
+];
+
+/// The folder where the clients are, or nothing where a variable says that they are not there.
+fn installed() -> Option<PathBuf> {
+    if env::var_os("ENTENTE_WITHOUT_CLIENTS").is_some_and(|value| value == "1") {
+        return None;
+    }
+    let cache = env::var_os("ENTENTE_CACHE").map_or_else(
+        || PathBuf::from(env::var_os("HOME").expect("HOME or ENTENTE_CACHE")).join(".cache/entente"),
+        PathBuf::from,
+    );
+    let installed = cache.join("clients");
+    let instead = "install with `make setup`, or set ENTENTE_WITHOUT_CLIENTS=1 to do without";
+    assert!(installed.join("versions").exists(), "{} is not whole: {instead}", installed.display());
+    Some(installed)
+}
+
+/// Has a script use a new chain; it says each of these steps when it is done.
+fn uses_a_chain(program: &[&str], script: &str, steps: &[&str]) {
+    let Some(installed) = installed() else { return };
+    let home = Home::new();
+    let chain = home.chain(&[]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    // A path in the first place is taken from where the test runs.
+    let own = installed.join(program[0]);
+    let mut command = if own.is_file() { Command::new(own) } else { Command::new(program[0]) };
+    command.args(&program[1..]).arg(script).arg(&chain.rpc).arg(token()).current_dir(&installed);
+    let output = command.output().unwrap_or_else(|error| panic!("{program:?}: {error}"));
+    let done = text(&output.stdout);
+    assert!(output.status.success(), "done: {done}\n{}", text(&output.stderr));
+    assert_eq!(done.lines().collect::<Vec<_>>(), steps);
+    let status = chain.status();
+    assert_eq!(status["healthy"], true, "{status}");
+}
+
+/// The steps without these.
+fn without(left_out: &[&str]) -> Vec<&'static str> {
+    LIBRARY.into_iter().filter(|step| !left_out.contains(step)).collect()
+}
+
+#[test]
+fn a_program_with_ethers() {
+    uses_a_chain(&["node"], "ethers.mjs", &LIBRARY);
+}
+
+#[test]
+fn a_program_with_viem() {
+    uses_a_chain(&["node"], "viem.mjs", &LIBRARY);
+}
+
+#[test]
+fn a_program_with_web3_py() {
+    uses_a_chain(&["python/bin/python"], "web3_py.py", &LIBRARY);
+}
+
+#[test]
+fn a_program_with_web3j() {
+    // It knows of no transactions of type 4.
+    uses_a_chain(&["java", "-cp", "web3j/*"], "web3j/Use.java", &without(&["delegations"]));
+}
+
+#[test]
+fn people_with_foundry() {
+    // cast subscribes to nothing.
+    uses_a_chain(&["node"], "foundry.mjs", &without(&["subscriptions"]));
+}
+
+#[test]
+fn people_with_hardhat() {
+    uses_a_chain(&["node"], "hardhat.mjs", &["chain", "erc20", "erc721", "proxy", "errors", "gas"]);
+}
