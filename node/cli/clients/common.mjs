@@ -37,8 +37,15 @@ export async function run(steps) {
   process.exit(0);
 }
 
-/// What a promise comes to, unless that takes too long.
-export function soon(promise, what) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${what}: not within 30 s`)), 30_000).unref());
-  return Promise.race([promise, late]);
+/// What is told when somebody acts, and what all the acts came to. Listening begins in its own time, and what was done
+/// before is not told of: so they act until it is.
+export async function told(heard, act) {
+  const acts = [];
+  for (let round = 0; round < 60; round += 1) {
+    acts.push(await act());
+    const pause = new Promise((resolve) => setTimeout(resolve, 500, undefined));
+    const answer = await Promise.race([heard, pause]);
+    if (answer !== undefined) return [answer, acts];
+  }
+  throw new Error("nothing is told of what is done");
 }
