@@ -1,7 +1,9 @@
 //! `entente chain new`: a chain on paper.
 
 use std::{
-    fs, io,
+    fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -260,17 +262,32 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
     Ok(NewChain { genesis, nodes })
 }
 
+/// Among these a node's port is looked for: below those that systems give to outgoing connections, one of which could
+/// take it before the node starts.
+const PORTS: std::ops::Range<u16> = 10_240..32_768;
+
+/// Somebody listening at a port where nobody did.
+fn listen_somewhere() -> Result<TcpListener, Failure> {
+    let chance = RandomState::new().build_hasher().finish();
+    let first = PORTS.start + (chance % u64::from(PORTS.end - PORTS.start)) as u16;
+    let listener =
+        (first..PORTS.end).chain(PORTS.start..first).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    listener.ok_or_else(|| {
+        Failure::new(format!("no port from {} to {} is free; give one by --p2p-port", PORTS.start, PORTS.end - 1))
+    })
+}
+
 /// A port that nobody listens at now.
 pub(super) fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    Ok(listen_somewhere()?.local_addr()?.port())
 }
 
 /// The ports of each node: of its JSON-RPC, and between nodes.
 fn ports(arguments: &NewArguments, nodes: usize) -> Result<Vec<[u16; 2]>, Failure> {
     // Held until all are found, so that none is found twice.
     let mut held = Vec::new();
-    let mut free = || -> io::Result<u16> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let mut free = || -> Result<u16, Failure> {
+        let listener = listen_somewhere()?;
         let port = listener.local_addr()?.port();
         held.push(listener);
         Ok(port)
