@@ -1,5 +1,5 @@
-// What the scripts for Node have in common: node SCRIPT URL TOKEN, in the folder where the clients are installed. URL is
-// the node's, TOKEN the Rust token's module.
+// What the scripts for Node have in common: node SCRIPT URL TOKEN, in the folder where the clients are installed.
+// URL is the node's, TOKEN the Rust token's module.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -13,7 +13,7 @@ export const socket = url.replace("http", "ws");
 /// By name: { abi, bytecode }.
 export const contracts = JSON.parse(readFileSync("contracts.json", "utf8"));
 
-/// The same of the Rust token: its ABI lies in the module; what deploys it is the container that a Wasm contract comes in.
+/// The same of the Rust token: its ABI lies in the module, and what deploys it is the container of a Wasm contract.
 export function token() {
   const bytes = readFileSync(module);
   const [abi] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "entente:abi");

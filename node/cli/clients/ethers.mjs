@@ -82,13 +82,19 @@ async function proxy() {
   assert.equal(await counter.count(), 11n);
   // Where ERC-1967 says that the implementation stands.
   const slot = ethers.toBeHex(BigInt(ethers.id("eip1967.proxy.implementation")) - 1n, 32);
-  assert.equal(ethers.getAddress(ethers.dataSlice(await provider.getStorage(counter, slot), 12)), await second.getAddress());
+  assert.equal(
+    ethers.getAddress(ethers.dataSlice(await provider.getStorage(counter, slot), 12)),
+    await second.getAddress(),
+  );
 }
 
 async function logs() {
   const { coin, transfer } = kept;
   const found = await coin.queryFilter(coin.filters.Transfer(alice, bob), 0, "latest");
-  assert.deepEqual(found.map((log) => log.transactionHash), [transfer.hash]);
+  assert.deepEqual(
+    found.map((log) => log.transactionHash),
+    [transfer.hash],
+  );
   const ofBlock = await provider.getLogs({ blockHash: transfer.blockHash, address: coin });
   assert.equal(ofBlock.length, 1);
   assert.equal((await coin.queryFilter(coin.filters.Transfer(bob))).length, 0);
@@ -124,7 +130,10 @@ async function errors() {
   const { receipt } = await refusal(response.wait());
   assert.deepEqual([receipt.status, receipt.logs.length], [0, 0]);
   // What ethers makes of a node's words.
-  const raw = await bob.signTransaction({ ...(await bob.populateTransaction({ to: alice, gasLimit: 21_000n })), nonce: 0 });
+  const raw = await bob.signTransaction({
+    ...(await bob.populateTransaction({ to: alice, gasLimit: 21_000n })),
+    nonce: 0,
+  });
   await assert.rejects(provider.broadcastTransaction(raw), { code: "NONCE_EXPIRED" });
 }
 
@@ -140,13 +149,23 @@ async function traces() {
   const { hash, blockNumber } = kept.transfer;
   const [to, input] = [await kept.coin.getAddress(), (await provider.getTransaction(hash)).data];
   const frame = await provider.send("debug_traceTransaction", [hash, { tracer: "callTracer" }]);
-  assert.deepEqual([frame.type, ethers.getAddress(frame.from), ethers.getAddress(frame.to), frame.input], ["CALL", alice.address, to, input]);
+  assert.deepEqual(
+    [frame.type, ethers.getAddress(frame.from), ethers.getAddress(frame.to), frame.input],
+    ["CALL", alice.address, to, input],
+  );
   assert.equal(BigInt(frame.gasUsed), kept.transfer.gasUsed);
   const steps = await provider.send("debug_traceTransaction", [hash, {}]);
   assert.ok(!steps.failed && steps.structLogs.some(({ op }) => op === "SSTORE"));
-  const touched = await provider.send("debug_traceCall", [{ from: alice.address, to, data: input }, "latest", { tracer: "prestateTracer" }]);
+  const touched = await provider.send("debug_traceCall", [
+    { from: alice.address, to, data: input },
+    "latest",
+    { tracer: "prestateTracer" },
+  ]);
   assert.ok(to.toLowerCase() in touched, JSON.stringify(touched));
-  const ofBlock = await provider.send("debug_traceBlockByNumber", [ethers.toQuantity(blockNumber), { tracer: "callTracer" }]);
+  const ofBlock = await provider.send("debug_traceBlockByNumber", [
+    ethers.toQuantity(blockNumber),
+    { tracer: "callTracer" },
+  ]);
   assert.equal(ofBlock[0].txHash, hash);
 }
 
@@ -157,9 +176,18 @@ async function fields() {
     const response = await coin.transfer(bob, 4n, { type, ...(type === 1 ? { accessList: access } : {}) });
     const receipt = await response.wait();
     const transaction = await provider.getTransaction(receipt.hash);
-    assert.deepEqual([transaction.type, receipt.type, transaction.from, transaction.to], [type, type, alice.address, access[0].address]);
-    assert.deepEqual([transaction.nonce, transaction.index, receipt.index], [response.nonce, receipt.index, transaction.index]);
-    assert.deepEqual([receipt.gasPrice, receipt.blockHash, transaction.blockHash], [0n, transaction.blockHash, receipt.blockHash]);
+    assert.deepEqual(
+      [transaction.type, receipt.type, transaction.from, transaction.to],
+      [type, type, alice.address, access[0].address],
+    );
+    assert.deepEqual(
+      [transaction.nonce, transaction.index, receipt.index],
+      [response.nonce, receipt.index, transaction.index],
+    );
+    assert.deepEqual(
+      [receipt.gasPrice, receipt.blockHash, transaction.blockHash],
+      [0n, transaction.blockHash, receipt.blockHash],
+    );
     // ethers takes the sender from the signature; the hash covers all fields.
     assert.equal(ethers.Transaction.from(transaction).hash, receipt.hash);
     const block = await provider.getBlock(receipt.blockNumber, true);

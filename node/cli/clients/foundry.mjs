@@ -104,8 +104,19 @@ async function proxy() {
 
 async function logs() {
   const { coin, transfer } = kept;
-  const found = await json("logs", "--from-block", "0", "--address", coin, "Transfer(address indexed,address indexed,uint256)", alice.address);
-  assert.deepEqual(found.map(({ transactionHash }) => transactionHash), [transfer.transactionHash]);
+  const found = await json(
+    "logs",
+    "--from-block",
+    "0",
+    "--address",
+    coin,
+    "Transfer(address indexed,address indexed,uint256)",
+    alice.address,
+  );
+  assert.deepEqual(
+    found.map(({ transactionHash }) => transactionHash),
+    [transfer.transactionHash],
+  );
 }
 
 async function errors() {
@@ -139,7 +150,10 @@ async function traces() {
 async function fields() {
   const { coin, transfer } = kept;
   const transaction = await json("tx", transfer.transactionHash);
-  assert.deepEqual([transaction.type, transaction.blockHash, transaction.to], ["0x2", transfer.blockHash, coin.toLowerCase()]);
+  assert.deepEqual(
+    [transaction.type, transaction.blockHash, transaction.to],
+    ["0x2", transfer.blockHash, coin.toLowerCase()],
+  );
   const block = await json("block", transfer.blockHash, "--full");
   assert.equal(block.transactions[Number(transaction.transactionIndex)].hash, transfer.transactionHash);
   const receipt = await json("receipt", transfer.transactionHash);
@@ -151,7 +165,8 @@ async function fields() {
 async function nonces() {
   const carol = await person();
   const count = (block) => cast("nonce", carol.address, "--block", block);
-  const later = (nonce) => cast("send", "--async", "--private-key", carol.key, bob.address, "--nonce", `${nonce}`, "--gas-limit", "21000");
+  const later = (nonce) =>
+    cast("send", "--async", "--private-key", carol.key, bob.address, "--nonce", `${nonce}`, "--gas-limit", "21000");
   const hashes = [await later(1), await later(2)];
   assert.equal(await count("pending"), "0");
   hashes.push(await later(0));

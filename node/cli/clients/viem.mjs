@@ -15,7 +15,8 @@ const chainOfNode = viem.defineChain({
 });
 const common = { chain: chainOfNode, pollingInterval: 100, cacheTime: 0 };
 const client = viem.createPublicClient({ ...common, transport: viem.http() });
-const person = () => viem.createWalletClient({ ...common, transport: viem.http(), account: privateKeyToAccount(generatePrivateKey()) });
+const person = () =>
+  viem.createWalletClient({ ...common, transport: viem.http(), account: privateKeyToAccount(generatePrivateKey()) });
 const [alice, bob] = [person(), person()];
 const [ALICE, BOB] = [alice, bob].map(({ account }) => account.address);
 const SUPPLY = viem.parseEther("1000");
@@ -34,7 +35,8 @@ async function deploy({ abi, bytecode }, ...args) {
 }
 
 const read = (contract, functionName, ...args) => client.readContract({ ...contract, functionName, args });
-const write = async (wallet, contract, functionName, ...args) => mined(await wallet.writeContract({ ...contract, functionName, args }));
+const write = async (wallet, contract, functionName, ...args) =>
+  mined(await wallet.writeContract({ ...contract, functionName, args }));
 
 /// The name and arguments of the custom error by which a call is refused.
 async function refusal(promise) {
@@ -94,10 +96,16 @@ async function logs() {
   const { coin, transfer } = kept;
   const transfers = { ...coin, eventName: "Transfer" };
   const found = await client.getContractEvents({ ...transfers, args: { from: ALICE, to: BOB }, fromBlock: 0n });
-  assert.deepEqual(found.map(({ transactionHash, args }) => [transactionHash, args.value]), [[transfer.transactionHash, 25n]]);
+  assert.deepEqual(
+    found.map(({ transactionHash, args }) => [transactionHash, args.value]),
+    [[transfer.transactionHash, 25n]],
+  );
   const filter = await client.createContractEventFilter({ ...transfers, args: { to: BOB } });
   const { transactionHash } = await write(alice, coin, "transfer", BOB, 1n);
-  assert.deepEqual((await client.getFilterChanges({ filter })).map((log) => log.transactionHash), [transactionHash]);
+  assert.deepEqual(
+    (await client.getFilterChanges({ filter })).map((log) => log.transactionHash),
+    [transactionHash],
+  );
   assert.deepEqual(await client.getFilterChanges({ filter }), []);
   assert.ok(await client.uninstallFilter({ filter }));
   const blocks = await client.createBlockFilter();
@@ -156,7 +164,10 @@ async function gas() {
 async function traces() {
   const { transactionHash: hash, gasUsed } = kept.transfer;
   const frame = await client.request({ method: "debug_traceTransaction", params: [hash, { tracer: "callTracer" }] });
-  assert.deepEqual([frame.type, viem.getAddress(frame.to), BigInt(frame.gasUsed)], ["CALL", kept.coin.address, gasUsed]);
+  assert.deepEqual(
+    [frame.type, viem.getAddress(frame.to), BigInt(frame.gasUsed)],
+    ["CALL", kept.coin.address, gasUsed],
+  );
 }
 
 async function fields() {
@@ -173,7 +184,7 @@ async function fields() {
     assert.equal(block.transactions[receipt.transactionIndex].hash, receipt.transactionHash);
     const parent = await client.getBlock({ blockNumber: block.number - 1n });
     assert.deepEqual([block.parentHash, block.number], [parent.hash, receipt.blockNumber]);
-    assert.ok(await client.getTransactionConfirmations({ transactionReceipt: receipt }) >= 1n);
+    assert.ok((await client.getTransactionConfirmations({ transactionReceipt: receipt })) >= 1n);
   }
 }
 
