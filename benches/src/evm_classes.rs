@@ -128,7 +128,8 @@ pub(crate) fn evm_classes() -> Vec<Class> {
     let mut all = arithmetic();
     all.extend(memory());
     all.extend(storage());
-    all.extend(accounts_and_frames());
+    all.extend(accounts());
+    all.extend(frames());
     all.extend(precompiles());
     all
 }
@@ -209,101 +210,57 @@ fn other() -> Code {
     Code::default().ops(&[0x60, 4, CALLDATALOAD, 0x60, 96, 0x1c])
 }
 
-/// The address of the contract whose number is the count modulo `count`.
-fn one_of(count: u8) -> Code {
-    // 4 + 20 * (i mod count)
-    Code::default().ops(&[0x60, count, DUP2, 0x06, 0x60, 20, MUL, 0x60, 4, ADD, CALLDATALOAD, 0x60, 96, 0x1c])
+/// The address of one of so many other contracts in turn, where the count lies beneath `depth` words less one.
+fn one_of(count: u8, depth: u8) -> Code {
+    // 4 + 20 * (i mod count): the operand `depth` is that of DUP1 and its like.
+    let index = Code::default().ops(&[0x60, count, DUP1 + depth, 0x06]);
+    index.ops(&[0x60, 20, MUL, 0x60, 4, ADD, CALLDATALOAD, 0x60, 96, 0x1c])
 }
 
-fn accounts_and_frames() -> Vec<Class> {
+/// Contracts of 24 KiB, each another, that stop at once.
+fn large_contracts(count: u8) -> Vec<Vec<u8>> {
+    let code = |number| [vec![STOP], vec![JUMPDEST; 24_574], vec![number]].concat();
+    (0..count).map(|number| creating(&code(number))).collect()
+}
+
+fn accounts() -> Vec<Class> {
     let none = Code::default();
-    let stop = creating(&[STOP]);
-    let large = |number: u8| {
-        let mut code = vec![JUMPDEST; 24_576];
-        code.truncate(24_575);
-        code.push(number);
-        if let Some(first) = code.first_mut() {
-            *first = STOP;
-        }
-        creating(&code)
-    };
-    let call = |callee: &Code, with_value: bool, op: u8| {
-        // Nothing in, nothing out, all gas.
-        let code = Code::default().ops(&[PUSH0, PUSH0, PUSH0, PUSH0]);
-        let code = if with_value { code.ops(&[PUSH0]) } else { code };
-        (code, callee.clone(), op)
-    };
-    let with_other = |(code, callee, op): (Code, Code, u8)| code.ops(&callee.0).ops(&[GAS, op, POP]);
     let fresh = Code::default().ops(&[DUP1, 0x60, 64, 0x1b]);
-    // The count lies beneath four or five words when the address is made.
-    let beneath = |depth: u8, count: u8| {
-        Code::default().ops(&[
-            0x60,
-            count,
-            0x80 + depth,
-            0x06,
-            0x60,
-            20,
-            MUL,
-            0x60,
-            4,
-            ADD,
-            CALLDATALOAD,
-            0x60,
-            96,
-            0x1c,
-        ])
-    };
-    let many_large: Vec<Vec<u8>> = (0..200).map(large).collect();
-    let creation = [0x5f_u8, 0x5f, RETURN];
-    let prepare = Code::default().store(&creation);
+    let copied = Code::default().push(24_576).ops(&[PUSH0, PUSH0]).ops(&one_of(200, 4).0).ops(&[EXTCODECOPY]);
+    let of_one = |name: &str, code: Code, others| once(&format!("accounts: {name}"), 50_000, &none, &code, others);
     vec![
-        once("accounts: balance of another each time", 50_000, &none, &fresh.clone().ops(&[BALANCE, POP]), vec![]),
-        once("accounts: code hash of another each time", 50_000, &none, &fresh.ops(&[EXTCODEHASH, POP]), vec![]),
-        once(
-            "accounts: size of code that is touched already",
-            50_000,
-            &none,
-            &other().ops(&[EXTCODESIZE, POP]),
-            vec![stop.clone()],
+        of_one("balance of another each time", fresh.clone().ops(&[BALANCE, POP]), vec![]),
+        of_one("code hash of another each time", fresh.ops(&[EXTCODEHASH, POP]), vec![]),
+        of_one("size of code that is touched already", other().ops(&[EXTCODESIZE, POP]), vec![creating(&[STOP])]),
+        of_one("24 KiB of code copied, of 200 contracts in turn", copied, large_contracts(200)),
+        of_one(
+            "sizes of the code of 200 contracts in turn",
+            one_of(200, 1).ops(&[EXTCODESIZE, POP]),
+            large_contracts(200),
         ),
-        once(
-            "accounts: 24 KiB of code copied, of 200 contracts in turn",
-            5_000,
-            &none,
-            &Code::default().push(24_576).ops(&[PUSH0, PUSH0]).ops(&beneath(4, 200).0).ops(&[EXTCODECOPY]),
-            many_large.clone(),
-        ),
-        once(
-            "accounts: sizes of the code of 200 contracts in turn",
-            10_000,
-            &none,
-            &one_of(200).ops(&[EXTCODESIZE, POP]),
-            many_large.clone(),
-        ),
-        once("frame: does nothing", 20_000, &none, &with_other(call(&other(), true, CALL)), vec![stop.clone()]),
-        once(
-            "frame: does nothing, static",
-            20_000,
-            &none,
-            &with_other(call(&other(), false, STATICCALL)),
-            vec![stop.clone()],
-        ),
-        once(
-            "frame: does nothing, delegated to",
-            20_000,
-            &none,
-            &with_other(call(&other(), false, DELEGATECALL)),
-            vec![stop],
-        ),
+    ]
+}
+
+/// Calls: nothing in, nothing out, all gas.
+fn frames() -> Vec<Class> {
+    let none = Code::default();
+    let call = |zeros: usize, callee: Code, instruction: u8| {
+        Code::default().ops(&vec![PUSH0; zeros]).ops(&callee.0).ops(&[GAS, instruction, POP])
+    };
+    let stop = || vec![creating(&[STOP])];
+    let created = Code::default().ops(&[0x60, 3, PUSH0, PUSH0, CREATE, POP]);
+    vec![
+        once("frame: does nothing", 20_000, &none, &call(5, other(), CALL), stop()),
+        once("frame: does nothing, static", 20_000, &none, &call(4, other(), STATICCALL), stop()),
+        once("frame: does nothing, delegated to", 20_000, &none, &call(4, other(), DELEGATECALL), stop()),
         once(
             "frame: does nothing, of 200 contracts of 24 KiB in turn",
             5_000,
             &none,
-            &with_other(call(&beneath(6, 200), true, CALL)),
-            many_large,
+            &call(5, one_of(200, 6), CALL),
+            large_contracts(200),
         ),
-        once("create: nothing", 5_000, &prepare, &Code::default().ops(&[0x60, 3, PUSH0, PUSH0, CREATE, POP]), vec![]),
+        once("create: nothing", 5_000, &Code::default().store(&[PUSH0, PUSH0, RETURN]), &created, vec![]),
     ]
 }
 
@@ -321,8 +278,26 @@ fn precompile(name: &str, times: u32, address: u32, input: &[u8]) -> Class {
     once(&format!("precompile: {name}"), times, &prepare, &body, vec![])
 }
 
-/// Inputs are those of Ethereum's tests (go-ethereum, `core/vm/testdata/precompiles`; EIP-7951) and of the curves'
-/// generators (EIP-196, EIP-2537).
+// Inputs are those of Ethereum's tests (go-ethereum, `core/vm/testdata/precompiles`; EIP-7951) and of the curves'
+// generators (EIP-196, EIP-2537).
+const RECOVER: &str = "18c547e4f7b0f325ad1e56f57e26c745b09a3e503d86e00e5255ff7f715d3d1c\
+    000000000000000000000000000000000000000000000000000000000000001c\
+    73b1693892219d736caba55bdb67216e485557ea6b6af75f37096c9aa6a5a75f\
+    eeb940b1d03b21e36b0e47e79769f095fe2ab855bd91e3a38756b7d75a9c4549";
+const P256: &str = "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d\
+    a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac\
+    36dbcd03009df8c59286b162af3bd7fcc0450c9aa81be5d10d312af6c66b1d60\
+    4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3\
+    7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e";
+const G2: &str = "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2\
+    1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed\
+    090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b\
+    12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa";
+const G1: &str = "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0f\
+    c3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb\
+    0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4\
+    fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1";
+
 fn precompiles() -> Vec<Class> {
     let word = |number: u8| {
         let mut word = [0; 32];
@@ -331,15 +306,6 @@ fn precompiles() -> Vec<Class> {
         }
         word
     };
-    let recover = hex("18c547e4f7b0f325ad1e56f57e26c745b09a3e503d86e00e5255ff7f715d3d1c\
-         000000000000000000000000000000000000000000000000000000000000001c\
-         73b1693892219d736caba55bdb67216e485557ea6b6af75f37096c9aa6a5a75f\
-         eeb940b1d03b21e36b0e47e79769f095fe2ab855bd91e3a38756b7d75a9c4549");
-    let p256 = hex("4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d\
-         a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac\
-         36dbcd03009df8c59286b162af3bd7fcc0450c9aa81be5d10d312af6c66b1d60\
-         4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3\
-         7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e");
     let modexp = |base: usize, exponent: usize, modulus: usize| {
         let length = |length: usize| {
             let mut word = [0_u8; 32];
@@ -353,18 +319,11 @@ fn precompiles() -> Vec<Class> {
     };
     let generator = [word(1), word(2)].concat();
     let scaled = [generator.clone(), vec![0xff; 32]].concat();
-    let g2 = hex("198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2\
-         1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed\
-         090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b\
-         12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa");
-    let pair = [generator.clone(), g2].concat();
+    let pair = [generator.clone(), hex(G2)].concat();
+    let g1 = hex(G1);
     let blake = |rounds: u32| [&rounds.to_be_bytes()[..], &[0x5a; 64 + 128 + 16], &[1]].concat();
-    let g1 = hex(
-        "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb\
-         0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1",
-    );
     vec![
-        precompile("ecrecover", 500, 1, &recover),
+        precompile("ecrecover", 500, 1, &hex(RECOVER)),
         precompile("sha256 of 32 bytes", 5_000, 2, &[7; 32]),
         precompile("ripemd160 of 32 bytes", 5_000, 3, &[7; 32]),
         precompile("identity of 32 bytes", 10_000, 4, &[7; 32]),
@@ -380,7 +339,7 @@ fn precompiles() -> Vec<Class> {
         precompile("blake2f, 1,000 rounds", 500, 9, &blake(1_000)),
         precompile("bls12: two points added", 2_000, 0x0b, &g1.repeat(2)),
         precompile("bls12: a point multiplied", 500, 0x0c, &[g1, vec![0x5f; 32]].concat()),
-        precompile("p256: a signature", 500, 0x100, &p256),
+        precompile("p256: a signature", 500, 0x100, &hex(P256)),
     ]
 }
 

@@ -16,8 +16,9 @@ use entente_wasm::CodeOptions;
 
 use crate::{
     Configuration, EthereumVersions, Rules, Sealers,
-    context::{Context, KnownVersion, Machine},
+    context::Context,
     genesis::ethereum_header,
+    machine::{KnownVersion, Machine},
     transaction,
 };
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use entente_evm::{Ending, Evm, EvmCode, Precompiled, is_precompile, run_precompile};
 use entente_host::{
-    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Fork, Frame,
-    FrameStatus, Host, NATIVE_DEPTH_MAX, NativeAccess, NativeRegistry, NodeFault, Outcome, TransactionContext,
-    gas::{GasSchedule, ProtocolVersion, UNITS_PER_GAS},
+    BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
+    Host, NATIVE_DEPTH_MAX, NativeAccess, NodeFault, Outcome, TransactionContext, gas::UNITS_PER_GAS,
 };
 use entente_state::{Checkpoint, Overlay, Row, Table};
-use entente_types::{Address, Amount, EvmHash, Hash, Log};
-use entente_wasm::{CodeOptions, Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
+use entente_types::{Address, Amount, Hash, Log};
+use entente_wasm::{Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
 use hashbrown::HashMap;
 
 use crate::{
     Account, CodeKind, CodeReference, Rules,
+    machine::{KnownVersion, Machine},
     observer::Observer,
     touched::{Touched, TouchedCheckpoint},
 };
@@ -26,66 +26,6 @@ const FREE_OUTPUT_BYTES: u64 = 1024;
 /// The bytes of EVM code that a transaction touches at most. Within the gas of Ethereum's own transactions (EIP-7825) no
 /// more than 159,000,000 can be touched.
 const TOUCHED_CODE_BYTES_MAX: usize = 160 << 20;
-
-/// A version of the rules with the engines that run code under it. What is compiled has its gas schedule inside.
-pub(crate) struct KnownVersion {
-    number: u32,
-    pub(crate) gas: &'static GasSchedule,
-    wasm: Arc<Wasm<Context>>,
-    evm: Option<Arc<Evm>>,
-}
-
-/// The engines and modules that all contexts of a group share.
-pub(crate) struct Machine {
-    versions: Vec<KnownVersion>,
-    pub(crate) natives: NativeRegistry,
-}
-
-impl Machine {
-    pub(crate) fn new(
-        natives: NativeRegistry,
-        versions: &[ProtocolVersion],
-        code: &CodeOptions,
-        hash: EvmHash,
-    ) -> Self {
-        let mut known: Vec<KnownVersion> = Vec::with_capacity(versions.len());
-        for version in versions {
-            // Versions of one schedule share what is compiled.
-            let same = known.iter().find(|known| known.gas == version.gas).map(|known| Arc::clone(&known.wasm));
-            known.push(KnownVersion {
-                number: version.number,
-                gas: version.gas,
-                wasm: same.unwrap_or_else(|| Arc::new(Wasm::with_code(version.gas, code.clone()))),
-                evm: version.fork.map(|fork| Arc::new(Evm::new(fork, hash))),
-            });
-        }
-        Self { versions: known, natives }
-    }
-
-    pub(crate) fn version(&self, number: u32) -> Option<&KnownVersion> {
-        self.versions.iter().find(|version| version.number == number)
-    }
-
-    /// The fork of Ethereum of each version.
-    pub(crate) fn forks(&self) -> Vec<(u32, Option<Fork>)> {
-        let fork = |version: &KnownVersion| (version.number, version.evm.as_ref().map(|evm| evm.fork()));
-        self.versions.iter().map(fork).collect()
-    }
-
-    pub(crate) fn newest_version(&self) -> u32 {
-        self.versions.iter().map(|version| version.number).max().unwrap_or(0)
-    }
-
-    pub(crate) fn compilations(&self) -> u64 {
-        let mut engines: Vec<&Arc<Wasm<Context>>> = Vec::new();
-        for version in &self.versions {
-            if !engines.iter().any(|engine| Arc::ptr_eq(engine, &version.wasm)) {
-                engines.push(&version.wasm);
-            }
-        }
-        engines.into_iter().map(|engine| engine.compilations()).sum()
-    }
-}
 
 /// One transaction's (or call's) view of the world. It moves from frame to frame.
 pub(crate) struct Context {

@@ -35,6 +35,7 @@ mod ethereum;
 mod ethereum_rules;
 mod evm_host;
 mod genesis;
+mod machine;
 mod observer;
 mod overrides;
 mod rules;

@@ -15,8 +15,9 @@ use entente_types::{
 
 use crate::{
     Account, Configuration, EthereumRules, Executor, Overrides, Rules,
-    context::{Context, KnownVersion, Machine},
+    context::Context,
     ethereum::{self, Valid},
+    machine::{KnownVersion, Machine},
     overrides::overridden,
     transaction::{Start, receipt_of, start},
 };
