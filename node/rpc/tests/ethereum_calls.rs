@@ -96,9 +96,9 @@ async fn what_fails_has_ethereums_codes() {
     };
     for (method, parameters, expected) in [
         ("eth_call", with("gas", "0x64"), "out of gas"),
-        ("eth_call", with("value", "0x1"), "this group has no coin: the value must be 0"),
+        ("eth_call", with("value", "0x1"), "insufficient funds for gas * price + value: this group has no coin"),
         ("eth_estimateGas", with("gas", "0x5300"), "gas required exceeds allowance (21248)"),
-        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: have 100, want 21540"),
+        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: the gas limit is 100, where 21432 are needed"),
         ("debug_traceTransaction", json!([Hash([0xaa; 32])]), "transaction not found: no block has 0x"),
         ("debug_traceBlockByNumber", json!(["0x0"]), "genesis is not traceable: block 0 was not executed"),
         ("debug_traceBlockByHash", json!([Hash([0xaa; 32])]), "header for hash not found: no block has the hash 0x"),
@@ -106,10 +106,46 @@ async fn what_fails_has_ethereums_codes() {
         let (code, message) = scene.node.error(method, parameters).await;
         assert!(code == -32000 && message.starts_with(expected), "{method}: {code} {message}");
     }
-    // There is no EVM code under version 1, whoever overrides what.
-    let code = json!({ RECEIVER.to_string(): { "code": "0x00" } });
+    // A jump to where none may go.
+    let code = json!({ RECEIVER.to_string(): { "code": "0x5f56" } });
     let (code, message) = scene.node.error("eth_call", json!([{ "to": RECEIVER }, "latest", code])).await;
-    assert_eq!((code, message.as_str()), (-32000, "EVM code is not executed by this version"));
+    assert_eq!((code, message.as_str()), (-32000, "invalid jump destination"));
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_is_overridden_is_run_and_traced() {
+    let scene = Scene::new().await;
+    // Stores 1 at 0, and answers what is stored at 5.
+    let code =
+        json!({ "code": "0x600160005560055460005260206000f3", "stateDiff": { word(5).as_str().unwrap(): word(77) } });
+    let (call, overrides) = (json!({ "to": RECEIVER, "gas": "0x186a0" }), json!({ RECEIVER.to_string(): code }));
+    let block = json!({ "number": "0x64" });
+    let answer = scene.result("eth_call", json!([call, "latest", overrides, block])).await;
+    assert_eq!(answer, word(77));
+    assert_eq!(scene.result("eth_call", json!([call, "latest"])).await, json!("0x"));
+    let options = json!({ "stateOverrides": overrides, "enableMemory": true });
+    let trace = scene.result("debug_traceCall", json!([call, "latest", options])).await;
+    // 21,000, six pushes, 22,100, 2,100, MSTORE 6.
+    assert_eq!((&trace["gas"], &trace["returnValue"]), (&json!(21_000 + 18 + 22_100 + 2_100 + 6), &word(77)));
+    let steps = trace["structLogs"].as_array().unwrap();
+    let (zero, one) = ("0".repeat(64), format!("{:064x}", 1));
+    let stored = json!({
+        "pc": 4, "op": "SSTORE", "gas": 100_000 - 21_000 - 6, "gasCost": 22_100, "depth": 1, "stack": ["0x1", "0x0"],
+        "memory": [], "storage": { zero: one },
+    });
+    assert_eq!(steps[2], stored);
+    let names: Vec<&str> = steps.iter().map(|step| step["op"].as_str().unwrap()).collect();
+    let expected = ["PUSH1", "PUSH1", "SSTORE", "PUSH1", "SLOAD", "PUSH1", "MSTORE", "PUSH1", "PUSH1", "RETURN"];
+    assert_eq!((names, &steps[7]["memory"]), (expected.to_vec(), &json!([format!("{:064x}", 77)])));
+    let tracing =
+        json!({ "stateOverrides": overrides, "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
+    let changes = scene.result("debug_traceCall", json!([call, "latest", tracing])).await;
+    assert_eq!(changes["post"][RECEIVER.to_string()], json!({ "storage": { word(0).as_str().unwrap(): word(1) } }));
+    let listed = scene.result("eth_createAccessList", json!([call, "latest", overrides])).await;
+    assert_eq!(listed["accessList"], json!([{ "address": RECEIVER, "storageKeys": [word(0), word(5)] }]));
+    let gas = scene.result("eth_estimateGas", json!([call, "latest", overrides])).await;
+    assert_eq!(number(&gas), 21_000 + 18 + 22_100 + 2_100 + 6);
     scene.node.stop().await;
 }
 

@@ -303,7 +303,9 @@ impl Context {
             }
         };
         let stands = matches!(&outcome, Ok(Outcome { status: FrameStatus::Success, .. }));
-        if let Ok(Outcome { status, output, gas_left, .. }) = &outcome {
+        if context.observer.is_some()
+            && let Ok(Outcome { status, output, gas_left, .. }) = &outcome
+        {
             let created = context.parent().filter(|frame| stands && frame.creating).map(|frame| frame.storage_address);
             context.tell_close(&Ending { status, output, gas_left: *gas_left }, created);
         }

@@ -200,9 +200,7 @@ impl EvmHost for Context {
 impl Context {
     fn try_open_call(&mut self, caller: Address, call: EvmCall<'_>) -> Result<Code, Stopped> {
         let EvmCall { mut request, input_length, input } = call;
-        if self.observer.is_some() {
-            self.tell_call(caller, &request, &input())?;
-        }
+        self.tell_call_from_memory(caller, &request, input)?;
         let code = self.code_of(&request.address)?;
         if matches!(code, Code::Wasm(..) | Code::Native) {
             // What code of these kinds is called with is copied, and costs what it does from Wasm.

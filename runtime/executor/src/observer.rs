@@ -122,6 +122,14 @@ impl Observer {
         matches!(self, Self::Steps(_) | Self::Access(_))
     }
 
+    /// Whether it keeps the input of the next frame: copying what nobody keeps is paid by nobody.
+    const fn wants_input(&self) -> bool {
+        match self {
+            Self::Calls(tracer) => tracer.wants_next(),
+            Self::Steps(_) | Self::Access(_) => false,
+        }
+    }
+
     fn open(&mut self, opening: &Opening<'_>) {
         match self {
             Self::Steps(tracer) => tracer.open(),
@@ -192,6 +200,18 @@ impl Context {
         };
         let (kind, to, gas) = (FrameKind::of_call(request.kind), Some(request.address), request.gas);
         self.tell_open(&Opening { kind, from: caller, to, value, gas, input })
+    }
+
+    /// Tells of a call whose input stands in its caller's memory.
+    pub(crate) fn tell_call_from_memory(
+        &mut self,
+        caller: Address,
+        request: &CallRequest,
+        input: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), NodeFault> {
+        let is_wanted = self.observer.as_ref().is_some_and(Observer::wants_input);
+        let input = if is_wanted { input() } else { Vec::new() };
+        self.tell_call(caller, request, &input)
     }
 
     /// Tells how the innermost frame ended.

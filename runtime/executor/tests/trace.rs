@@ -217,6 +217,23 @@ fn pushed_code(code: &mut Assembler, creating: &[u8]) {
 }
 
 #[test]
+fn what_nested_frames_are_called_with_counts_where_they_are_told_of() {
+    let mut chain = rich();
+    let callee = deploy(&mut chain, &[STOP]);
+    let mut code = Assembler::default();
+    calling(&mut code, CALL, &callee, 0, 100_000);
+    calling(&mut code, CALL, &callee, 0, 100_000);
+    let contract = deploy(&mut chain, &code.op(&[STOP]).finish());
+    let within = |top_only, bytes_max| {
+        let kind = TraceKind::Calls { top_only, logs: true };
+        trace_within(&chain, &of(Some(contract), vec![]), &kind, bytes_max)
+    };
+    assert!(within(true, 1_000).is_ok());
+    assert_eq!(within(false, 300_000), Err(TraceError::TooLarge { limit: 300_000 }));
+    assert!(matches!(within(false, 500_000), Ok(Trace::Calls(trace)) if trace.frames[2].input == vec![0; 100_000]));
+}
+
+#[test]
 fn frames_nest_with_their_results_and_logs() {
     let mut chain = rich();
     let mut code = Assembler::default();

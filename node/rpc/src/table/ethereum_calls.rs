@@ -76,7 +76,7 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[BLOCK, OPTIONS],
         result: "a list of {txHash, result}",
         documentation: "What the transactions of a block did, each as `debug_traceTransaction` tells it.",
-        example: "[\"0x2\", {\"tracer\": \"prestateTracer\", \"tracerConfig\": {\"diffMode\": true}}]",
+        example: "[\"0x2\", {\"tracer\": \"prestateTracer\"}]",
         handler: Handler::Waiting(tracing::block),
     },
     Method {

@@ -79,9 +79,13 @@ impl CallTracer {
         Self { top_only, logs, budget, frames: Vec::new(), open: Vec::new() }
     }
 
+    /// Whether the next frame is kept.
+    pub(crate) const fn wants_next(&self) -> bool {
+        !self.budget.is_over() && (self.open.is_empty() || !self.top_only)
+    }
+
     pub(crate) fn open(&mut self, opening: &Opening<'_>) {
-        let is_outermost = self.open.is_empty();
-        let is_wanted = is_outermost || !self.top_only;
+        let is_wanted = self.wants_next();
         let bytes = opening.input.len().saturating_mul(2).saturating_add(FRAME_BYTES);
         if !is_wanted || !self.budget.take(bytes) {
             self.open.push(None);
