@@ -1,6 +1,6 @@
 // What people with Foundry do: forge compiles and deploys, by itself and by a script; cast asks and sends.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { contracts, http, run, socket, token } from "./common.mjs";
+import { contracts, http, run, socket, told, token } from "./common.mjs";
 
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 const modules = path.resolve("node_modules");
@@ -27,14 +27,12 @@ const lines = Object.entries(configuration).map(([key, value]) => `${key} = ${JS
 writeFileSync(path.join(project, "foundry.toml"), `[profile.default]\n${lines.join("\n")}\n`);
 
 const environment = { ...process.env, HOME: project, NODE_PATH: modules, ETH_RPC_URL: http, NO_COLOR: "1" };
-const started = promisify(execFile);
+const ended = promisify(execFile);
 // The programs themselves: the scripts that npm puts before them do not pass on how they end.
 const machine = `${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`;
-const command = async (name, ...parameters) => {
-  const program = path.join(modules, "@foundry-rs", `${name}-${machine}`, "bin", name);
-  const { stdout } = await started(program, parameters, { cwd: project, env: environment });
-  return stdout.trim();
-};
+const program = (name) => path.join(modules, "@foundry-rs", `${name}-${machine}`, "bin", name);
+const options = { cwd: project, env: environment };
+const command = async (name, ...parameters) => (await ended(program(name), parameters, options)).stdout.trim();
 const cast = (...parameters) => command("cast", ...parameters);
 const json = async (...parameters) => JSON.parse(await cast(...parameters, "--json"));
 const forge = (...parameters) => command("forge", ...parameters);
@@ -119,6 +117,25 @@ async function logs() {
   );
 }
 
+async function subscriptions() {
+  const subscribe = ["logs", "--subscribe", "--rpc-url", socket, "--address", kept.coin];
+  const listening = spawn(program("cast"), subscribe, options);
+  const heard = new Promise((resolve, reject) => {
+    let said = "";
+    listening.stdout.on("data", (part) => {
+      said += part;
+      const log = said.match(/data: (0x[0-9a-f]+)[^]*transactionHash: (0x[0-9a-f]+)\n/);
+      if (log) resolve(log);
+    });
+    listening.on("exit", () => reject(new Error("cast ended")));
+  });
+  const transfer = [kept.coin, "transfer(address,uint256)", bob.address, "2"];
+  const [[, data, hash], receipts] = await told(heard, () => send(alice, ...transfer));
+  assert.equal(BigInt(data), 2n);
+  assert.ok(receipts.some(({ transactionHash }) => transactionHash === hash));
+  listening.kill();
+}
+
 async function errors() {
   const parameters = [kept.coin, "transfer(address,uint256)", alice.address, `${SUPPLY}`];
   const selector = await cast("sig", "ERC20InsufficientBalance(address,uint256,uint256)");
@@ -191,4 +208,4 @@ async function wasm() {
   assert.equal(await cast("call", contractAddress, "symbol()(string)"), '"ENT"');
 }
 
-await run([chain, erc20, erc721, proxy, logs, errors, gas, traces, fields, nonces, delegations, wasm]);
+await run([chain, erc20, erc721, proxy, logs, subscriptions, errors, gas, traces, fields, nonces, delegations, wasm]);

@@ -76,6 +76,12 @@ async function erc721() {
   await write(alice, deed, "safeTransferFrom", ALICE, BOB, 7n);
   assert.equal(await read(deed, "ownerOf", 7n), BOB);
   assert.deepEqual(await refusal(read(deed, "ownerOf", 8n)), ["ERC721NonexistentToken", 8n]);
+  // Without deploying it: viem calls a creation, whose code is the answer.
+  const { abi, bytecode } = contracts.Deed;
+  assert.equal(await client.readContract({ abi, code: bytecode, functionName: "symbol" }), "DEED");
+  const batch = [7n, 8n].map((id) => ({ ...deed, functionName: "ownerOf", args: [id] }));
+  const [found, missing] = await client.multicall({ contracts: batch, deployless: true });
+  assert.deepEqual([found.result, missing.status], [BOB, "failure"]);
 }
 
 async function proxy() {

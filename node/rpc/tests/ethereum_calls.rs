@@ -65,6 +65,8 @@ async fn calls_are_answered_at_every_height_that_is_kept() {
     assert_eq!(scene.result("eth_call", json!([balance])).await, word(11));
     let block = scene.result("eth_getBlockByNumber", json!(["0x2", false])).await;
     assert_eq!(scene.result("eth_call", json!([balance, { "blockHash": block["hash"] }])).await, word(5));
+    // What a creation gives back is the code that is there then.
+    assert_eq!(scene.result("eth_call", json!([{ "input": "0x602a5f5360015ff3" }])).await, json!("0x2a"));
     // Older clients name the input `data`; fields of other transactions are passed over.
     let old = json!({ "to": scene.token, "data": balance["input"], "nonce": "0x9", "type": "0x2" });
     assert_eq!(scene.result("eth_call", json!([old, "latest"])).await, word(11));

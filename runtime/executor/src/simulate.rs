@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_evm::IntrinsicGas;
+use entente_evm::{IntrinsicGas, shown_wasm};
 use entente_host::{
     BlockContext, ContractFault, FrameStatus, NodeFault, TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
@@ -14,7 +14,7 @@ use entente_types::{
 };
 
 use crate::{
-    Account, Configuration, EthereumRules, Executor, Overrides, Rules,
+    Account, CodeKind, CodeReference, Configuration, EthereumRules, Executor, Overrides, Rules,
     context::Context,
     ethereum::{self, Valid},
     machine::{KnownVersion, Machine},
@@ -101,6 +101,8 @@ pub enum SimulationError {
 pub struct Simulated {
     /// The receipt that the transaction would have.
     pub receipt: Receipt,
+    /// The code of the contract that it created, as EVM code sees it.
+    pub code: Vec<u8>,
     /// The gas that it used before any of it came back.
     pub gas_peak: u64,
 }
@@ -199,9 +201,20 @@ pub(crate) fn run(
     let simulated = outcome.and_then(|outcome| {
         let limit = valid.payload.gas_limit;
         let gas_peak = limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS).max(valid.intrinsic.floor);
-        Ok(Simulated { receipt: ethereum::finish(&mut context, &valid, outcome)?, gas_peak })
+        let receipt = ethereum::finish(&mut context, &valid, outcome)?;
+        Ok(Simulated { code: created_code(&mut context, &receipt)?, receipt, gas_peak })
     });
     (context, simulated.map_err(SimulationError::Node))
+}
+
+/// What is there once the contract of a receipt is created: nothing where there is none, or it removed itself.
+fn created_code(context: &mut Context, receipt: &Receipt) -> Result<Vec<u8>, NodeFault> {
+    let Some(address) = receipt.contract else { return Ok(Vec::new()) };
+    match Account::load(&mut context.overlay, &address)?.and_then(|account| account.code) {
+        None => Ok(Vec::new()),
+        Some(CodeReference { kind: CodeKind::Wasm, hash }) => Ok(shown_wasm(&hash)),
+        Some(CodeReference { kind: CodeKind::Evm | CodeKind::Delegation, hash }) => context.code(&hash),
+    }
 }
 
 /// What is checked of a simulation, and what of it runs.

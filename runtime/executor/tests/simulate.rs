@@ -16,8 +16,8 @@ use assembler::{
 };
 use common::{Chain, account, genesis, number, script, script::SCRIPT, word};
 use entente_executor::{
-    AccountOverride, BlockOverride, EstimateError, Overrides, Scene, Simulation, SimulationError, StepOptions, Trace,
-    TraceKind, container,
+    AccountOverride, BlockOverride, CONTAINER_MAGIC, EstimateError, Overrides, Scene, Simulation, SimulationError,
+    StepOptions, Trace, TraceKind, container,
 };
 use entente_types::{Address, Amount, EthereumRefusal, Genesis, Hash, Receipt, Status, created_address};
 use proptest::prelude::*;
@@ -54,6 +54,21 @@ fn a_deployment_is_what_the_transaction_will_be_and_nothing_of_it_is_kept() {
     assert_eq!(receipt.contract, Some(created_address(&account(1), 0)));
     assert_eq!(Some(receipt), real(&chain, &simulation, 200_000));
     assert_eq!(chain.state, before);
+}
+
+#[test]
+fn a_creation_answers_with_the_code_that_is_there_then() {
+    let chain = rich();
+    let code = |input: Vec<u8>| {
+        let (overrides, simulation) = (Overrides::default(), of(None, input));
+        let scene = Scene { state: chain.state.clone(), header: &chain.tip.header, overrides: &overrides };
+        chain.executor.simulate(&scene, &simulation).expect("runs").code
+    };
+    assert_eq!(code(creating(&answering(&[CALLER]))), answering(&[CALLER]));
+    let wasm = code(container(&wat::parse_str(SCRIPT).expect("wat"), &[]));
+    assert!(wasm.starts_with(&CONTAINER_MAGIC) && wasm.len() == 35, "{wasm:?}");
+    // It removes itself.
+    assert_eq!(code(vec![CALLER, 0xff]), Vec::<u8>::new());
 }
 
 #[test]

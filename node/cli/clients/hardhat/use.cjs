@@ -5,6 +5,8 @@ const { ethers, network } = require("hardhat");
 const SUPPLY = 10n ** 21n;
 const kept = {};
 
+const deploy = async (...of) => (await ethers.deployContract(...of)).waitForDeployment();
+
 async function chain() {
   [kept.alice, kept.bob] = await ethers.getSigners();
   assert.equal(BigInt(await network.provider.send("eth_chainId")), (await ethers.provider.getNetwork()).chainId);
@@ -12,8 +14,7 @@ async function chain() {
 
 async function erc20() {
   const { alice, bob } = kept;
-  const coin = (kept.coin = await ethers.deployContract("Coin", ["Coin", "COIN", SUPPLY]));
-  await coin.waitForDeployment();
+  const coin = (kept.coin = await deploy("Coin", ["Coin", "COIN", SUPPLY]));
   const receipt = await (await coin.transfer(bob, 25n)).wait();
   assert.equal(await coin.balanceOf(bob), 25n);
   assert.deepEqual([...receipt.logs[0].args], [alice.address, bob.address, 25n]);
@@ -21,15 +22,15 @@ async function erc20() {
 }
 
 async function erc721() {
-  const deed = await ethers.deployContract("Deed");
+  const deed = await deploy("Deed");
   await (await deed.mint(kept.bob, 7n)).wait();
   assert.equal(await deed.ownerOf(7n), kept.bob.address);
 }
 
 async function proxy() {
-  const [first, second] = [await ethers.deployContract("Counter"), await ethers.deployContract("CounterByTen")];
+  const [first, second] = [await deploy("Counter"), await deploy("CounterByTen")];
   const call = first.interface.encodeFunctionData("initialize", [kept.alice.address]);
-  const behind = await ethers.deployContract("CounterProxy", [await first.getAddress(), call]);
+  const behind = await deploy("CounterProxy", [await first.getAddress(), call]);
   const counter = await ethers.getContractAt("Counter", await behind.getAddress());
   await (await counter.increase()).wait();
   await (await counter.upgradeToAndCall(second, "0x")).wait();

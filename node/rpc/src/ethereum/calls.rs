@@ -105,10 +105,12 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
         let mut asked = Asked::read(&context, &arguments)?;
         asked.simulation.is_free = true;
         let called = asked.run(|executor, scene, simulation| Ok(executor.simulate(scene, simulation)?)).await?;
-        match called.receipt.status {
-            Status::Success => json_answer(format!("\"{}\"", hex_bytes::encode(&called.receipt.output))),
-            _ => Err(failure(&called.receipt)),
+        if called.receipt.status != Status::Success {
+            return Err(failure(&called.receipt));
         }
+        // What a creation gives back is the code that is there then; tools have constructors answer by it.
+        let output = if called.receipt.contract.is_some() { called.code } else { called.receipt.output };
+        json_answer(format!("\"{}\"", hex_bytes::encode(&output)))
     })
 }
 
