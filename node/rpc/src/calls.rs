@@ -1,6 +1,6 @@
 //! From the bytes of a request to the bytes of its answer.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
@@ -55,6 +55,9 @@ impl IdProvider for HexadecimalIds {
     }
 }
 
+/// The entries of a batch.
+type Entries<'a> = Vec<Result<BatchEntry<'a>, BatchEntryErr<'a>>>;
+
 type Answering<'a> = Pin<Box<dyn Future<Output = MethodResponse> + Send + 'a>>;
 
 fn now<'a>(response: MethodResponse) -> Answering<'a> {
@@ -62,6 +65,22 @@ fn now<'a>(response: MethodResponse) -> Answering<'a> {
 }
 
 impl Calls {
+    /// The heights that a batch asks for, before anything else of it is answered. Whoever finds nothing new, and waits
+    /// for a block above the height that it was told with that, would wait in vain for one that came in between: ethers
+    /// waits for receipts so.
+    async fn heights<'a>(&self, batch: Batch<'a>) -> (Entries<'a>, VecDeque<MethodResponse>) {
+        let entries: Entries<'a> = batch.into_iter().collect();
+        let mut heights = VecDeque::new();
+        for entry in &entries {
+            if let Ok(BatchEntry::Call(request)) = entry
+                && asks_for_height(request)
+            {
+                heights.push_back(self.answer(request.clone()).await);
+            }
+        }
+        (entries, heights)
+    }
+
     fn answer<'a>(&self, request: Request<'a>) -> Answering<'a> {
         let Request { id, method, params, extensions, .. } = request;
         let parameters = Params::new(params.as_deref().map(RawValue::get));
@@ -102,6 +121,10 @@ impl Calls {
     }
 }
 
+fn asks_for_height(request: &Request<'_>) -> bool {
+    request.method == "eth_blockNumber"
+}
+
 /// Ends a subscription. The library tells a client of a subscription just before it knows of it itself: whoever ends it
 /// at once would be told that there is none, and keep its place for as long as the connection stands.
 async fn end_subscription(end: impl Fn() -> MethodResponse) -> MethodResponse {
@@ -135,9 +158,13 @@ impl RpcServiceT for Calls {
         async move {
             let mut answers = BatchResponseBuilder::new_with_limit(calls.response_bytes_max);
             let mut has_notifications = false;
+            let (batch, mut heights) = calls.heights(batch).await;
             for entry in batch {
                 let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => calls.answer(request).await,
+                    Ok(BatchEntry::Call(request)) => match asks_for_height(&request).then(|| heights.pop_front()) {
+                        Some(Some(height)) => height,
+                        _ => calls.answer(request).await,
+                    },
                     Ok(BatchEntry::Notification(_)) => {
                         has_notifications = true;
                         continue;
@@ -240,11 +267,35 @@ fn batch_entry<'a>(text: &'a str, extensions: &http::Extensions) -> Result<Batch
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
-    use jsonrpsee::ResponsePayload;
+    use jsonrpsee::{ResponsePayload, RpcModule};
+    use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_batch_is_told_no_height_above_what_else_it_is_told() {
+        let height = Arc::new(AtomicU64::new(7));
+        let mut module = RpcModule::new(height);
+        let read = |height: &Arc<AtomicU64>| height.load(Ordering::SeqCst);
+        module.register_method("eth_blockNumber", move |_, height, _| read(height)).unwrap();
+        // A block comes while this one is asked.
+        module.register_method("receipt", |_, height, _| height.fetch_add(1, Ordering::SeqCst)).unwrap();
+        let connection = ConnectionId(0);
+        let calls = Calls { methods: module.into(), response_bytes_max: 1000, connection, subscriptions: None };
+        let ask = |id: u8, method: &str| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}");
+        let batch = [ask(1, "receipt"), ask(2, "eth_blockNumber"), ask(3, "receipt"), ask(4, "eth_blockNumber")];
+        let body = format!("[{}]", batch.join(","));
+        let answer = answer(&calls, body.as_bytes(), 10, &http::Extensions::new()).await.unwrap();
+        let answers: Vec<serde_json::Value> = serde_json::from_str(&answer).unwrap();
+        let results: Vec<_> = answers.iter().map(|answer| (&answer["id"], &answer["result"])).collect();
+        let expected = [(1, 7), (2, 7), (3, 8), (4, 7)].map(|(id, result)| (json!(id), json!(result)));
+        assert_eq!(results, expected.iter().map(|(id, result)| (id, result)).collect::<Vec<_>>());
+    }
 
     #[tokio::test]
     async fn a_subscription_that_is_about_to_begin_is_ended() {
