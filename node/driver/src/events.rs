@@ -103,6 +103,14 @@ pub const EVENTS: &[EventDescription] = &[
         "The group's members could not be read from the state; the group stays open to those who were its members.",
         VERIFY,
     ),
+    event(
+        EventLevel::Error,
+        "block_differs",
+        "error",
+        "A block that was executed again to be traced came to other receipts than are stored: a defect of this release, or \
+         a store that was changed. What is stored stays as it is.",
+        VERIFY,
+    ),
     event(EventLevel::Error, "ledger_unreadable", "error", "A read of the ledger failed.", VERIFY),
     event(EventLevel::Error, "state_unreadable", "error", "A read of the state failed.", VERIFY),
     event(
