@@ -96,7 +96,7 @@ async fn what_fails_has_ethereums_codes() {
         ("eth_call", with("gas", "0x64"), "out of gas"),
         ("eth_call", with("value", "0x1"), "insufficient funds for gas * price + value: this group has no coin"),
         ("eth_estimateGas", with("gas", "0x5300"), "gas required exceeds allowance (21248)"),
-        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: the gas limit is 100, where 21432 are needed"),
+        ("debug_traceCall", with("gas", "0x64"), "intrinsic gas too low: the gas limit is 100, where 22080 are needed"),
         ("debug_traceTransaction", json!([Hash([0xaa; 32])]), "transaction not found: no block has 0x"),
         ("debug_traceBlockByNumber", json!(["0x0"]), "genesis is not traceable: block 0 was not executed"),
         ("debug_traceBlockByHash", json!([Hash([0xaa; 32])]), "header for hash not found: no block has the hash 0x"),
