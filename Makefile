@@ -15,7 +15,7 @@ CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
 .PHONY: setup build contracts demo test bench soak chaos serve sim fuzz clean-link
 
-setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop clients
+setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
 target: | packages
 	mkdir -p $(CARGO_TARGET_DIR)
@@ -36,6 +36,7 @@ interop: | packages
 # Ethereum's clients that use a running node in tests.
 .PHONY: clients
 clients: | packages
+	.ci/packages clients
 	node/cli/clients/install $(ENTENTE_CACHE)/clients
 
 # The whole workspace at once, always: a part of it alone can resolve other features and build dependencies again.
@@ -52,7 +53,7 @@ SUITE ?= standard
 demo: contracts
 	$(ENTENTE) demo --suite $(SUITE)
 
-test: contracts
+test: contracts clients
 	cargo fmt --all --check
 	cargo fmt --manifest-path contracts/Cargo.toml --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check

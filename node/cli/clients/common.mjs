@@ -1,5 +1,5 @@
-// What the scripts for Node have in common: node SCRIPT URL TOKEN, in the folder where the clients are installed. URL is
-// the node's, TOKEN the Rust token's module.
+// What the scripts for Node have in common: node SCRIPT URL TOKEN, in the folder where the clients are installed.
+// URL is the node's, TOKEN the Rust token's module.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -13,7 +13,7 @@ export const socket = url.replace("http", "ws");
 /// By name: { abi, bytecode }.
 export const contracts = JSON.parse(readFileSync("contracts.json", "utf8"));
 
-/// The same of the Rust token: its ABI lies in the module; what deploys it is the container that a Wasm contract comes in.
+/// The same of the Rust token: its ABI lies in the module, and what deploys it is the container of a Wasm contract.
 export function token() {
   const bytes = readFileSync(module);
   const [abi] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "entente:abi");
@@ -37,8 +37,15 @@ export async function run(steps) {
   process.exit(0);
 }
 
-/// What a promise comes to, unless that takes too long.
-export function soon(promise, what) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${what}: not within 30 s`)), 30_000).unref());
-  return Promise.race([promise, late]);
+/// What is told when somebody acts, and what all the acts came to. Listening begins in its own time, and what was done
+/// before is not told of: so they act until it is.
+export async function told(heard, act) {
+  const acts = [];
+  for (let round = 0; round < 60; round += 1) {
+    acts.push(await act());
+    const pause = new Promise((resolve) => setTimeout(resolve, 500, undefined));
+    const answer = await Promise.race([heard, pause]);
+    if (answer !== undefined) return [answer, acts];
+  }
+  throw new Error("nothing is told of what is done");
 }

@@ -1,5 +1,5 @@
-// Compiles the contracts beside this file: node compile.mjs FOLDER, where node_modules are; writes FOLDER/contracts.json,
-// for each contract its ABI and the code that creates it.
+// Compiles the contracts beside this file: node compile.mjs FOLDER, where node_modules are. It writes
+// FOLDER/contracts.json: for each contract its ABI and the code that creates it.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";

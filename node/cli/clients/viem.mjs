@@ -1,7 +1,7 @@
 // What a program with viem does.
 import assert from "node:assert/strict";
 
-import { contracts, http, load, run, socket, soon, token } from "./common.mjs";
+import { contracts, http, load, run, socket, told, token } from "./common.mjs";
 
 const viem = load("viem");
 const { generatePrivateKey, privateKeyToAccount } = load("viem/accounts");
@@ -15,7 +15,8 @@ const chainOfNode = viem.defineChain({
 });
 const common = { chain: chainOfNode, pollingInterval: 100, cacheTime: 0 };
 const client = viem.createPublicClient({ ...common, transport: viem.http() });
-const person = () => viem.createWalletClient({ ...common, transport: viem.http(), account: privateKeyToAccount(generatePrivateKey()) });
+const person = () =>
+  viem.createWalletClient({ ...common, transport: viem.http(), account: privateKeyToAccount(generatePrivateKey()) });
 const [alice, bob] = [person(), person()];
 const [ALICE, BOB] = [alice, bob].map(({ account }) => account.address);
 const SUPPLY = viem.parseEther("1000");
@@ -34,7 +35,8 @@ async function deploy({ abi, bytecode }, ...args) {
 }
 
 const read = (contract, functionName, ...args) => client.readContract({ ...contract, functionName, args });
-const write = async (wallet, contract, functionName, ...args) => mined(await wallet.writeContract({ ...contract, functionName, args }));
+const write = async (wallet, contract, functionName, ...args) =>
+  mined(await wallet.writeContract({ ...contract, functionName, args }));
 
 /// The name and arguments of the custom error by which a call is refused.
 async function refusal(promise) {
@@ -94,10 +96,16 @@ async function logs() {
   const { coin, transfer } = kept;
   const transfers = { ...coin, eventName: "Transfer" };
   const found = await client.getContractEvents({ ...transfers, args: { from: ALICE, to: BOB }, fromBlock: 0n });
-  assert.deepEqual(found.map(({ transactionHash, args }) => [transactionHash, args.value]), [[transfer.transactionHash, 25n]]);
+  assert.deepEqual(
+    found.map(({ transactionHash, args }) => [transactionHash, args.value]),
+    [[transfer.transactionHash, 25n]],
+  );
   const filter = await client.createContractEventFilter({ ...transfers, args: { to: BOB } });
   const { transactionHash } = await write(alice, coin, "transfer", BOB, 1n);
-  assert.deepEqual((await client.getFilterChanges({ filter })).map((log) => log.transactionHash), [transactionHash]);
+  assert.deepEqual(
+    (await client.getFilterChanges({ filter })).map((log) => log.transactionHash),
+    [transactionHash],
+  );
   assert.deepEqual(await client.getFilterChanges({ filter }), []);
   assert.ok(await client.uninstallFilter({ filter }));
   const blocks = await client.createBlockFilter();
@@ -116,11 +124,10 @@ async function subscriptions() {
     heard("watchBlocks", {}, "onBlock"),
     heard("watchPendingTransactions", {}, "onTransactions"),
   ]);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const receipt = await write(alice, kept.coin, "transfer", BOB, 2n);
-  const [[log], block, pending] = await soon(all, "what was subscribed to");
-  assert.deepEqual([log.args.value, log.blockHash, block.hash], [2n, receipt.blockHash, receipt.blockHash]);
-  assert.ok(pending.includes(receipt.transactionHash));
+  const [[[log], block, pending], receipts] = await told(all, () => write(alice, kept.coin, "transfer", BOB, 2n));
+  assert.equal(log.args.value, 2n);
+  for (const hash of [log.blockHash, block.hash]) assert.ok(receipts.some(({ blockHash }) => blockHash === hash));
+  assert.ok(receipts.some(({ transactionHash }) => pending.includes(transactionHash)));
   stops.forEach((stop) => stop());
 }
 
@@ -157,7 +164,10 @@ async function gas() {
 async function traces() {
   const { transactionHash: hash, gasUsed } = kept.transfer;
   const frame = await client.request({ method: "debug_traceTransaction", params: [hash, { tracer: "callTracer" }] });
-  assert.deepEqual([frame.type, viem.getAddress(frame.to), BigInt(frame.gasUsed)], ["CALL", kept.coin.address, gasUsed]);
+  assert.deepEqual(
+    [frame.type, viem.getAddress(frame.to), BigInt(frame.gasUsed)],
+    ["CALL", kept.coin.address, gasUsed],
+  );
 }
 
 async function fields() {
@@ -174,7 +184,7 @@ async function fields() {
     assert.equal(block.transactions[receipt.transactionIndex].hash, receipt.transactionHash);
     const parent = await client.getBlock({ blockNumber: block.number - 1n });
     assert.deepEqual([block.parentHash, block.number], [parent.hash, receipt.blockNumber]);
-    assert.ok(await client.getTransactionConfirmations({ transactionReceipt: receipt }) >= 1n);
+    assert.ok((await client.getTransactionConfirmations({ transactionReceipt: receipt })) >= 1n);
   }
 }
 

@@ -181,7 +181,8 @@ def fields():
     for kind, form in enumerate(forms):
         receipt = write(coin.functions.transfer(bob.address, 4), **form)
         transaction = eth.get_transaction(receipt.transactionHash)
-        assert (transaction.type, receipt.type, transaction.nonce + 1) == (kind, kind, eth.get_transaction_count(alice.address))
+        count = eth.get_transaction_count(alice.address)
+        assert (transaction.type, receipt.type, transaction.nonce + 1) == (kind, kind, count)
         assert (transaction["from"], transaction.to) == (alice.address, coin.address)
         assert (receipt.effectiveGasPrice, receipt.blockHash) == (0, transaction.blockHash)
         block = eth.get_block(receipt.blockNumber, full_transactions=True)

@@ -1,6 +1,6 @@
 //! Ethereum's clients, unchanged, against a running node (`node/cli/clients`).
 //!
-//! `make setup` installs them. Without them this fails; ENTENTE_WITHOUT_CLIENTS=1 says that it shall not.
+//! `make clients` installs them. Without them this fails; ENTENTE_WITHOUT_CLIENTS=1 says that it shall not.
 
 mod common;
 
@@ -39,7 +39,7 @@ fn installed() -> Option<PathBuf> {
         PathBuf::from,
     );
     let installed = cache.join("clients");
-    let instead = "install with `make setup`, or set ENTENTE_WITHOUT_CLIENTS=1 to do without";
+    let instead = "install with `make clients`, or set ENTENTE_WITHOUT_CLIENTS=1 to do without";
     assert!(installed.join("versions").exists(), "{} is not whole: {instead}", installed.display());
     Some(installed)
 }

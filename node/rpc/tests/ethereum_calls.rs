@@ -136,9 +136,9 @@ async fn code_that_is_overridden_is_run_and_traced() {
     let names: Vec<&str> = steps.iter().map(|step| step["op"].as_str().unwrap()).collect();
     let expected = ["PUSH1", "PUSH1", "SSTORE", "PUSH1", "SLOAD", "PUSH1", "MSTORE", "PUSH1", "PUSH1", "RETURN"];
     assert_eq!((names, &steps[7]["memory"]), (expected.to_vec(), &json!([format!("{:064x}", 77)])));
-    let changed =
+    let tracing =
         json!({ "stateOverrides": overrides, "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
-    let changes = scene.result("debug_traceCall", json!([call, "latest", changed])).await;
+    let changes = scene.result("debug_traceCall", json!([call, "latest", tracing])).await;
     assert_eq!(changes["post"][RECEIVER.to_string()], json!({ "storage": { word(0).as_str().unwrap(): word(1) } }));
     let listed = scene.result("eth_createAccessList", json!([call, "latest", overrides])).await;
     assert_eq!(listed["accessList"], json!([{ "address": RECEIVER, "storageKeys": [word(0), word(5)] }]));

@@ -230,7 +230,7 @@ fn what_nested_frames_are_called_with_counts_where_they_are_told_of() {
     };
     assert!(within(true, 1_000).is_ok());
     assert_eq!(within(false, 300_000), Err(TraceError::TooLarge { limit: 300_000 }));
-    assert!(matches!(within(false, 500_000), Ok(Trace::Calls(trace)) if trace.frames[2].input == [0; 100_000]));
+    assert!(matches!(within(false, 500_000), Ok(Trace::Calls(trace)) if trace.frames[2].input == vec![0; 100_000]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// A project with Hardhat, whose network is the node at NODE_URL, and whose compiler comes from npm: Hardhat would fetch one.
+// A project with Hardhat, whose network is the node at NODE_URL. Its compiler comes from npm: Hardhat would fetch one.
 const { subtask } = require("hardhat/config");
 const { TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD } = require("hardhat/builtin-tasks/task-names");
 

@@ -41,7 +41,10 @@ async function errors() {
   const { alice, bob, coin } = kept;
   // Hardhat passes on what the node says; its data is read by the contract's ABI.
   for (const attempt of ["staticCall", "estimateGas", "send"]) {
-    const error = await coin.connect(bob).transfer[attempt](alice, SUPPLY).then(assert.fail, (error) => error);
+    const error = await coin
+      .connect(bob)
+      .transfer[attempt](alice, SUPPLY)
+      .then(assert.fail, (error) => error);
     const { name, args } = coin.interface.parseError(error.data);
     assert.deepEqual([name, ...args], ["ERC20InsufficientBalance", bob.address, 25n, SUPPLY]);
   }
