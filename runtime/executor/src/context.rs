@@ -148,13 +148,6 @@ impl Context {
         self.created = 0;
     }
 
-    /// A transaction has ended.
-    pub(crate) fn end(&mut self) {
-        if !self.is_traced {
-            self.overlay.seal();
-        }
-    }
-
     /// Where everything stands now.
     pub(crate) fn before(&mut self) -> Before {
         Before { overlay: self.overlay.checkpoint(), touched: self.touched.checkpoint(), logs: self.logs.len() }

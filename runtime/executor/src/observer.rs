@@ -180,6 +180,13 @@ impl Context {
         }
     }
 
+    /// A transaction has ended: it is sealed, unless somebody looks at what it did first.
+    pub(crate) fn end(&mut self) {
+        if !self.is_traced {
+            self.overlay.seal();
+        }
+    }
+
     /// Tells of a frame that is asked for.
     pub(crate) fn tell_open(&mut self, opening: &Opening<'_>) -> Result<(), NodeFault> {
         if let Some(observer) = &mut self.observer {

@@ -76,7 +76,7 @@ pub(crate) static METHODS: &[Method] = &[
         parameters: &[BLOCK, OPTIONS],
         result: "a list of {txHash, result}",
         documentation: "What the transactions of a block did, each as `debug_traceTransaction` tells it.",
-        example: "[\"0x2\", {\"tracer\": \"prestateTracer\"}]",
+        example: "[\"0x2\", {\"tracer\": \"callTracer\", \"tracerConfig\": {\"onlyTopCall\": true}}]",
         handler: Handler::Waiting(tracing::block),
     },
     Method {
