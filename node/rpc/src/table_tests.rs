@@ -118,7 +118,8 @@ fn shape(value: &Value) -> Value {
         Value::Number(_) => json!("number"),
         Value::Bool(_) => json!("boolean"),
         Value::Null => Value::Null,
-        Value::Array(values) => values.iter().take(2).map(shape).collect(),
+        // How many there are depends on what else was in a block.
+        Value::Array(values) => values.iter().take(1).map(shape).collect(),
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
     }
 }
