@@ -29,7 +29,7 @@ fn limits_are_read_set_and_told_without_a_local_abi() {
     assert_eq!(get("tx_count_limit"), json!(["7", "2"]));
     assert_eq!(set("tx_count_limit", "07")["output"], json!(["-51300"]));
     assert_eq!(set("consensus_timeout", "5")["output"], json!(["-51300"]));
-    assert_eq!(set("protocol_version", "2")["output"], json!(["-50000"]));
+    assert_eq!(set("protocol_version", "3")["output"], json!(["-50000"]));
     let line = home.failure(&[&["contract", "call", SYSTEM, "getValueByKey", "colour"], rpc.as_slice()].concat());
     assert!(line.contains("it has tx_count_limit, tx_gas_limit"), "{line}");
     let line = home.failure(&[&["contract", "call", SYSTEM, "getValue", "x"], rpc.as_slice()].concat());
@@ -58,9 +58,9 @@ fn a_version_that_the_release_does_not_know_stops_the_node_with_a_plain_line() {
     let chain = home.chain(&[]);
     let rpc = ["--rpc", chain.rpc.as_str()];
     home.json(&["account", "import", "sealer", "--file", "chain/node0/keys/consensus.key"]);
-    let raise = ["contract", "send", SYSTEM, "setValueByKey", "protocol_version", "2", "--account", "sealer"];
+    let raise = ["contract", "send", SYSTEM, "setValueByKey", "protocol_version", "3", "--account", "sealer"];
     assert_eq!(home.json(&[raise.as_slice(), &rpc].concat())["output"], json!(["1"]));
-    let expected = "protocol version 2 rules from block 2 on, and this release knows versions up to 1: \
+    let expected = "protocol version 3 rules from block 2 on, and this release knows versions up to 2: \
                     install a newer release";
     // The next transaction is let in, and its block cannot be executed.
     let again = ["contract", "send", SYSTEM, "setValueByKey", "tx_count_limit", "7", "--account", "sealer"];
@@ -78,7 +78,7 @@ fn a_version_that_the_release_does_not_know_stops_the_node_with_a_plain_line() {
     assert!(status["fault"].as_str().unwrap().contains(expected), "{status}");
     // Reads go on.
     let read = ["contract", "call", SYSTEM, "getValueByKey", "protocol_version"];
-    assert_eq!(home.json(&[read.as_slice(), &rpc].concat())["output"], json!(["2", "2"]));
+    assert_eq!(home.json(&[read.as_slice(), &rpc].concat())["output"], json!(["3", "2"]));
     waiting.kill().unwrap();
     waiting.wait().unwrap();
 
