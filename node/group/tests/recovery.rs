@@ -11,7 +11,7 @@ use entente_group::{
     Effect, Event, Group, GroupError, GroupOptions, Halt, Incoming, Message, Now, RecoverError, Signing, can_recover,
     note_loss, open_with, recover, recovered, recovering_members, recovery_of,
 };
-use entente_host::gas::{GasSchedule, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1};
+use entente_host::gas::{GasSchedule, PROTOCOL_VERSION_2, PROTOCOL_VERSIONS, ProtocolVersion, SCHEDULE_1};
 use entente_ledger::{Ledger, LedgerOptions};
 use entente_pool::check;
 use entente_storage::{Engine, Memory};
@@ -21,7 +21,7 @@ use entente_types::{
 };
 
 /// A release in which a transaction costs more than in the others.
-const DEFECT: &[ProtocolVersion] = &[ProtocolVersion { number: 1, gas: &DEFECTIVE, fork: None }];
+const DEFECT: &[ProtocolVersion] = &[ProtocolVersion { gas: &DEFECTIVE, ..PROTOCOL_VERSION_2 }];
 static DEFECTIVE: GasSchedule = GasSchedule { transaction: SCHEDULE_1.transaction + 5_000, ..SCHEDULE_1 };
 const SEEDS: [u8; 4] = [11, 12, 13, 14];
 
