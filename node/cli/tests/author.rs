@@ -7,52 +7,45 @@ use std::{fs, path::Path};
 
 use common::{Home, StopsChain, on_a_free_port, text};
 
-/// What a line that succeeds writes to standard output.
-fn succeeds(home: &Home, line: &str) -> String {
-    let output = home.shell(line).output().unwrap();
-    assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
-}
-
 #[test]
 fn a_new_contract_builds_passes_its_tests_and_is_deployed_as_printed() {
     let home = Home::of_an_author();
     let _stops = StopsChain(&home);
     // The folder is that of README's test, so that what is compiled for the one is there for the other.
-    let printed = succeeds(&home, "entente contract new my-bakery --path bakery");
+    let printed = home.succeeds("entente contract new my-bakery --path bakery");
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     let [build, test, new, up, account, deploy] = commands.as_slice() else { panic!("{printed}") };
     assert_eq!(*build, "entente contract build bakery");
     assert!(deploy.starts_with("entente contract deploy target/contracts/my_bakery.wasm "), "{deploy}");
     // What the author is given is formatted, and in the versions that the library is tested with.
-    succeeds(&home, "cargo fmt --manifest-path bakery/Cargo.toml --check");
-    succeeds(&home, "cargo metadata --manifest-path bakery/Cargo.toml --format-version 1 --locked");
+    home.succeeds("cargo fmt --manifest-path bakery/Cargo.toml --check");
+    home.succeeds("cargo metadata --manifest-path bakery/Cargo.toml --format-version 1 --locked");
 
-    let methods = succeeds(&home, build);
+    let methods = home.succeeds(build);
     assert!(methods.contains("methods: claim(string), give(string,address), ownerOf(string)"), "{methods}");
-    let tested = succeeds(&home, test);
+    let tested = home.succeeds(test);
     assert!(tested.contains("test result: ok. 3 passed"), "{tested}");
     let readme = fs::read_to_string(home.path("bakery/README.md")).unwrap();
     assert!(commands.iter().all(|command| readme.contains(&format!("    {command}\n"))), "{readme}");
 
-    succeeds(&home, new);
+    home.succeeds(new);
     on_a_free_port(&home.path("chain"));
-    let started = succeeds(&home, up);
+    let started = home.succeeds(up);
     let rpc = started.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     let with_rpc = |line: &str| format!("ENTENTE_RPC={rpc} {line}");
-    succeeds(&home, account);
-    let deployed = succeeds(&home, &with_rpc(deploy));
+    home.succeeds(account);
+    let deployed = home.succeeds(&with_rpc(deploy));
     let address = deployed.lines().next().unwrap();
-    let sent = succeeds(&home, &with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
+    let sent = home.succeeds(&with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
     let alice = home.json(&["account", "show", "alice"])["address"].as_str().unwrap().to_owned();
     let nobody = format!("0x{}", "00".repeat(20));
     assert!(sent.contains(&format!("event: Owned(owner: {alice}, before: {nobody}, name: bakery)")), "{sent}");
-    let owner = succeeds(&home, &with_rpc(&format!("entente contract call {address} ownerOf bakery")));
+    let owner = home.succeeds(&with_rpc(&format!("entente contract call {address} ownerOf bakery")));
     assert_eq!(owner.trim_end(), alice);
     let mut late = home.shell(&with_rpc(&format!("entente contract send {address} claim bakery --account alice")));
     let late = late.output().unwrap();
     assert!(text(&late.stderr).contains(&format!("Taken(owner: {alice})")), "{}", text(&late.stderr));
-    succeeds(&home, "entente chain down chain");
+    home.succeeds("entente chain down chain");
 }
 
 #[test]
@@ -63,7 +56,7 @@ fn a_new_contract_can_use_the_library_of_a_checkout() {
     assert_eq!((&made["name"], &made["dir"]), (&"shop".into(), &"my shop".into()));
     assert_eq!(made["commands"][0], "entente contract build 'my shop'");
     assert!(!home.path("my shop/vendor").exists());
-    succeeds(&home, "cargo metadata --manifest-path 'my shop/Cargo.toml' --format-version 1");
+    home.succeeds("cargo metadata --manifest-path 'my shop/Cargo.toml' --format-version 1");
     let line = home.failure(&["contract", "new", "other", "--sdk", "my shop"]);
     assert_eq!(line, "my shop: there is no sdk/contract/Cargo.toml here; give --sdk the root of a checkout of Entente");
 }

@@ -8,13 +8,6 @@ use std::fs;
 use common::{Chain, Home, StopsChain, on_a_free_port, text};
 use serde_json::{Value, json};
 
-/// What a line that succeeds writes to standard output.
-fn succeeds(home: &Home, line: &str) -> String {
-    let output = home.shell(line).output().unwrap();
-    assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
-}
-
 /// Writes files below a folder of the home.
 fn write(home: &Home, files: &[(&str, &str)]) {
     for (name, text) in files {
@@ -36,17 +29,17 @@ fn fails(home: &Home, line: &str) -> (String, String) {
 #[test]
 fn a_new_contract_builds_and_passes_its_tests() {
     let home = Home::new();
-    let printed = succeeds(&home, "entente contract new my-bakery --lang solidity --path bakery");
+    let printed = home.succeeds("entente contract new my-bakery --lang solidity --path bakery");
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     let [build, test, ..] = commands.as_slice() else { panic!("{printed}") };
     assert_eq!((*build, *test), ("entente contract build bakery", "entente contract test bakery"));
     let readme = fs::read_to_string(home.path("bakery/README.md")).unwrap();
     assert!(commands.iter().all(|command| readme.contains(&format!("    {command}\n"))), "{readme}");
 
-    let lines = succeeds(&home, build);
+    let lines = home.succeeds(build);
     assert!(lines.starts_with("target/contracts/MyBakery.json: ") && lines.contains(" by solc 0.8."), "{lines}");
     assert!(lines.contains("methods: claim(string), give(string,address), ownerOf(string)"), "{lines}");
-    let tested = succeeds(&home, test);
+    let tested = home.succeeds(test);
     assert!(tested.starts_with("test/MyBakery.t.sol: MyBakeryTest\n"), "{tested}");
     assert!(tested.contains("  ok      testOnlyItsOwnerGivesANameAway  gas "), "{tested}");
     assert!(tested.ends_with("\n3 passed, 0 failed\n"), "{tested}");
@@ -399,26 +392,23 @@ fn a_library_that_is_deployed_by_itself_is_linked() {
 fn a_new_contract_goes_onto_a_chain_as_printed() {
     let home = Home::new();
     let _stops = StopsChain(&home);
-    let printed = succeeds(&home, "entente contract new bakery --lang solidity");
+    let printed = home.succeeds("entente contract new bakery --lang solidity");
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     let [build, test, new, up, account, deploy] = commands.as_slice() else { panic!("{printed}") };
     for line in [build, test, new] {
-        succeeds(&home, line);
+        home.succeeds(line);
     }
     on_a_free_port(&home.path("chain"));
-    let started = succeeds(&home, up);
+    let started = home.succeeds(up);
     let rpc = started.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     let with_rpc = |line: &str| format!("ENTENTE_RPC={rpc} {line}");
-    succeeds(&home, account);
-    let deployed = succeeds(&home, &with_rpc(deploy));
+    home.succeeds(account);
+    let deployed = home.succeeds(&with_rpc(deploy));
     let address = deployed.lines().next().unwrap();
     let claim = with_rpc(&format!("entente contract send {address} claim bakery --account alice"));
-    assert!(succeeds(&home, &claim).contains("event: Owned(owner: 0x"));
+    assert!(home.succeeds(&claim).contains("event: Owned(owner: 0x"));
     let alice = home.json(&["account", "show", "alice"])["address"].as_str().unwrap().to_owned();
-    assert_eq!(
-        succeeds(&home, &with_rpc(&format!("entente contract call {address} ownerOf bakery"))).trim_end(),
-        alice
-    );
+    assert_eq!(home.succeeds(&with_rpc(&format!("entente contract call {address} ownerOf bakery"))).trim_end(), alice);
     let (_, late) = fails(&home, &claim);
     assert!(late.contains(&format!("Taken(owner: {alice}) (status 22)")), "{late}");
 }

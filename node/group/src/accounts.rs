@@ -33,7 +33,7 @@ impl Accounts {
         Self { ledger: Arc::clone(ledger), balances: ledger.genesis().balances }
     }
 
-    /// An account: of what is certified the last is certified blocks' that are not on disk, then what is on disk.
+    /// An account: as the last certified block that is not on disk yet and changed it left it, or as it is on disk.
     pub(crate) fn read(&self, chain: &Chain, address: &Address) -> Result<SenderAccount, NodeFault> {
         let row = Account::row(address);
         let mut certified = chain.unwritten.iter().rev().filter(|(number, _)| *number <= chain.height());

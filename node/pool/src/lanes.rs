@@ -14,6 +14,7 @@ pub(crate) const NONCES_AHEAD_MAX: u64 = 64;
 struct Lane {
     /// The sender as the last block left it.
     account: SenderAccount,
+    /// All that waits, by its number.
     waiting: BTreeMap<u64, Hash>,
     /// The first number from the account's on that is not here: what is below may be in a block, in this order.
     ready_to: u64,

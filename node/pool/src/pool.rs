@@ -151,7 +151,7 @@ impl Pool {
         }
     }
 
-    /// Whether any Ethereum transaction of this account waits: then [`Self::account_is`] must be told of its changes.
+    /// Whether any Ethereum transaction of this account waits: then [`Self::committed`] must be told of its changes.
     pub fn follows(&self, account: &Address) -> bool {
         self.lanes.account(account).is_some()
     }

@@ -2,41 +2,13 @@
 
 mod common;
 
-use common::{PATIENCE, TestNode, account, deploy_token, exchange, hexadecimal, raw::RawSocket, signed, signed_with};
+use common::{
+    PATIENCE, TestNode, account, deploy_token, exchange, hexadecimal, raw::RawSocket, scene::Scene, signed, signed_with,
+};
 use entente_types::{Address, Hash};
 use serde_json::{Value, json};
 
 const NOTHING: &str = "0x00000000000000000000000000000000000000000000000000000000000000aa";
-
-/// A node with a token and two transfers in blocks of their own.
-struct Scene {
-    node: TestNode,
-    token: Address,
-    sender: Address,
-    transfers: [Hash; 2],
-}
-
-impl Scene {
-    async fn new() -> Self {
-        Self::of(TestNode::start("memory").await).await
-    }
-
-    async fn of(node: TestNode) -> Self {
-        let (group, owner) = (node.group().await, account());
-        let token = deploy_token(&group, &owner).await;
-        let mut transfers = [Hash::ZERO; 2];
-        for (amount, hash) in (5..).zip(&mut transfers) {
-            let transaction = signed(&group, &owner, token, amount);
-            *hash = group.send(&transaction).await.unwrap();
-            group.wait_receipt(hash, PATIENCE).await.unwrap();
-        }
-        Self { node, token, sender: owner.address(), transfers }
-    }
-
-    async fn result(&self, method: &str, parameters: Value) -> Value {
-        self.node.result(method, parameters).await
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_and_its_chain_say_what_they_are() {

@@ -2,42 +2,16 @@
 
 mod common;
 
-use common::{PATIENCE, TestNode, account, balance_of, deploy_token, hexadecimal, selector, signed, transfer};
+use common::{balance_of, hexadecimal, scene::Scene, selector, transfer};
 use entente_types::{Address, Hash};
 use serde_json::{Value, json};
 
 /// Whom transfers go to.
 const RECEIVER: Address = Address([7; 20]);
 
-/// A node with a token and two transfers in blocks of their own: of 5 in block 2, of 6 in block 3.
-struct Scene {
-    node: TestNode,
-    token: Address,
-    sender: Address,
-    transfers: [Hash; 2],
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let node = TestNode::start("memory").await;
-        let (group, owner) = (node.group().await, account());
-        let token = deploy_token(&group, &owner).await;
-        let mut transfers = [Hash::ZERO; 2];
-        for (amount, hash) in (5..).zip(&mut transfers) {
-            let transaction = signed(&group, &owner, token, amount);
-            *hash = group.send(&transaction).await.unwrap();
-            group.wait_receipt(hash, PATIENCE).await.unwrap();
-        }
-        Self { node, token, sender: owner.address(), transfers }
-    }
-
-    async fn result(&self, method: &str, parameters: Value) -> Value {
-        self.node.result(method, parameters).await
-    }
-
-    fn call(&self, input: &[u8]) -> Value {
-        json!({ "from": self.sender, "to": self.token, "input": hexadecimal(input) })
-    }
+/// A call of the scene's token.
+fn call_of(scene: &Scene, input: &[u8]) -> Value {
+    json!({ "from": scene.sender, "to": scene.token, "input": hexadecimal(input) })
 }
 
 fn number(value: &Value) -> u64 {
@@ -52,7 +26,7 @@ fn word(number: u64) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_answered_at_every_height_that_is_kept() {
     let scene = Scene::new().await;
-    let balance = scene.call(&balance_of(RECEIVER));
+    let balance = call_of(&scene, &balance_of(RECEIVER));
     for (block, expected) in [
         (json!("latest"), 11),
         (json!("pending"), 11),
@@ -88,7 +62,7 @@ async fn what_fails_has_ethereums_codes() {
         let reason = hexadecimal(&selector("ERC20InsufficientBalance(address,uint256,uint256)"));
         assert!(error["data"].as_str().unwrap().starts_with(&reason), "{method}: {answer}");
     }
-    let call = scene.call(&balance_of(RECEIVER));
+    let call = call_of(&scene, &balance_of(RECEIVER));
     let with = |field: &str, value: &str| {
         let mut call = call.clone();
         call[field] = json!(value);
@@ -152,7 +126,7 @@ async fn code_that_is_overridden_is_run_and_traced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_estimate_is_enough_and_less_is_not() {
     let scene = Scene::new().await;
-    let call = scene.call(&transfer(RECEIVER, 1));
+    let call = call_of(&scene, &transfer(RECEIVER, 1));
     let gas = scene.result("eth_estimateGas", json!([call])).await;
     for (gas, is_enough) in [(number(&gas), true), (number(&gas) - 1, false)] {
         let mut call = call.clone();

@@ -43,6 +43,13 @@ impl Home {
         self.path.join(name)
     }
 
+    /// What a line that succeeds, as [`Self::shell`] runs it, writes to standard output.
+    pub fn succeeds(&self, line: &str) -> String {
+        let output = self.shell(line).output().unwrap();
+        assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
     /// A line as a shell runs it, with the program in PATH. Compilers are those of who runs the test.
     pub fn shell(&self, line: &str) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();

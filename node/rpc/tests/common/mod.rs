@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod raw;
+pub mod scene;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
