@@ -256,11 +256,11 @@ fn rules_that_are_unknown_or_damaged_stop_the_node() {
         execute_over(&chain, Arc::new(state), &[]).unwrap_err()
     };
     let entry = |value: &str| Some((1_u8, value, 0_u64).encode());
-    let unknown = with("protocol_version", entry("2"));
-    assert_eq!(unknown, NodeFault::ProtocolVersion { version: 2, height: 1, known: 1 });
+    let unknown = with("protocol_version", entry("3"));
+    assert_eq!(unknown, NodeFault::ProtocolVersion { version: 3, height: 1, known: 2 });
     assert_eq!(
         unknown.to_string(),
-        "protocol version 2 rules from block 1 on, and this release knows versions up to 1: \
+        "protocol version 3 rules from block 1 on, and this release knows versions up to 2: \
          install a newer release and start the node again; nothing is lost"
     );
     for (key, value) in [
