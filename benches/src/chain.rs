@@ -243,26 +243,26 @@ impl ChainRun {
         seconds: u32,
         accounts: u32,
     ) -> Result<LoadFigures, WorkloadError> {
+        let token = token.display().to_string();
+        let rate = rate.map(|rate| rate.to_string());
+        let mut workload = vec!["--workload", "transfer", "--contract", &token];
+        workload.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
+        self.send(&workload, seconds, accounts)
+    }
+
+    /// Sends as many transfers of an ERC-20 in Ethereum's transactions as the nodes take.
+    pub fn load_erc20(&self, seconds: u32, accounts: u32) -> Result<LoadFigures, WorkloadError> {
+        self.send(&["--workload", "erc20"], seconds, accounts)
+    }
+
+    fn send(&self, workload: &[&str], seconds: u32, accounts: u32) -> Result<LoadFigures, WorkloadError> {
         let used = || self.nodes.iter().map(|node| cpu_seconds(node.pid)).sum::<f64>();
         let before = used();
         let funded = u64::from(accounts);
         let (seconds, accounts) = (seconds.to_string(), accounts.to_string());
-        let token = token.display().to_string();
-        let rate = rate.map(|rate| rate.to_string());
-        let mut arguments = vec![
-            "--json",
-            "load",
-            "--workload",
-            "transfer",
-            "--seconds",
-            &seconds,
-            "--accounts",
-            &accounts,
-            "--contract",
-            &token,
-        ];
+        let mut arguments = vec!["--json", "load", "--seconds", &seconds, "--accounts", &accounts];
+        arguments.extend(workload);
         arguments.extend(self.nodes.iter().flat_map(|node| ["--rpc", &node.rpc]));
-        arguments.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
         let output = self.entente(&arguments)?;
         let mut figures: LoadFigures = serde_json::from_slice(&output.stdout).map_err(|error| wrong(&error))?;
         figures.node_cpu_seconds = used() - before;

@@ -76,6 +76,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some("shares") => return Ok(shares(&target, &token, thread::available_parallelism()?.get())?),
         Some("erc20") => {
             print_row(&erc20(&Workload::new(&token, ACCOUNTS_MEASURED)?)?);
+            print_row(&erc20_committed(&target, thread::available_parallelism()?.get())?);
             return Ok(());
         }
         Some("simulator") => {
@@ -139,12 +140,13 @@ fn everything(target: &std::path::Path, token: &std::path::Path) -> Result<(), B
     ));
 
     report.results.push(erc20(&workload)?);
+    report.results.push(erc20_committed(target, cores)?);
     report.results.extend(simulator()?);
 
     // Where these cannot be taken, the others are written all the same, and the failure is told at the end.
     let failed = consortium(target, token, cores, &mut report.results).err();
 
-    let loads = load_rounds(target, token, cores, 1)?;
+    let loads = load_rounds(target, Some(token), cores, 1)?;
     report.results.insert(0, Row::new("[1] one node, committed / L(1)", loads.ratio, ">= 0.50"));
     report.v = loads.v;
     print_path(&steps, &loads.last);
@@ -165,6 +167,12 @@ fn erc20(workload: &Workload) -> Result<Row, WorkloadError> {
     Ok(Row::new(name, ratio, "<= 1.3"))
 }
 
+/// The same as one node commits them.
+fn erc20_committed(target: &std::path::Path, cores: usize) -> Result<Row, WorkloadError> {
+    let ratio = load_rounds(target, None, cores, 1)?.ratio;
+    Ok(Row::new("[4] ERC-20 by eth_sendRawTransaction, one node, committed / L(1)", ratio, ">= 0.40"))
+}
+
 fn print_row(row: &Row) {
     let verdict = if row.ok { "reached" } else { "NOT reached" };
     println!("{verdict:>11}  {:>9.3}  {:>8}  {}", row.value, row.reach, row.name);
@@ -178,7 +186,7 @@ fn consortium(
     cores: usize,
     rows: &mut Vec<Row>,
 ) -> Result<(), WorkloadError> {
-    let loads = load_rounds(target, token, cores, NODES)?;
+    let loads = load_rounds(target, Some(token), cores, NODES)?;
     rows.push(Row::new("[2] four nodes on two cores, committed / L(4)", loads.ratio, ">= 0.50"));
     shares(target, token, cores)?;
     let chain = ChainRun::start(&target.join("release/entente"), NODES)?;
@@ -277,7 +285,7 @@ fn guomi_roots(token: &std::path::Path) -> Result<Row, WorkloadError> {
 
 /// The row of the loaded node by itself, for whoever works on it.
 fn load(target: &std::path::Path, token: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-    let loads = load_rounds(target, token, thread::available_parallelism()?.get(), 1)?;
+    let loads = load_rounds(target, Some(token), thread::available_parallelism()?.get(), 1)?;
     println!("median {:.3}", loads.ratio);
     Ok(())
 }
@@ -314,10 +322,11 @@ struct Loads {
     last: LoadFigures,
 }
 
-/// Loads a chain of so many nodes, with V measured before each load, all in one run.
+/// Loads a chain of so many nodes, with V measured before each load, all in one run: with transfers of a token of Wasm,
+/// or, where none is given, of an ERC-20 in Ethereum's transactions.
 fn load_rounds(
     target: &std::path::Path,
-    token: &std::path::Path,
+    token: Option<&std::path::Path>,
     cores: usize,
     nodes: usize,
 ) -> Result<Loads, WorkloadError> {
@@ -327,7 +336,10 @@ fn load_rounds(
     for round in 0..LOAD_ROUNDS {
         node.rest()?;
         let v = recoveries_per_second(cores, Duration::from_secs(2));
-        let figures = node.load(token, LOAD_SECONDS, ACCOUNTS)?;
+        let figures = match token {
+            Some(token) => node.load(token, LOAD_SECONDS, ACCOUNTS)?,
+            None => node.load_erc20(LOAD_SECONDS, ACCOUNTS)?,
+        };
         let generator = figures.generator_cpu_seconds / figures.seconds;
         let limit = (cores as f64 - generator) * v / nodes as f64;
         println!(

@@ -156,10 +156,11 @@ fn only_a_sealer_itself_raises_the_version() {
         chain.call_of(200, set_input("protocol_version", "4")),
         chain.call_of(200, set_input("protocol_version", "5")),
     ];
-    // Version 2 rules this block, which this release does not know.
-    let parent = chain.tip.header.clone();
-    let rules = chain.executor.rules(chain.state.as_ref(), parent.number + 2).unwrap_err().to_string();
-    assert!(rules.starts_with("protocol version 2 rules from block"), "{rules}");
+    // Version 2 rules this block, and the next one version 3, which this release does not know.
+    let height = chain.number() + DEPTH - 1;
+    assert_eq!(chain.executor.rules(chain.state.as_ref(), height).expect("known").protocol_version, 2);
+    let rules = chain.executor.rules(chain.state.as_ref(), height + 1).unwrap_err().to_string();
+    assert!(rules.starts_with("protocol version 3 rules from block"), "{rules}");
     assert_eq!(chain.commit(&twice).iter().map(code).collect::<Vec<_>>(), [1, -51_300]);
 }
 

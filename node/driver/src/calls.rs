@@ -1,8 +1,11 @@
 //! Calls that change nothing, on threads of their own.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use entente_executor::{CallInput, Called, EXECUTION_STACK_BYTES, Executor};
@@ -11,7 +14,7 @@ use entente_ledger::{HistoryError, Ledger, ReadError};
 use entente_types::BlockNumber;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::{Place, Refusals};
+use crate::{Place, Refusals, run::panic_text};
 
 /// The threads that run calls.
 const CALL_THREADS: usize = 2;
@@ -34,9 +37,14 @@ pub enum CallError {
         /// The limit.
         limit: u32,
     },
-    /// The node is stopping.
-    #[error("the node is stopping")]
+    /// The node is stopping, or it ran into a defect of its own.
+    #[error("the node is stopping, or ran into a defect of its own: then its log says so")]
     Stopping,
+}
+
+/// A defect costs the one request that ran into it, not the process.
+pub(crate) fn panicked(request: &str, payload: &(dyn Any + Send)) {
+    tracing::error!(request, fault = panic_text(payload), "request_not_answered");
 }
 
 /// The threads that calls of all groups run on.
@@ -53,6 +61,7 @@ impl CallPool {
             .num_threads(CALL_THREADS)
             .stack_size(EXECUTION_STACK_BYTES)
             .thread_name(|index| format!("call-{index}"))
+            .panic_handler(|payload| panicked("call", payload.as_ref()))
             .build()?;
         let places = Arc::new(Semaphore::new(calls_max as usize));
         Ok(Self { threads, places, calls_max, refused: AtomicU64::new(0) })
@@ -93,7 +102,11 @@ impl CallPool {
             return Err(CallError::Busy { limit: self.calls_max }.into());
         };
         let (answer, answered) = oneshot::channel();
-        self.threads.spawn(move || {
+        self.threads.spawn_fifo(move || {
+            // Whoever asked may be gone.
+            if answer.is_closed() {
+                return;
+            }
             let done = work(&ledger, &executor);
             // Given up first: whoever has the answer may stop the node and open its store again at once.
             drop((ledger, executor));

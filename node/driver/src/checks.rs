@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use entente_pool::{AdmissionError, Checked, PoolRules};
 use entente_types::{BlockNumber, Transaction};
 
+use crate::calls::panicked;
+
 /// How many transactions a thread takes at once: little against a block, much against the taking.
 const TRANSACTIONS_AT_ONCE: usize = 32;
 
@@ -55,7 +57,10 @@ impl<F: FnOnce(Results)> Request<F> {
 
 impl CheckPool {
     pub(crate) fn new() -> Result<Self, rayon::ThreadPoolBuildError> {
-        let threads = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("check-{index}")).build()?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .thread_name(|index| format!("check-{index}"))
+            .panic_handler(|payload| panicked("transaction", payload.as_ref()))
+            .build()?;
         Ok(Self { threads })
     }
 

@@ -98,6 +98,13 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Error,
+        "request_not_answered",
+        "request, fault",
+        "A call, or the check of a client's transactions, ran into a defect of this node; whoever asked has no answer.",
+        "Keep the log and report it.",
+    ),
+    event(
+        EventLevel::Error,
         "members_unknown",
         "group, fault",
         "The group's members could not be read from the state; the group stays open to those who were its members.",

@@ -137,6 +137,7 @@ impl Group {
             join,
             retelling: Retelling::default(),
             candidate: None,
+            put_off: Vec::new(),
             consensus_wake_at: None,
             status_at: 0,
             told_waiting: false,

@@ -55,6 +55,8 @@ pub struct Group {
     pub(crate) retelling: Retelling,
     /// The proposal that came with the message being looked at.
     pub(crate) candidate: Option<Arc<Proposal>>,
+    /// What a proposal in flight keeps from the next ones: it has another with the same number.
+    pub(crate) put_off: Vec<Hash>,
     pub(crate) consensus_wake_at: Option<u64>,
     /// When the others are told again how far this node is.
     pub(crate) status_at: u64,
@@ -347,6 +349,12 @@ impl Group {
         let voted = self.remembered.has_proposal(height, digest);
         let free = self.proposals.abandon(digest, voted);
         self.pool.give_back(&free);
+        self.take_up();
+    }
+
+    /// Lets wait again what a proposal in flight kept from the next ones.
+    fn take_up(&mut self) {
+        self.pool.give_back(&std::mem::take(&mut self.put_off));
     }
 
     /// A PRE-PREPARE travels with its proposal.
@@ -390,12 +398,12 @@ impl Group {
         let (Some((parent_digest, parent_ms)), Ok(limits)) = (below, limits) else {
             return Input::NothingToPropose { height };
         };
-        // A transaction with the nonce of one in flight can be in no proposal above it.
+        // A transaction with the nonce of one in flight can be in no proposal above it; but that one may come to nothing.
         let in_flight = self.proposals.keys_down_from(parent);
         let mut transactions = Vec::new();
         for pooled in self.pool.take(height, limits.block_transactions as usize, PROPOSAL_BYTES_MAX) {
             match ReplayKey::of(&pooled.transaction).filter(|key| in_flight.contains(key)) {
-                Some(_) => self.pool.discard(&[pooled.hash]),
+                Some(_) => self.put_off.push(pooled.hash),
                 None => transactions.push(pooled.hash),
             }
         }
@@ -513,6 +521,7 @@ impl Group {
             let free = self.proposals.abandon(&digest, false);
             self.pool.give_back(&free);
         }
+        self.take_up();
         self.catching_up.tip_is(now.monotonic_ms, height);
         self.block_at = Some(now.monotonic_ms);
         effects.push(Effect::Write(WriteTask { block: Arc::new(CommittedBlock { hash, record }) }));

@@ -14,6 +14,8 @@ const WAIT_MS: u64 = 4_000;
 /// costs the others little to hear of some again.
 const INTERVAL_MS: u64 = 500;
 const AT_ONCE: usize = 128;
+/// And with how many bytes together, beside the last: well below what a message may have.
+const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// The transactions of own clients, by when they were told last.
 #[derive(Debug, Default)]
@@ -34,20 +36,21 @@ impl Retelling {
 
     /// What is to be told again now: the oldest that still wait.
     pub(crate) fn due(&mut self, now_ms: u64, pool: &Pool) -> Vec<Arc<Transaction>> {
-        let mut due = Vec::new();
+        let (mut due, mut bytes) = (Vec::new(), 0);
         if now_ms < self.next_at {
             return due;
         }
-        while due.len() < AT_ONCE {
+        while due.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
             let Some((hash, told_at)) = self.told.front().copied() else { break };
-            let waits = pool.find(&hash);
+            let waits = pool.checked(&hash);
             if waits.is_some() && told_at.saturating_add(WAIT_MS) > now_ms {
                 break;
             }
             self.told.pop_front();
             if let Some(waiting) = waits {
                 self.told.push_back((hash, now_ms));
-                due.push(waiting.transaction);
+                bytes = waiting.bytes().saturating_add(bytes);
+                due.push(Arc::clone(waiting.transaction()));
             }
         }
         if !due.is_empty() {

@@ -148,7 +148,8 @@ fn connections() -> usize {
     (files.saturating_sub(400) / 2).min(5_000)
 }
 
-const GROWTH_MAX: u64 = 64 << 20;
+/// Some 20 KiB for each connection where the machine is busy and many wait for their handshake at once.
+const GROWTH_MAX: u64 = 128 << 20;
 
 /// Two nodes of the consortium still find one another.
 async fn serves(authority: &Authority, one: &Network) {

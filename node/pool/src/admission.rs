@@ -207,6 +207,14 @@ pub(crate) enum Terms {
 }
 
 impl Terms {
+    /// The most that it may cost, where that is known.
+    pub(crate) const fn cost(&self) -> Option<Amount> {
+        match self {
+            Self::Until(_) => None,
+            Self::Costs(cost) => *cost,
+        }
+    }
+
     /// Whether it can be in a block above `height`, as far as that depends on no account.
     pub(crate) const fn in_window(&self, height: BlockNumber) -> bool {
         match self {
@@ -236,6 +244,11 @@ impl Checked {
     /// The transaction.
     pub const fn transaction(&self) -> &Arc<Transaction> {
         &self.transaction
+    }
+
+    /// The bytes it came in.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What makes it unique.

@@ -15,7 +15,9 @@ struct Lane {
     /// The sender as the last block left it.
     account: SenderAccount,
     /// All that waits, by its number.
-    waiting: BTreeMap<u64, Hash>,
+    waiting: BTreeMap<u64, Waiting>,
+    /// The most that all of it may cost, where the group has coin: never more than the account had when the last came.
+    cost: Amount,
     /// The first number from the account's on that is not here: what is below may be in a block, in this order.
     ready_to: u64,
     /// What of that is in no proposal.
@@ -26,11 +28,20 @@ struct Lane {
     gap_since: Option<BlockNumber>,
 }
 
+/// One that waits.
+#[derive(Clone, Copy)]
+struct Waiting {
+    hash: Hash,
+    /// The most that it may cost.
+    cost: Amount,
+}
+
 impl Lane {
     const fn new(account: SenderAccount) -> Self {
         Self {
             account,
             waiting: BTreeMap::new(),
+            cost: Amount::ZERO,
             ready_to: account.nonce,
             free: BTreeSet::new(),
             taken: BTreeSet::new(),
@@ -48,6 +59,11 @@ impl Lane {
             self.ready_to = self.ready_to.saturating_add(1);
         }
         self.free.len().saturating_sub(before)
+    }
+
+    fn forget_cost(&mut self, waiting: &Waiting) {
+        // Added before: what is added and taken away again leaves the sum as it was, whatever it wrapped at.
+        self.cost = Amount(self.cost.0.wrapping_sub(waiting.cost.0));
     }
 
     fn has_gap(&self) -> bool {
@@ -85,7 +101,23 @@ impl Lanes {
         self.lanes.get(sender).map(|lane| lane.ready_to)
     }
 
-    /// Whether one with this number and at most this cost may wait.
+    /// Whether one of this sender would wait for a lower number that is not here.
+    pub(crate) fn is_behind_gap(&self, origin: &EthereumOrigin, account: &SenderAccount) -> bool {
+        origin.nonce > self.next_nonce(&origin.sender).unwrap_or(account.nonce)
+    }
+
+    /// One that waits for a lower number that is not here, and is in no proposal: the last of the sender whose gap is
+    /// the oldest.
+    pub(crate) fn last_behind_gap(&self) -> Option<Hash> {
+        let behind = |lane: &Lane| {
+            let mut unready = lane.waiting.range(lane.ready_to..).rev();
+            unready.find(|(nonce, _)| !lane.taken.contains(*nonce)).map(|(_, waiting)| waiting.hash)
+        };
+        self.gaps.iter().find_map(|(_, sender)| self.lanes.get(sender).and_then(behind))
+    }
+
+    /// Whether one with this number and at most this cost may wait: an account that has coin must have enough for all of
+    /// its transactions that wait.
     pub(crate) fn may_wait(
         &self,
         origin: &EthereumOrigin,
@@ -93,8 +125,12 @@ impl Lanes {
         cost: Option<Amount>,
     ) -> Result<(), EthereumRefusal> {
         let EthereumOrigin { sender, nonce } = *origin;
-        account.can_send(sender, nonce, cost)?;
         let lane = self.lanes.get(&sender);
+        let together = |cost: Amount| match lane {
+            Some(lane) if account.balance.is_some() => lane.cost.0.checked_add(cost.0).map(Amount),
+            _ => Some(cost),
+        };
+        account.can_send(sender, nonce, cost)?;
         if lane.is_some_and(|lane| lane.waiting.contains_key(&nonce)) {
             return Err(EthereumRefusal::Replacement { sender, nonce });
         }
@@ -102,7 +138,7 @@ impl Lanes {
         if nonce > most {
             return Err(EthereumRefusal::NonceHigh { found: nonce, sender, most });
         }
-        Ok(())
+        account.can_send(sender, nonce, cost.and_then(together))
     }
 
     /// Lets one wait that may; how many more can be taken.
@@ -111,10 +147,11 @@ impl Lanes {
         height: BlockNumber,
         origin: &EthereumOrigin,
         account: SenderAccount,
-        hash: Hash,
+        (hash, cost): (Hash, Amount),
     ) -> usize {
         let lane = self.lanes.entry(origin.sender).or_insert_with(|| Lane::new(account));
-        lane.waiting.insert(origin.nonce, hash);
+        lane.waiting.insert(origin.nonce, Waiting { hash, cost });
+        lane.cost = Amount(lane.cost.0.wrapping_add(cost.0));
         let before = lane.ready_to;
         let freed = lane.grow();
         let moved = lane.ready_to != before;
@@ -125,7 +162,7 @@ impl Lanes {
     /// The one with the lowest number that can be taken.
     pub(crate) fn first(&self, sender: &Address) -> Option<Hash> {
         let lane = self.lanes.get(sender)?;
-        lane.waiting.get(lane.free.first()?).copied()
+        lane.waiting.get(lane.free.first()?).map(|waiting| waiting.hash)
     }
 
     /// How many of a sender's can be taken.
@@ -136,7 +173,8 @@ impl Lanes {
     /// Those of a sender that can be taken, ascending.
     pub(crate) fn all_free(&self, sender: &Address) -> impl Iterator<Item = Hash> + use<'_> {
         let lane = self.lanes.get(sender);
-        lane.into_iter().flat_map(|lane| lane.free.iter().filter_map(|nonce| lane.waiting.get(nonce).copied()))
+        lane.into_iter()
+            .flat_map(|lane| lane.free.iter().filter_map(|nonce| lane.waiting.get(nonce).map(|waiting| waiting.hash)))
     }
 
     /// One is in a proposal; whether it could be taken before.
@@ -158,7 +196,11 @@ impl Lanes {
     pub(crate) fn remove(&mut self, height: BlockNumber, origin: &EthereumOrigin) -> Moved {
         let mut moved = Moved::default();
         let Some(lane) = self.lanes.get_mut(&origin.sender) else { return moved };
-        let was_here = lane.waiting.remove(&origin.nonce).is_some();
+        let removed = lane.waiting.remove(&origin.nonce);
+        if let Some(removed) = &removed {
+            lane.forget_cost(removed);
+        }
+        let was_here = removed.is_some();
         lane.taken.remove(&origin.nonce);
         let was_ready = was_here && origin.nonce < lane.ready_to;
         if was_ready {
@@ -175,7 +217,10 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(sender) else { return moved };
         lane.account = account;
         let rest = lane.waiting.split_off(&account.nonce);
-        moved.gone = std::mem::replace(&mut lane.waiting, rest).into_values().collect();
+        for gone in std::mem::replace(&mut lane.waiting, rest).into_values() {
+            lane.forget_cost(&gone);
+            moved.gone.push(gone.hash);
+        }
         let free = lane.free.split_off(&account.nonce);
         moved.bound = std::mem::replace(&mut lane.free, free).len();
         lane.taken = lane.taken.split_off(&account.nonce);
@@ -197,7 +242,7 @@ impl Lanes {
             self.gaps.pop_first();
             let Some(lane) = self.lanes.get_mut(&sender) else { continue };
             let unready = lane.waiting.range(lane.ready_to..).filter(|(nonce, _)| !lane.taken.contains(*nonce));
-            expired.extend(unready.map(|(_, hash)| *hash));
+            expired.extend(unready.map(|(_, waiting)| waiting.hash));
             lane.gap_since = None;
             self.note_gap(height, &sender, true);
         }

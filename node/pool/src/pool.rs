@@ -143,10 +143,12 @@ impl Pool {
     }
 
     /// Whose account is to be told when this transaction is let in: that of an Ethereum transaction of whose sender
-    /// nothing waits.
+    /// nothing waits, unless it is refused whatever the account is.
     pub fn asks_for(&self, checked: &Checked) -> Option<Address> {
         match checked.key {
-            ReplayKey::Ethereum(origin) if self.lanes.account(&origin.sender).is_none() => Some(origin.sender),
+            ReplayKey::Ethereum(origin) if self.lanes.account(&origin.sender).is_none() => {
+                (!self.replay.contains(&checked.key)).then_some(origin.sender)
+            }
             _ => None,
         }
     }
@@ -175,16 +177,11 @@ impl Pool {
             return Err(used_up(&checked.key));
         }
         let account = self.may_apply(&checked, account)?;
-        if self.entries.len() >= self.limits.transactions {
-            return Err(AdmissionError::Full { limit: self.limits.transactions });
-        }
-        if self.bytes.saturating_add(checked.bytes) > self.limits.bytes {
-            return Err(AdmissionError::FullBytes { limit: self.limits.bytes });
-        }
         let sender = checked.key.sender();
         if self.of_sender(&sender) >= self.limits.sender_transactions {
             return Err(AdmissionError::FullSender { sender, limit: self.limits.sender_transactions });
         }
+        self.make_room(&checked, account.as_ref())?;
         *self.senders.entry(sender).or_insert(0) += 1;
         self.bytes += checked.bytes;
         self.waiting.insert(checked.key);
@@ -194,12 +191,34 @@ impl Pool {
                 self.untaken += 1;
             }
             ReplayKey::Ethereum(origin) => {
-                let freed = self.lanes.put(self.height, &origin, account.unwrap_or_default(), hash);
+                let cost = checked.terms.cost().unwrap_or_default();
+                let freed = self.lanes.put(self.height, &origin, account.unwrap_or_default(), (hash, cost));
                 self.give_turns(sender, freed);
             }
         }
         self.entries.insert(ByShortId(hash), Entry { checked, taken: false, left_out: 0 });
         Ok(hash)
+    }
+
+    /// What waits for a lower number that is not here goes for one that can be in the next block: whoever sends nothing
+    /// but the former keeps nobody out.
+    fn make_room(&mut self, checked: &Checked, account: Option<&SenderAccount>) -> Result<(), AdmissionError> {
+        let PoolLimits { transactions, bytes, .. } = self.limits;
+        while let Some(full) = if self.entries.len() >= transactions {
+            Some(AdmissionError::Full { limit: transactions })
+        } else if self.bytes.saturating_add(checked.bytes) > bytes {
+            Some(AdmissionError::FullBytes { limit: bytes })
+        } else {
+            None
+        } {
+            let waits_itself = match (&checked.key, account) {
+                (ReplayKey::Ethereum(origin), Some(account)) => self.lanes.is_behind_gap(origin, account),
+                _ => false,
+            };
+            let behind = if waits_itself { None } else { self.lanes.last_behind_gap() };
+            self.drop_entry(&behind.ok_or(full)?);
+        }
+        Ok(())
     }
 
     /// The height may have grown since the check, and a rule changed. The sender's account, where it matters.

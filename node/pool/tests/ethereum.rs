@@ -202,6 +202,51 @@ fn what_waits_for_a_lower_number_expires_where_nothing_moves() {
     assert_eq!(pool.waiting().map(|one| one.hash).collect::<Vec<_>>(), [moved], "what can be taken stays");
 }
 
+#[test]
+fn what_waits_for_a_lower_number_keeps_nobody_out() {
+    let limits = PoolLimits { transactions: 4, bytes: 450, ..PoolLimits::default() };
+    let mut pool = Pool::new(door(), limits, 0);
+    let behind: Vec<Hash> = [(1, 1), (1, 2), (2, 5), (2, 6)]
+        .map(|(seed, nonce)| pool.admit(of(seed, nonce), Some(account(0))).unwrap())
+        .to_vec();
+    // Another one that waits is refused; what can be in the next block takes the place of the last of the oldest gap.
+    assert_eq!(pool.admit(of(3, 1), Some(account(0))), Err(AdmissionError::Full { limit: 4 }));
+    let next = pool.admit(of(3, 0), Some(account(0))).unwrap();
+    assert!(pool.find(&behind[1]).is_none() && pool.find(&behind[0]).is_some());
+    assert_eq!((pool.len(), pool.waiting().map(|one| one.hash).collect::<Vec<_>>()), (4, vec![next]));
+    // What a proposal has is left alone, be it of another node, which may know what is missing here.
+    pool.set_aside(&behind);
+    assert_eq!(pool.admit(of(4, 0), Some(account(0))), Err(AdmissionError::Full { limit: 4 }));
+    pool.give_back(&behind);
+    // By bytes as by count.
+    let large = Transaction::Ethereum(legacy(1).sign(&key(3), CHAIN).unwrap());
+    let large = check(&door(), 0, vec![(large, 300)]).remove(0).unwrap();
+    let second = pool.admit(large, None).unwrap();
+    assert_eq!((pool.len(), pool.bytes()), (2, 400));
+    assert_eq!(taken(&mut pool), [next, second]);
+    assert_eq!(pool.admit(of(5, 0), Some(account(0))), Err(AdmissionError::FullBytes { limit: 450 }));
+}
+
+#[test]
+fn an_account_that_has_coin_pays_for_all_that_wait() {
+    let mut pool = pool();
+    let costs = |nonce: u64, value: u64| {
+        let transaction = LegacyTransaction { value: Amount::from(value), ..legacy(nonce) };
+        check_with(&door(), &transaction, CHAIN).unwrap()
+    };
+    let has = |nonce: u64, balance: u64| SenderAccount { balance: Some(Amount::from(balance)), ..account(nonce) };
+    let first = pool.admit(costs(0, 60), Some(has(0, 100))).unwrap();
+    let over = refused(&mut pool, costs(1, 41), SenderAccount::default());
+    assert!(over.starts_with("insufficient funds") && over.contains("101") && over.contains("100"), "{over}");
+    pool.admit(costs(1, 40), None).unwrap();
+    refused(&mut pool, costs(2, 1), SenderAccount::default());
+    let key = ReplayKey::of(&pool.find(&first).unwrap().transaction).unwrap();
+    // What is done, or dropped, is paid no more.
+    pool.committed(1, &[(first, key)], &[], [(sender(1), has(1, 45))]);
+    pool.admit(costs(2, 5), None).unwrap();
+    refused(&mut pool, costs(3, 1), SenderAccount::default());
+}
+
 /// What a chain with an honest executor would do.
 #[derive(Default)]
 struct Model {

@@ -1,7 +1,16 @@
 //! From the bytes of a request to the bytes of its answer.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    iter::{self, Peekable},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+    vec,
+};
 
+use futures::future::join_all;
 use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
     core::{
@@ -42,6 +51,10 @@ pub(crate) struct Calls {
 /// millisecond, and each twice the one before.
 const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(256);
 
+/// How many transactions of a batch are checked at the same time. Together with those of other batches they stay below
+/// the submissions that a group looks at.
+const SENDS_AT_ONCE: usize = 32;
+
 /// Names subscriptions by strings of hexadecimal digits.
 #[derive(Debug)]
 struct HexadecimalIds;
@@ -56,7 +69,8 @@ impl IdProvider for HexadecimalIds {
 }
 
 /// The entries of a batch.
-type Entries<'a> = Vec<Result<BatchEntry<'a>, BatchEntryErr<'a>>>;
+type Entries<'a> = Vec<Entry<'a>>;
+type Entry<'a> = Result<BatchEntry<'a>, BatchEntryErr<'a>>;
 
 type Answering<'a> = Pin<Box<dyn Future<Output = MethodResponse> + Send + 'a>>;
 
@@ -79,6 +93,16 @@ impl Calls {
             }
         }
         (entries, heights)
+    }
+
+    /// The answers of the transactions that a batch goes on with, a few at a time: they are checked on all cores.
+    async fn sent_together(&self, batch: &mut Peekable<vec::IntoIter<Entry<'_>>>) -> Vec<MethodResponse> {
+        let sent = iter::from_fn(|| batch.next_if(sends)).take(SENDS_AT_ONCE);
+        let answering = sent.filter_map(|entry| match entry {
+            Ok(BatchEntry::Call(request)) => Some(self.answer(request)),
+            _ => None,
+        });
+        join_all(answering.collect::<Vec<_>>()).await
     }
 
     fn answer<'a>(&self, request: Request<'a>) -> Answering<'a> {
@@ -121,6 +145,11 @@ impl Calls {
     }
 }
 
+/// Whether it brings a transaction: its check needs a core for itself and no answer that came before.
+fn sends(entry: &Entry<'_>) -> bool {
+    matches!(entry, Ok(BatchEntry::Call(request)) if request.method == "eth_sendRawTransaction")
+}
+
 fn asks_for_height(request: &Request<'_>) -> bool {
     request.method == "eth_blockNumber"
 }
@@ -159,23 +188,32 @@ impl RpcServiceT for Calls {
             let mut answers = BatchResponseBuilder::new_with_limit(calls.response_bytes_max);
             let mut has_notifications = false;
             let (batch, mut heights) = calls.heights(batch).await;
-            for entry in batch {
-                let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => match asks_for_height(&request).then(|| heights.pop_front()) {
-                        Some(Some(height)) => height,
-                        _ => calls.answer(request).await,
-                    },
-                    Ok(BatchEntry::Notification(_)) => {
-                        has_notifications = true;
-                        continue;
+            let mut batch = batch.into_iter().peekable();
+            while batch.peek().is_some() {
+                let mut next = calls.sent_together(&mut batch).await;
+                if next.is_empty() {
+                    next.extend(match batch.next() {
+                        Some(Ok(BatchEntry::Call(request))) => {
+                            match asks_for_height(&request).then(|| heights.pop_front()) {
+                                Some(Some(height)) => Some(height),
+                                _ => Some(calls.answer(request).await),
+                            }
+                        }
+                        Some(Ok(BatchEntry::Notification(_))) => {
+                            has_notifications = true;
+                            None
+                        }
+                        Some(Err(entry)) => {
+                            let (error, id) = entry.into_parts();
+                            Some(MethodResponse::error(id, error))
+                        }
+                        None => None,
+                    });
+                }
+                for answer in next {
+                    if let Err(too_large) = answers.append(answer) {
+                        return too_large;
                     }
-                    Err(entry) => {
-                        let (error, id) = entry.into_parts();
-                        MethodResponse::error(id, error)
-                    }
-                };
-                if let Err(too_large) = answers.append(answer) {
-                    return too_large;
                 }
             }
             // An empty batch is no request; one of notifications alone has no answer.

@@ -10,7 +10,7 @@ use crate::{
     ethereum::{BlockPlaces, Filters, PendingFeed},
     feed::Feed,
     flow::{Limits, Rate},
-    limits::{BLOCK_READERS_MAX, ROW_PROOFS_MAX},
+    limits::{BLOCK_READERS_MAX, ROW_PROOFS_MAX, TRACES_MAX},
     metrics::Metrics,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) row_proofs: Semaphore,
     /// Places for those who read whole blocks.
     pub(crate) block_readers: Arc<Semaphore>,
+    /// Places for those who trace: of the threads for calls one is always left to others.
+    pub(crate) traces: Semaphore,
     pub(crate) node: NodeHandle,
 }
 
@@ -57,6 +59,7 @@ impl Context {
             node: node.clone(),
             row_proofs: Semaphore::new(ROW_PROOFS_MAX),
             block_readers: Arc::new(Semaphore::new(BLOCK_READERS_MAX)),
+            traces: Semaphore::new(TRACES_MAX),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     arguments::Arguments,
     context::Context,
     error::{INTERNAL, NO_BLOCK_NUMBER, RpcError},
-    ethereum::EthereumLog,
+    ethereum::{EthereumLog, LIMITED},
     filter::Filter,
     limits::{LOG_BLOCKS_MAX, LOG_BYTES_AT_A_TIME, LOG_RECEIPTS_MAX, LOGS_BYTES_MAX, LOGS_MAX},
     views::{Answer, Place, json_answer},
@@ -43,6 +43,14 @@ impl LogForm {
         match self {
             Self::Entente => header.hash(suite),
             Self::Ethereum => header.ethereum_hash,
+        }
+    }
+
+    /// A refusal of more than is read at once: Ethereum's indexers halve their ranges on its code.
+    fn limited(self, message: String) -> RpcError {
+        match self {
+            Self::Entente => RpcError::parameters(message),
+            Self::Ethereum => RpcError::new(LIMITED, message),
         }
     }
 }
@@ -206,12 +214,12 @@ pub(crate) fn read_on(reader: Reader<'_>, mut cursor: Cursor) -> Result<(Found, 
 }
 
 /// Why a range has no answer, and which has.
-fn beyond(what: &str, from: BlockNumber, block: BlockNumber, to: BlockNumber) -> RpcError {
+fn beyond(form: LogForm, what: &str, from: BlockNumber, block: BlockNumber, to: BlockNumber) -> RpcError {
     let advice = match block.checked_sub(1).filter(|last| *last >= from) {
         Some(last) => format!("ask up to block {last} first"),
         None => format!("block {block} alone has them: narrow `filter.address` or `filter.topics`, or subscribe"),
     };
-    RpcError::parameters(format!("`filter` meets {what} from block {from} to {to}; {advice}"))
+    form.limited(format!("`filter` meets {what} from block {from} to {to}; {advice}"))
 }
 
 /// The blocks that a filter covers where the last one is `tip`.
@@ -225,15 +233,15 @@ fn range(filter: &Filter, tip: BlockNumber) -> Result<(BlockNumber, BlockNumber)
     if from > to && filter.to.is_some() {
         return Err(RpcError::parameters(format!("`filter.from` is {from}, above `filter.to`, {to}")));
     }
-    bounded(from, to)?;
+    bounded(LogForm::Entente, from, to)?;
     Ok((from, to))
 }
 
 /// Refuses a range of too many blocks.
-pub(crate) fn bounded(from: BlockNumber, to: BlockNumber) -> Result<(), RpcError> {
+pub(crate) fn bounded(form: LogForm, from: BlockNumber, to: BlockNumber) -> Result<(), RpcError> {
     if to.saturating_sub(from) >= LOG_BLOCKS_MAX {
         let (count, last) = (to - from + 1, from + (LOG_BLOCKS_MAX - 1));
-        return Err(RpcError::parameters(format!(
+        return Err(form.limited(format!(
             "`filter` covers {count} blocks; at most {LOG_BLOCKS_MAX} are allowed: ask up to block {last} first"
         )));
     }
@@ -250,21 +258,21 @@ pub(crate) fn past(context: &Context, arguments: &Arguments<'_>) -> Answer {
 
 /// The logs of the blocks of a range that is bounded, all of them.
 pub(crate) fn in_range(reader: Reader<'_>, from: BlockNumber, to: BlockNumber) -> Answer {
-    let Reader { group, filter, .. } = reader;
+    let Reader { group, filter, form } = reader;
     let (mut found, mut looked_through) = (Found::default(), 0_usize);
     for number in from..=to {
         let receipts = receipts(group, number)?;
         looked_through = looked_through.saturating_add(receipts.len());
         if looked_through > LOG_RECEIPTS_MAX {
-            return Err(beyond(&format!("more than {LOG_RECEIPTS_MAX} receipts"), from, number, to));
+            return Err(beyond(form, &format!("more than {LOG_RECEIPTS_MAX} receipts"), from, number, to));
         }
         let cursor = Cursor { block: number, log: if number == from { filter.from_log } else { 0 } };
         let next = collect_stored(reader, cursor, &receipts, LOGS_BYTES_MAX, &mut found)?;
         if next.block == number || found.bytes > LOGS_BYTES_MAX {
-            return Err(beyond(&format!("more than {LOGS_BYTES_MAX} bytes of logs"), from, number, to));
+            return Err(beyond(form, &format!("more than {LOGS_BYTES_MAX} bytes of logs"), from, number, to));
         }
         if found.logs.len() > LOGS_MAX {
-            return Err(beyond(&format!("more than {LOGS_MAX} logs"), from, number, to));
+            return Err(beyond(form, &format!("more than {LOGS_MAX} logs"), from, number, to));
         }
     }
     json_answer(format!("[{}]", found.logs.join(",")))
@@ -296,9 +304,15 @@ mod tests {
             "no number makes it overflow"
         );
         assert_eq!(range(Some(5), Some(4), 9), refused(-32602, "`filter.from` is 5, above `filter.to`, 4"));
+        assert_eq!(bounded(LogForm::Ethereum, 1, 10_001).map_err(|error| error.code), Err(LIMITED));
+        assert_eq!(bounded(LogForm::Ethereum, 2, 10_001).map_err(|error| error.code), Ok(()));
         let beyond_tip = "BlockNumber does not exist: `filter.to` is 10, the last is 9";
         assert_eq!(range(None, Some(10), 9), refused(-40004, beyond_tip));
-        assert!(beyond("much", 3, 9, 20).message.ends_with("; ask up to block 8 first"));
-        assert!(beyond("much", 3, 3, 20).message.contains("; block 3 alone has them: narrow `filter.address`"));
+        assert!(beyond(LogForm::Entente, "much", 3, 9, 20).message.ends_with("; ask up to block 8 first"));
+        assert!(
+            beyond(LogForm::Entente, "much", 3, 3, 20)
+                .message
+                .contains("; block 3 alone has them: narrow `filter.address`")
+        );
     }
 }

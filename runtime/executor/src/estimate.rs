@@ -64,7 +64,10 @@ fn most(stage: &Stage<'_>, simulation: &Simulation) -> Result<u64, SimulationErr
     }
     let mut context = stage.context();
     let account = Account::load(&mut context.overlay, &simulation.from)?.unwrap_or_default();
-    let left = account.balance.0.saturating_sub(simulation.value.0);
+    let Some(left) = account.balance.0.checked_sub(simulation.value.0) else {
+        let (cost, sender, balance) = (Some(simulation.value), simulation.from, account.balance);
+        return Err(EthereumRefusal::Funds { cost, sender, balance }.into());
+    };
     let paid = left.checked_div(simulation.max_fee.0).unwrap_or_default();
     Ok(u64::try_from(paid).map_or(most, |paid| paid.min(most)))
 }

@@ -160,6 +160,6 @@ async fn plans_that_cannot_be_kept_are_refused_with_the_number() {
     assert_eq!(refused(|plan| plan.batch = 0), "the load's batch is 0; allowed is 1 to 10000");
     assert_eq!(refused(|plan| plan.window = 1), "the load's window is 1; allowed is 500 to 1000000");
     assert_eq!(refused(|plan| plan.urls.clear()), "the load's nodes is 0; allowed is 1 to 64");
-    assert_eq!(refused(|plan| plan.workload = Workload::Kv), "the workload Kv is not there yet; use transfer");
+    assert_eq!(refused(|plan| plan.workload = Workload::Kv), "the workload Kv is not there yet; use transfer or erc20");
     assert!(LoadPlan::default().check().is_ok());
 }

@@ -11,7 +11,7 @@ use entente_types::limits::INPUT_BYTES_MAX;
 use crate::output::{Failure, read_bounded};
 
 /// Reads a contract that is to be deployed: a module, an artefact as JSON, or a file of code with its ABI beside it.
-pub(super) fn read(file: &Path) -> Result<Artefact, Failure> {
+pub(crate) fn read(file: &Path) -> Result<Artefact, Failure> {
     let at = |failure: Failure| failure.at(file.display());
     let is = |ending: &str| file.extension().is_some_and(|extension| extension == ending);
     if is("sol") {

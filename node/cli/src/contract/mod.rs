@@ -1,6 +1,6 @@
 //! `entente contract`: building, deploying and using contracts.
 
-mod artefact;
+pub(crate) mod artefact;
 pub mod build;
 mod deployments;
 mod new;

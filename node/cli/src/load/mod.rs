@@ -17,6 +17,7 @@ use entente_types::limits::INPUT_BYTES_MAX;
 use serde::Serialize;
 
 use crate::{
+    contract::artefact,
     output::{Failure, Output, read_bounded},
     progress::Progress,
     runtime::block_on,
@@ -27,6 +28,11 @@ use plot::Story;
 /// Where `contract build` and `make` leave the token.
 pub(crate) const TOKEN_MODULE: &str = "target/contracts/token.wasm";
 
+/// What creates the token of `Erc20.sol`, as `entente contract build` makes it.
+const ERC20_CODE: &str = include_str!("Erc20.bin");
+/// The gas that one of its transfers may use.
+const ERC20_GAS: u64 = 100_000;
+
 /// What the transactions do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WorkloadName {
@@ -34,7 +40,7 @@ enum WorkloadName {
     Transfer,
     /// Setting rows of a key-value table. Not there yet.
     Kv,
-    /// Transfers of an ERC-20 by Ethereum envelopes. Not there yet.
+    /// Transfers of an ERC-20 of EVM code in Ethereum's transactions, by eth_sendRawTransaction.
     Erc20,
     /// All of them. Not there yet.
     Mixed,
@@ -43,7 +49,7 @@ enum WorkloadName {
 /// What is sent, where, and how fast.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  entente load --rpc ws://127.0.0.1:8545 --workload transfer --rate 2000 --seconds 30\n  entente load --count 50000 --json\n  entente load --seconds 60 --conflict 20 --plot load.png"
+    after_help = "Example:\n  entente load --rpc ws://127.0.0.1:8545 --workload transfer --rate 2000 --seconds 30\n  entente load --count 50000 --json\n  entente load --seconds 60 --conflict 20 --plot load.png\n  entente load --workload erc20"
 )]
 pub(crate) struct LoadArguments {
     /// The nodes' addresses; batches go to them in turn.
@@ -52,7 +58,7 @@ pub(crate) struct LoadArguments {
     /// The group.
     #[arg(long, default_value = "group1")]
     group: String,
-    /// What the transactions do. Of these, transfer works in this version.
+    /// What the transactions do. Of these, transfer and erc20 work in this version.
     #[arg(long, value_enum, default_value_t = WorkloadName::Transfer)]
     workload: WorkloadName,
     /// Transactions a second, whatever becomes of them; else as fast as the window lets.
@@ -79,9 +85,10 @@ pub(crate) struct LoadArguments {
     /// From what accounts and transfers are drawn.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// The token's module, whose constructor takes nothing and mints to the deployer.
-    #[arg(long, value_name = "FILE", default_value = TOKEN_MODULE)]
-    contract: PathBuf,
+    /// The token, as it would be deployed; its constructor takes nothing and mints to the deployer. Without it, transfer
+    /// uses target/contracts/token.wasm, and erc20 one that this program brings along.
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     /// A picture of throughput, latency and block fill over time, as PNG. One that is there is replaced.
     #[arg(long, value_name = "FILE.png")]
     plot: Option<PathBuf>,
@@ -121,22 +128,17 @@ impl Loaded {
 
 /// Does it.
 pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failure> {
-    let missing = |what: &str| Err(Failure::new(format!("{what} is not there yet; use --workload transfer")));
-    match arguments.workload {
-        WorkloadName::Transfer => {}
+    let missing = |what: &str| Err(Failure::new(format!("{what} is not there yet; use --workload transfer or erc20")));
+    let workload = match arguments.workload {
+        WorkloadName::Transfer => Workload::Transfer,
+        WorkloadName::Erc20 => Workload::Erc20,
         WorkloadName::Kv => return missing("--workload kv"),
-        WorkloadName::Erc20 => return missing("--workload erc20"),
         WorkloadName::Mixed => return missing("--workload mixed"),
-    }
+    };
     if let Some(file) = &arguments.plot {
         refuse_no_png(file)?;
     }
-    let module = read_bounded(&arguments.contract, INPUT_BYTES_MAX as u64).map_err(|failure| {
-        let line = failure.line();
-        Failure::new(format!(
-            "{line}; build it with: entente contract build contracts/token, or name one with --contract"
-        ))
-    })?;
+    let code = code(workload, arguments.contract.as_deref())?;
     let end = match arguments.count {
         Some(count) => LoadEnd::Transactions(count),
         None => LoadEnd::After(Duration::from_secs(arguments.seconds)),
@@ -144,7 +146,7 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
     let plan = LoadPlan {
         urls: arguments.rpc,
         group: arguments.group,
-        workload: Workload::Transfer,
+        workload,
         rate: arguments.rate,
         end,
         accounts: arguments.accounts,
@@ -152,11 +154,12 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
         batch: arguments.batch,
         window: arguments.window,
         seed: arguments.seed,
+        transfer_gas: if workload == Workload::Erc20 { ERC20_GAS } else { LoadPlan::default().transfer_gas },
         ..LoadPlan::default()
     };
     let words = words(&plan);
     let progress = Arc::new(Progress::new());
-    let loaded = block_on(drive(plan, &module, &progress));
+    let loaded = block_on(drive(plan, &code, &progress));
     progress.end();
     let mut loaded = loaded?;
     if let Some(file) = arguments.plot {
@@ -170,9 +173,26 @@ pub(crate) fn run(arguments: LoadArguments, output: Output) -> Result<(), Failur
     loaded.check()
 }
 
+/// The token's code: the file's, or the workload's own.
+fn code(workload: Workload, file: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    match (workload, file) {
+        (_, Some(file)) => Ok(artefact::read(file)?.deployment(&[])?),
+        (Workload::Erc20, None) => {
+            let broken = |error: hex::FromHexError| Failure::new(format!("this program's own token: {error}"));
+            hex::decode(ERC20_CODE.trim_end()).map_err(broken)
+        }
+        (_, None) => read_bounded(Path::new(TOKEN_MODULE), INPUT_BYTES_MAX as u64).map_err(|failure| {
+            let line = failure.line();
+            Failure::new(format!(
+                "{line}; build it with: entente contract build contracts/token, or name one with --contract"
+            ))
+        }),
+    }
+}
+
 /// Runs a load from its preparation to the check of the token.
-pub(crate) async fn drive(plan: LoadPlan, module: &[u8], progress: &Arc<Progress>) -> Result<Loaded, Failure> {
-    let mut load = Load::prepare(plan, None, module, callback(progress)).await?;
+pub(crate) async fn drive(plan: LoadPlan, code: &[u8], progress: &Arc<Progress>) -> Result<Loaded, Failure> {
+    let mut load = Load::prepare(plan, None, code, callback(progress)).await?;
     let result = load.run().await?;
     let timeline = load.timeline();
     let supply = load.check_supply().await?;

@@ -15,7 +15,7 @@ use crate::{
     views::{Answer, answer},
 };
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HistoryView {
     oldest_block: Quantity,
@@ -32,6 +32,9 @@ struct HistoryView {
 pub(crate) fn history(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.spoken_for(context)?.handle;
     let count = arguments.number(0)?.min(FEE_HISTORY_BLOCKS_MAX);
+    if count == 0 {
+        return answer(&HistoryView::default());
+    }
     let newest = known_height(group, arguments.block_reference(1)?)?;
     let percentiles = arguments.percentiles(2)?;
     let limits = GasLimits::new(group)?;

@@ -12,7 +12,7 @@ use entente_types::{BlockNumber, Hash};
 use jsonrpsee::{core::traits::IdProvider as _, server::RandomIntegerIdProvider, types::SubscriptionId};
 
 use super::{
-    FAILED, LIMITED,
+    FAILED,
     blocks::known_header,
     logs,
     parameters::{BlockReference, LogBlocks, LogQuery},
@@ -54,8 +54,8 @@ impl Filters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a filter, unless too many are kept already.
-    fn add(&self, now: Instant, watched: Watched) -> Result<u64, RpcError> {
+    /// Keeps a filter; where there are too many, in the place of the one that was asked for the longest ago.
+    fn add(&self, now: Instant, watched: Watched) -> u64 {
         let id = match RandomIntegerIdProvider.next_id() {
             SubscriptionId::Num(number) => number,
             SubscriptionId::Str(_) => 0,
@@ -65,15 +65,11 @@ impl Filters {
             kept.retain(|_, filter| now.saturating_duration_since(filter.asked_at) <= FILTER_AGE_MAX);
         }
         if kept.len() >= FILTERS_MAX {
-            let message = format!(
-                "this node keeps its limit of {FILTERS_MAX} filters of the group (`FILTERS_MAX`); one that nobody asks for \
-                 is dropped after {} s: try again later",
-                FILTER_AGE_MAX.as_secs()
-            );
-            return Err(RpcError::new(LIMITED, message));
+            let oldest = kept.iter().min_by_key(|(_, filter)| filter.asked_at).map(|(id, _)| *id);
+            oldest.and_then(|oldest| kept.remove(&oldest));
         }
         kept.insert(id, Filter { watched, asked_at: now });
-        Ok(id)
+        id
     }
 
     /// What a filter waits for; asking keeps it.
@@ -131,21 +127,21 @@ pub(crate) fn new_logs(context: &Context, arguments: &Arguments<'_>) -> Answer {
         _ => next,
     };
     let watched = Watched::Logs { query: Box::new(query), cursor: Cursor::block(first) };
-    answer(&Quantity(entry.filters.add(Instant::now(), watched)?))
+    answer(&Quantity(entry.filters.add(Instant::now(), watched)))
 }
 
 /// `eth_newBlockFilter`.
 pub(crate) fn new_blocks(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let entry = arguments.spoken_for(context)?;
     let watched = Watched::Blocks(next_block(&entry.handle));
-    answer(&Quantity(entry.filters.add(Instant::now(), watched)?))
+    answer(&Quantity(entry.filters.add(Instant::now(), watched)))
 }
 
 /// `eth_newPendingTransactionFilter`.
 pub(crate) fn new_transactions(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let entry = arguments.spoken_for(context)?;
     let watched = Watched::Transactions(entry.pending.end());
-    answer(&Quantity(entry.filters.add(Instant::now(), watched)?))
+    answer(&Quantity(entry.filters.add(Instant::now(), watched)))
 }
 
 /// `eth_uninstallFilter`.
@@ -224,16 +220,21 @@ mod tests {
     fn filters_are_bounded_in_count_and_age() {
         let filters = Filters::default();
         let begun = Instant::now();
-        let first = filters.add(begun, Watched::Blocks(1)).unwrap();
+        let second = Duration::from_secs(1);
+        let first = filters.add(begun, Watched::Blocks(1));
         for _ in 1..FILTERS_MAX {
-            filters.add(begun, Watched::Transactions(0)).unwrap();
+            filters.add(begun + second, Watched::Transactions(0));
         }
-        let full = filters.add(begun, Watched::Blocks(1)).unwrap_err();
-        assert_eq!(full.code, LIMITED);
-        // Whoever asks keeps his; the others make room.
+        // The one that was asked for the longest ago makes room for another.
+        assert!(filters.ask(begun + second, first).is_ok());
+        let kept = filters.add(begun + second * 2, Watched::Blocks(1));
+        assert_eq!(filters.kept().len(), FILTERS_MAX);
+        filters.add(begun + second * 2, Watched::Blocks(1));
+        assert!(filters.ask(begun + second * 2, first).is_ok() && filters.ask(begun + second * 2, kept).is_ok());
+        // Whoever asks keeps his; what nobody asks for goes.
         assert!(filters.ask(begun + FILTER_AGE_MAX, first).is_ok());
-        let later = begun + FILTER_AGE_MAX + Duration::from_secs(1);
-        let another = filters.add(later, Watched::Blocks(1)).unwrap();
+        let later = begun + FILTER_AGE_MAX + second * 3;
+        let another = filters.add(later, Watched::Blocks(1));
         assert_eq!(filters.kept().len(), 2);
         filters.advance(first, Watched::Blocks(9));
         assert!(matches!(filters.ask(later, first), Ok(Watched::Blocks(9))));

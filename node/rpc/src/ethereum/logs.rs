@@ -78,7 +78,7 @@ fn range(group: &GroupHandle, blocks: LogBlocks) -> Result<Option<(BlockNumber, 
     if from > to {
         return Ok(None);
     }
-    logs::bounded(from, to)?;
+    logs::bounded(LogForm::Ethereum, from, to)?;
     Ok(Some((from, to)))
 }
 

@@ -4,7 +4,7 @@ use entente_types::Amount;
 use serde::{Serialize, Serializer};
 
 /// A number: 0x and hexadecimal digits, without zeros in front.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Quantity(pub(crate) u64);
 
 impl Serialize for Quantity {

@@ -1,6 +1,9 @@
 //! Receipts, as Ethereum's tools read them.
 
-use entente_types::{Address, Amount, Bloom, Genesis, Hash, Header, Receipt, ReceiptError, Transaction, hex_bytes};
+use entente_types::{
+    Address, Amount, Bloom, EthereumOrigin, Genesis, Hash, Header, Receipt, ReceiptError, Transaction, created_address,
+    hex_bytes,
+};
 use serde::Serialize;
 
 use super::{
@@ -72,7 +75,7 @@ impl<'a> ReceiptView<'a> {
             cumulative_gas_used: Quantity(before.gas_used.saturating_add(receipt.gas_used)),
             gas_used: Quantity(receipt.gas_used),
             effective_gas_price: price,
-            contract_address: receipt.contract,
+            contract_address: receipt.contract.or_else(|| would_be_created(transaction)),
             logs: (before.logs..).zip(&receipt.logs).map(log).collect(),
             logs_bloom: hex_bytes::encode(Bloom::of(&receipt.logs).as_bytes()),
             kind,
@@ -80,6 +83,14 @@ impl<'a> ReceiptView<'a> {
             entente: OwnView { status: receipt.status.code(), output: &receipt.output, error: receipt.error.as_ref() },
         })
     }
+}
+
+/// What an Ethereum transaction would have created that failed: tools look for a creation by this.
+fn would_be_created(transaction: &Transaction) -> Option<Address> {
+    let Transaction::Ethereum(ethereum) = transaction else { return None };
+    let creates = ethereum.payload().is_ok_and(|payload| payload.to.is_none());
+    let EthereumOrigin { sender, nonce } = ethereum.origin().filter(|_| creates)?;
+    Some(created_address(&sender, nonce))
 }
 
 /// `eth_getTransactionReceipt`.

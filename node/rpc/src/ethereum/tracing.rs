@@ -101,6 +101,7 @@ pub(crate) fn transaction(context: Arc<Context>, arguments: Arguments<'_>) -> Pe
         let group = arguments.spoken_for(&context)?.handle.clone();
         let hash = arguments.hash(0)?;
         let Tracing { kind, .. } = arguments.tracing(1)?;
+        let _turn = context.traces.acquire().await;
         let missing = move || RpcError::new(FAILED, format!("transaction not found: no block has {hash}"));
         let work = move |ledger: &Ledger, executor: &Executor| {
             let (number, index) = ledger.transaction_place(&hash)?.ok_or_else(missing)?;
@@ -117,6 +118,7 @@ pub(crate) fn block(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<
         let group = arguments.spoken_for(&context)?.handle.clone();
         let number = known_height(&group, arguments.block_reference(0)?)?;
         let Tracing { kind, .. } = arguments.tracing(1)?;
+        let _turn = context.traces.acquire().await;
         trace_block(group, number, kind).await
     })
 }
@@ -128,6 +130,7 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
         let simulation = arguments.simulation(0)?;
         let height = known_height(&group, arguments.block_reference(1)?)?;
         let Tracing { kind, overrides } = arguments.tracing(2)?;
+        let _turn = context.traces.acquire().await;
         let work = move |ledger: &Ledger, executor: &Executor| {
             let state = ledger.state_at(height).map_err(|error| no_state(&error))?;
             let header = header(ledger, height)?;

@@ -40,10 +40,15 @@ pub struct AccessListed {
 
 type Found = BTreeMap<Address, BTreeSet<Word>>;
 
+/// What a list pays for each slot (EIP-2930).
+const SLOT_GAS: u64 = 1_900;
+
 /// Watches what instructions of EVM code touch, whether or not it stands in the end.
 #[derive(Default)]
 pub(crate) struct AccessTracer {
     found: Found,
+    /// How many more it may note: a list of so many costs more than a transaction may use.
+    room: u64,
 }
 
 fn address_of(word: &U256) -> Address {
@@ -54,15 +59,23 @@ fn address_of(word: &U256) -> Address {
 impl AccessTracer {
     pub(crate) fn step(&mut self, place: &Place, step: &Step<'_>) {
         match (step.instruction, step.stack) {
-            (SLOAD | SSTORE, [.., key]) => {
-                self.found.entry(place.address).or_default().insert(key.to_be_bytes());
-            }
+            (SLOAD | SSTORE, [.., key]) => self.note(place.address, Some(key.to_be_bytes())),
             (BALANCE | EXTCODESIZE | EXTCODECOPY | EXTCODEHASH | SELFDESTRUCT, [.., address])
             | (CALL | CALLCODE | DELEGATECALL | STATICCALL, [.., _, _, _, address, _]) => {
-                self.found.entry(address_of(address)).or_default();
+                self.note(address_of(address), None);
             }
             _ => {}
         }
+    }
+
+    /// An instruction is seen before it is paid for: what is noted is bounded by itself.
+    fn note(&mut self, address: Address, key: Option<Word>) {
+        let is_known = self.found.get(&address).is_some_and(|keys| key.is_none_or(|key| keys.contains(&key)));
+        if is_known || self.room == 0 {
+            return;
+        }
+        self.room = self.room.saturating_sub(1);
+        self.found.entry(address).or_default().extend(key);
     }
 }
 
@@ -111,7 +124,8 @@ fn listed(found: &Found, is_free: impl Fn(&Address) -> bool) -> Vec<AccessListEn
 /// Runs it, and adds what it touches to what is known.
 fn watched(stage: &Stage<'_>, simulation: &Simulation, found: Found) -> Result<(Simulated, Found), SimulationError> {
     let mut context = stage.context();
-    context.observer = Some(Observer::Access(AccessTracer { found }));
+    let room = (stage.rules.transaction_gas / SLOT_GAS).saturating_add(1);
+    context.observer = Some(Observer::Access(AccessTracer { found, room }));
     let (context, simulated) = run(context, simulation);
     let found = match context.observer {
         Some(Observer::Access(tracer)) => tracer.found,

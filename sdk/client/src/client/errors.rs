@@ -22,15 +22,19 @@ pub struct NodeRefusal {
 /// its transactions (FISCO BCOS's receipt status 28) or by its bytes (10006); jsonrpsee's "server is busy".
 const FLOW_CONTROL_CODES: [i32; 4] = [-40011, 28, 10_006, -32009];
 
+/// How Ethereum's nodes begin to say that the pool is full.
+const POOL_IS_FULL: &str = "txpool is full";
+
 impl NodeRefusal {
     /// A refusal whose message is cut to the limit.
     pub fn new(code: i32, message: &str) -> Self {
         Self { code, message: shown(message, NODE_MESSAGE_CHARACTERS_MAX) }
     }
 
-    /// Whether the same may be sent again a little later.
+    /// Whether the same may be sent again a little later. Ethereum's methods have one code for all refusals of a
+    /// transaction, and say in words that the pool is full.
     pub fn is_flow_control(&self) -> bool {
-        FLOW_CONTROL_CODES.contains(&self.code)
+        FLOW_CONTROL_CODES.contains(&self.code) || self.message.starts_with(POOL_IS_FULL)
     }
 }
 

@@ -18,8 +18,12 @@ use jsonrpsee::{
         params::BatchRequestBuilder,
         traits::ToRpcParams,
     },
+    types::ErrorObject,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 pub use answers::{
@@ -127,6 +131,22 @@ impl Client {
         let answers = self.rpc.batch_request::<R>(batch).await.map_err(|error| self.query_error(method, error))?;
         let owned = answers.into_iter().map(|answer| answer.map_err(|error| RpcError::Call(error.into_owned())));
         owned.map(|answer| answer.map_err(|error| self.query_error(method, error))).collect()
+    }
+
+    /// The same, for methods of whose answers only the refusals count.
+    pub(crate) async fn refusals_of_many(
+        &self,
+        method: &str,
+        parameters: Vec<Raw>,
+    ) -> Result<Vec<Option<NodeRefusal>>, QueryError> {
+        let mut batch = BatchRequestBuilder::new();
+        for parameters in parameters {
+            batch.insert(method, parameters).map_err(|error| unreadable(method, &error))?;
+        }
+        let answers = self.rpc.batch_request::<IgnoredAny>(batch).await;
+        let answers = answers.map_err(|error| self.query_error(method, error))?;
+        let refusal = |error: ErrorObject<'_>| NodeRefusal::new(error.code(), error.message());
+        Ok(answers.into_iter().map(|answer| answer.err().map(refusal)).collect())
     }
 
     pub(crate) async fn subscribe<N: DeserializeOwned>(

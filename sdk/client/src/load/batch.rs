@@ -2,17 +2,22 @@
 
 use std::ops::Range;
 
-use entente_types::{Address, BlockNumber};
+use entente_types::{Address, Amount, BlockNumber, LegacyTransaction};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     plan::LoadError,
-    transfers::{DEPLOYER, Transfer, transfer_input},
+    transfers::{DEPLOYER, Envelope, Transfer, transfer_input},
 };
 use crate::{
-    client::{Group, QueryError},
+    client::{Client, Group, NodeRefusal, QueryError, Raw, RefusalAnswer},
     keystore::Account,
 };
+
+/// The methods that take them.
+const SEND_NATIVE: &str = "entente_sendTransactions";
+const SEND_ETHEREUM: &str = "eth_sendRawTransaction";
 
 /// What names a transaction here: the first eight bytes of its hash. Two of a hundred million collide with a
 /// probability of 0.0003.
@@ -35,10 +40,7 @@ pub(super) fn key_of_text(hash: &str) -> Option<Key> {
 /// Transactions that go in one request.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// `["group",["0x..",...]]`.
-    pub(super) parameters: Box<RawValue>,
-    /// Where each transaction's text stands in it, quotes included.
-    texts: Vec<Range<usize>>,
+    request: Request,
     pub(super) keys: Vec<Key>,
     transfers: Vec<Transfer>,
     pub(super) valid_until: BlockNumber,
@@ -46,58 +48,95 @@ pub(super) struct Batch {
     pub(super) uncertain: bool,
 }
 
+/// What is sent.
+#[derive(Debug)]
+enum Request {
+    /// The parameters of one `entente_sendTransactions`: `["group",["0x..",...]]`, and where each transaction's text
+    /// stands in it, quotes included.
+    Native { parameters: Box<RawValue>, texts: Vec<Range<usize>> },
+    /// The parameters of each `eth_sendRawTransaction`: `["0x.."]`.
+    Ethereum(Vec<Box<RawValue>>),
+}
+
+/// One answer of `entente_sendTransactions`; that the hash is the client's own is not checked here.
+#[derive(Debug, Deserialize)]
+struct Line {
+    error: Option<RefusalAnswer>,
+}
+
 impl Batch {
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 
+    /// The method that takes it.
+    pub(super) const fn method(&self) -> &'static str {
+        match self.request {
+            Request::Native { .. } => SEND_NATIVE,
+            Request::Ethereum(_) => SEND_ETHEREUM,
+        }
+    }
+
+    /// Sends it: what each transaction was refused for, if it was.
+    pub(super) async fn send(&self, client: &Client) -> Result<Vec<Option<NodeRefusal>>, QueryError> {
+        match &self.request {
+            Request::Native { parameters, .. } => {
+                let lines: Vec<Line> = client.request_raw(SEND_NATIVE, Raw(Some(parameters.clone()))).await?;
+                Ok(lines.into_iter().map(|line| line.error.map(NodeRefusal::from)).collect())
+            }
+            Request::Ethereum(requests) => {
+                let parameters = requests.iter().map(|parameters| Raw(Some(parameters.clone()))).collect();
+                client.refusals_of_many(SEND_ETHEREUM, parameters).await
+            }
+        }
+    }
+
     /// A batch of only these places.
     pub(super) fn part(&self, group: &str, places: &[usize]) -> Result<Self, LoadError> {
-        let text = self.parameters.get();
-        let chosen: Vec<(&str, Key, Transfer)> = places
-            .iter()
-            .filter_map(|place| {
-                let text = text.get(self.texts.get(*place)?.clone())?;
-                Some((text, *self.keys.get(*place)?, *self.transfers.get(*place)?))
-            })
-            .collect();
-        let (parameters, texts) = parameters(group, chosen.iter().map(|(text, _, _)| *text))?;
+        fn chosen<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
+            places.iter().filter_map(|place| all.get(*place).cloned()).collect()
+        }
+        let request = match &self.request {
+            Request::Native { parameters, texts } => {
+                let texts = chosen(texts, places);
+                let texts: Vec<&str> = texts.into_iter().filter_map(|range| parameters.get().get(range)).collect();
+                native_request(group, texts.iter().copied())?
+            }
+            Request::Ethereum(requests) => Request::Ethereum(chosen(requests, places)),
+        };
         Ok(Self {
-            parameters,
-            texts,
-            keys: chosen.iter().map(|(_, key, _)| *key).collect(),
-            transfers: chosen.iter().map(|(_, _, transfer)| *transfer).collect(),
+            request,
+            keys: chosen(&self.keys, places),
+            transfers: chosen(&self.transfers, places),
             valid_until: self.valid_until,
             uncertain: self.uncertain,
         })
     }
 }
 
-/// The parameters of `entente_sendTransactions`, and where the texts stand in them.
-fn parameters<'a>(
-    group: &str,
-    texts: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(Box<RawValue>, Vec<Range<usize>>), LoadError> {
+fn json(method: &str, text: String) -> Result<Box<RawValue>, LoadError> {
+    let unreadable =
+        |error: serde_json::Error| QueryError::Answer { method: method.to_owned(), reason: error.to_string() };
+    Ok(RawValue::from_string(text).map_err(unreadable)?)
+}
+
+fn native_request<'a>(group: &str, texts: impl Iterator<Item = &'a str> + Clone) -> Result<Request, LoadError> {
     let length: usize = texts.clone().map(|text| text.len() + 1).sum();
-    let mut json = String::with_capacity(length + group.len() + 8);
+    let mut list = String::with_capacity(length + group.len() + 8);
     let mut places = Vec::new();
     // A group's name has no character that JSON escapes.
-    json.push_str("[\"");
-    json.push_str(group);
-    json.push_str("\",[");
+    list.push_str("[\"");
+    list.push_str(group);
+    list.push_str("\",[");
     for (index, text) in texts.enumerate() {
         if index > 0 {
-            json.push(',');
+            list.push(',');
         }
-        places.push(json.len()..json.len() + text.len());
-        json.push_str(text);
+        places.push(list.len()..list.len() + text.len());
+        list.push_str(text);
     }
-    json.push_str("]]");
-    let unreadable = |error: serde_json::Error| QueryError::Answer {
-        method: "entente_sendTransactions".to_owned(),
-        reason: error.to_string(),
-    };
-    Ok((RawValue::from_string(json).map_err(unreadable)?, places))
+    list.push_str("]]");
+    Ok(Request::Native { parameters: json(SEND_NATIVE, list)?, texts: places })
 }
 
 /// Everything that signing a transfer takes.
@@ -115,20 +154,44 @@ pub(super) struct Signer {
 impl Signer {
     /// Signs and encodes a batch.
     pub(super) fn batch(&self, transfers: Vec<Transfer>, valid_until: BlockNumber) -> Result<Batch, LoadError> {
-        let mut texts = Vec::with_capacity(transfers.len());
+        let mut texts = Vec::new();
+        let mut requests = Vec::new();
         let mut keys = Vec::with_capacity(transfers.len());
         for transfer in &transfers {
             let from = self.account(transfer.from)?;
             let input = transfer_input(&self.account(transfer.to)?.address(), transfer.amount);
-            let mut unsigned =
-                self.group.transaction_at(valid_until, from.address(), Some(self.token), input, self.gas)?;
-            unsigned.nonce = self.nonce(transfer.serial);
-            let signed = self.group.sign(unsigned, from)?;
-            keys.push(key_of(&signed.hash.0));
-            texts.push(format!("\"0x{}\"", hex::encode(&signed.bytes)));
+            match transfer.envelope {
+                Envelope::Native => {
+                    let mut unsigned =
+                        self.group.transaction_at(valid_until, from.address(), Some(self.token), input, self.gas)?;
+                    unsigned.nonce = self.nonce(transfer.serial);
+                    let signed = self.group.sign(unsigned, from)?;
+                    keys.push(key_of(&signed.hash.0));
+                    texts.push(format!("\"0x{}\"", hex::encode(&signed.bytes)));
+                }
+                Envelope::Ethereum { chain_id, nonce } => {
+                    let unsigned = LegacyTransaction {
+                        nonce,
+                        gas_price: Amount::default(),
+                        gas_limit: self.gas,
+                        to: Some(self.token),
+                        value: Amount::default(),
+                        input,
+                    };
+                    let signed = unsigned.sign(from.key(), chain_id)?;
+                    keys.push(key_of(&signed.hash().0));
+                    requests.push(json(SEND_ETHEREUM, format!("[\"0x{}\"]", hex::encode(signed.raw())))?);
+                }
+            }
         }
-        let (parameters, texts) = parameters(self.group.id().as_str(), texts.iter().map(String::as_str))?;
-        Ok(Batch { parameters, texts, keys, transfers, valid_until, uncertain: false })
+        // A row of transfers is of one kind throughout.
+        let (request, valid_until) = if requests.is_empty() {
+            (native_request(self.group.id().as_str(), texts.iter().map(String::as_str))?, valid_until)
+        } else {
+            // Ethereum's do not expire.
+            (Request::Ethereum(requests), BlockNumber::MAX)
+        };
+        Ok(Batch { request, keys, transfers, valid_until, uncertain: false })
     }
 
     /// The same transfers with another expiry. Their nonces stay, so that of two signings of one transfer at most

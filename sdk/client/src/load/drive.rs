@@ -7,7 +7,6 @@ use std::{
 };
 
 use entente_types::BlockNumber;
-use serde::Deserialize;
 use tokio::{task::JoinSet, time::sleep_until};
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
     producer::{Producer, VALIDITY},
     tracker::Tracker,
 };
-use crate::client::{Client, NodeRefusal, QueryError, Raw, RefusalAnswer};
+use crate::client::{Client, NodeRefusal, QueryError};
 
 /// The first pause after a node said "not now"; it doubles up to the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(5);
@@ -30,17 +29,12 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A transaction that expires within so many blocks is signed anew before it is sent.
 const EXPIRY_MARGIN: u64 = 100;
 
-/// One answer of `entente_sendTransactions`; that the hash is the client's own is not checked here.
-#[derive(Debug, Deserialize)]
-struct Line {
-    error: Option<RefusalAnswer>,
-}
-
 /// A batch and what its node said.
 struct Delivery {
     node: usize,
     batch: Batch,
-    outcome: Result<Vec<Line>, QueryError>,
+    /// What each transaction was refused for, if it was.
+    outcome: Result<Vec<Option<NodeRefusal>>, QueryError>,
 }
 
 /// A row of batches on its way.
@@ -186,8 +180,7 @@ impl Drive {
         };
         let Some(client) = self.nodes.get(node).cloned() else { return Ok(()) };
         self.under_way.spawn(async move {
-            let parameters = Raw(Some(batch.parameters.clone()));
-            let outcome = client.request_raw("entente_sendTransactions", parameters).await;
+            let outcome = batch.send(&client).await;
             Delivery { node, batch, outcome }
         });
         Ok(())
@@ -219,10 +212,10 @@ impl Drive {
     fn received(&mut self, delivery: Result<Delivery, tokio::task::JoinError>) -> Result<(), LoadError> {
         let Delivery { node, mut batch, outcome } = delivery.map_err(|error| LoadError::Thread(error.to_string()))?;
         match outcome {
-            Ok(lines) if lines.len() == batch.len() => self.answered(&batch, lines),
-            Ok(lines) => {
-                let reason = format!("{} answers for {} transactions", lines.len(), batch.len());
-                Err(QueryError::Answer { method: "entente_sendTransactions".to_owned(), reason }.into())
+            Ok(refusals) if refusals.len() == batch.len() => self.answered(&batch, refusals),
+            Ok(refusals) => {
+                let reason = format!("{} answers for {} transactions", refusals.len(), batch.len());
+                Err(QueryError::Answer { method: batch.method().to_owned(), reason }.into())
             }
             Err(QueryError::Refused { refusal, .. }) if refusal.is_flow_control() => {
                 self.slow_down(batch.len());
@@ -243,11 +236,10 @@ impl Drive {
     }
 
     /// Sorts a node's answers: what is to be sent again, and what has failed.
-    fn answered(&mut self, batch: &Batch, lines: Vec<Line>) -> Result<(), LoadError> {
+    fn answered(&mut self, batch: &Batch, refusals: Vec<Option<NodeRefusal>>) -> Result<(), LoadError> {
         let (mut again, mut failures) = (Vec::new(), Vec::new());
-        for (place, (line, key)) in lines.into_iter().zip(&batch.keys).enumerate() {
-            let Some(error) = line.error else { continue };
-            let refusal = NodeRefusal::from(error);
+        for (place, (refusal, key)) in refusals.into_iter().zip(&batch.keys).enumerate() {
+            let Some(refusal) = refusal else { continue };
             if refusal.is_flow_control() {
                 again.push(place);
             } else if !batch.uncertain {

@@ -1,4 +1,5 @@
-//! The load generator: signed transfers of a token, sent in an open loop.
+//! The load generator: signed transfers of a token, sent in an open loop, as the ledger's own transactions or as
+//! Ethereum's.
 //!
 //! [`Load::prepare`] makes accounts from the seed, deploys the token and gives each account its share;
 //! [`Load::run`] signs in advance, sends batches by their schedule over WebSocket and learns the results from block
@@ -8,6 +9,8 @@
 //! node that slows the generator down does not thereby look faster. Within a batch all have the batch's time.
 //! **Quorum.** A transaction counts when more than two thirds of the nodes in the plan have told of its block.
 //! **Once.** A transfer that is sent again, signed anew or not, keeps its nonce: it is committed at most once.
+//! **Funding.** Accounts get their share by the deployer's own transactions, whatever the transfers are: of Ethereum's, a
+//! node keeps few of one sender.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
@@ -28,8 +31,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use entente_crypto::Suite;
 use entente_types::Address;
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::task::AbortHandle;
 
 pub use plan::{
@@ -40,18 +45,20 @@ pub use timeline::{Point, Timeline};
 
 use crate::{
     abi::deployment,
-    client::{BlockStream, Client, Group, SendError},
+    client::{BlockStream, Client, Group, SendError, raw},
     keystore::Account,
-    limits::{LOAD_PREPARED_MAX, LOAD_TRANSACTIONS_MAX},
+    limits::{BATCH_CALLS_MAX, LOAD_PREPARED_MAX, LOAD_TRANSACTIONS_MAX},
 };
 use batch::Signer;
 use drive::Drive;
 use producer::{Order, Producer};
 use tracker::Tracker;
-use transfers::{DEPLOYER, Transfers, funding};
+use transfers::{DEPLOYER, Numbered, Transfer, Transfers, funding};
 
 /// How long the token's deployment may take.
 const DEPLOY_TIMEOUT: Duration = Duration::from_mins(1);
+/// The method that tells an account's next number.
+const COUNT: &str = "eth_getTransactionCount";
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// Of a transaction's validity, the blocks that may pass between signing and sending.
@@ -99,17 +106,18 @@ impl Drop for Ticker {
 
 impl Load {
     /// Connects, makes the accounts, deploys the token and funds the accounts. The deployer is one of the seed's
-    /// unless one is given; `module` is the token's Wasm, whose constructor takes nothing and mints to the deployer.
+    /// unless one is given; `code` is the token's Wasm, or the input of its deployment: its constructor takes nothing
+    /// and mints to the deployer.
     pub async fn prepare(
         plan: LoadPlan,
         deployer: Option<Account>,
-        module: &[u8],
+        code: &[u8],
         progress: ProgressCallback,
     ) -> Result<Self, LoadError> {
         plan.check()?;
         let mut nodes = Vec::with_capacity(plan.urls.len());
         for url in &plan.urls {
-            nodes.push(Client::connect(url).await?);
+            nodes.push(Client::connect(&url_of(&plan, url)).await?);
         }
         let Some(first) = nodes.first() else { return Err(LoadError::Thread("there is no node".to_owned())) };
         let group = first.group(&plan.group).await?;
@@ -123,9 +131,15 @@ impl Load {
 
         let started = Instant::now();
         tell(&progress, Phase::Accounts, 0, Some(u64::from(plan.accounts)), started);
+        let run = random_bytes()?;
         let (suite, seed, count) = (group.suite(), plan.seed, plan.accounts);
+        let (senders_suite, senders_seed) = match plan.workload {
+            Workload::Erc20 => (Suite::Standard, seed ^ u64::from_be_bytes(random_bytes()?)),
+            _ => (suite, seed),
+        };
         let making = move || {
-            Ok::<_, LoadError>((transfers::account(suite, seed, DEPLOYER)?, transfers::accounts(suite, seed, count)?))
+            let accounts = transfers::accounts(senders_suite, senders_seed, count)?;
+            Ok::<_, LoadError>((transfers::account(suite, seed, DEPLOYER)?, accounts))
         };
         let (own, accounts) = blocking(making).await??;
         let deployer = deployer.unwrap_or(own);
@@ -133,8 +147,9 @@ impl Load {
 
         let started = Instant::now();
         tell(&progress, Phase::Deploying, 0, None, started);
-        let token = group.deploy(&deployer, deployment(module, &[]), plan.deploy_gas, DEPLOY_TIMEOUT).await?;
-        let signer = signer(&plan, group, deployer, accounts, token.address)?;
+        let input = if code.starts_with(b"\0asm") { deployment(code, &[]) } else { code.to_vec() };
+        let token = group.deploy(&deployer, input, plan.deploy_gas, DEPLOY_TIMEOUT).await?.address;
+        let signer = Arc::new(Signer { group, deployer, accounts, token, gas: plan.transfer_gas, run });
         let setup = LoadSetup { accounts_seconds, ..LoadSetup::default() };
         let pace = Pace { transactions_per_second: 1.0, blocks_per_second: 1.0 };
         let mut load =
@@ -274,7 +289,7 @@ impl Load {
         let blocks_per_second = self.pace.blocks_per_second * (self.pace.transactions_per_second / speed).max(1.0);
         let while_valid = (speed * AHEAD_BLOCKS / blocks_per_second) as u64;
         let prefill = foreseen.min(while_valid.max(self.plan.batch as u64)).min(LOAD_PREPARED_MAX as u64);
-        let transfers = Transfers::new(self.plan.seed, self.plan.accounts, self.plan.conflict_percent, self.serial);
+        let transfers = self.transfers().await?;
         // A second run goes on with other nonces.
         self.serial = self.serial.saturating_add(LOAD_TRANSACTIONS_MAX);
         // A quarter of a second's: more would be signed in vain when the time is over.
@@ -287,6 +302,24 @@ impl Load {
         }
         self.setup.signing_seconds = started.elapsed().as_secs_f64();
         Ok(producer)
+    }
+
+    /// The transfers of a run, in the envelopes of the plan's workload.
+    async fn transfers(&self) -> Result<Box<dyn Iterator<Item = Transfer> + Send>, LoadError> {
+        let LoadPlan { seed, accounts, conflict_percent, workload, .. } = self.plan;
+        let transfers = Transfers::new(seed, accounts, conflict_percent, self.serial);
+        if workload != Workload::Erc20 {
+            return Ok(Box::new(transfers));
+        }
+        let client = self.signer.group.client();
+        let Quantity(chain_id) = client.request("eth_chainId", &()).await?;
+        let mut nonces = Vec::with_capacity(self.signer.accounts.len());
+        for accounts in self.signer.accounts.chunks(BATCH_CALLS_MAX) {
+            let parameters = accounts.iter().map(|account| raw(COUNT, &(account.address(), "pending")));
+            let counts: Vec<Quantity> = client.request_many(COUNT, parameters.collect::<Result<_, _>>()?).await?;
+            nonces.extend(counts.into_iter().map(|Quantity(count)| count));
+        }
+        Ok(Box::new(Numbered { transfers, chain_id, nonces }))
     }
 
     fn drive(&self, rate: Option<u32>, duration: Option<Duration>) -> Result<Drive, LoadError> {
@@ -305,16 +338,30 @@ impl Load {
     }
 }
 
-fn signer(
-    plan: &LoadPlan,
-    group: Group,
-    deployer: Account,
-    accounts: Vec<Account>,
-    token: Address,
-) -> Result<Arc<Signer>, LoadError> {
-    let mut run = [0; 16];
-    getrandom::fill(&mut run).map_err(|error| SendError::Randomness(error.to_string()))?;
-    Ok(Arc::new(Signer { group, deployer, accounts, token, gas: plan.transfer_gas, run }))
+/// Where a node's methods speak for the plan's group: Ethereum's have no parameter that would name it.
+fn url_of(plan: &LoadPlan, url: &str) -> String {
+    match plan.workload {
+        Workload::Erc20 => format!("{}/g/{}", url.trim_end_matches('/'), plan.group),
+        _ => url.to_owned(),
+    }
+}
+
+fn random_bytes<const COUNT: usize>() -> Result<[u8; COUNT], LoadError> {
+    let mut bytes = [0; COUNT];
+    getrandom::fill(&mut bytes).map_err(|error| SendError::Randomness(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// A number as Ethereum's methods write it.
+#[derive(Debug)]
+struct Quantity(u64);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        number.map(Self).ok_or_else(|| D::Error::custom(format!("{text:?} is no number below 2^64")))
+    }
 }
 
 fn tell(progress: &ProgressCallback, phase: Phase, done: u64, total: Option<u64>, started: Instant) {

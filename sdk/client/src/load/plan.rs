@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entente_types::{Address, BlockNumber};
+use entente_types::{Address, BlockNumber, EthereumTransactionError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,7 +21,7 @@ pub enum Workload {
     Transfer,
     /// Setting rows of a key-value table.
     Kv,
-    /// Transfers of an ERC-20 by Ethereum envelopes.
+    /// Transfers of an ERC-20 in Ethereum's envelopes, by `eth_sendRawTransaction`.
     Erc20,
     /// All of them.
     Mixed,
@@ -60,7 +60,8 @@ pub struct LoadPlan {
     /// The transactions that may be sent and not yet committed. With a rate it is only a bound on memory: latency
     /// counts from the intended time all the same.
     pub window: usize,
-    /// From what accounts and transfers are drawn.
+    /// From what accounts and transfers are drawn. Accounts that send Ethereum's transactions are others in each
+    /// [`Load`](super::Load): what an earlier one left waiting would hold up their numbers.
     pub seed: u64,
     /// The gas limit of a transfer.
     pub transfer_gas: u64,
@@ -113,7 +114,7 @@ impl LoadPlan {
             LoadEnd::Transactions(count) => within("transactions", count, 1, LOAD_TRANSACTIONS_MAX)?,
         }
         match self.workload {
-            Workload::Transfer => Ok(()),
+            Workload::Transfer | Workload::Erc20 => Ok(()),
             other => Err(LoadError::NotYet(other)),
         }
     }
@@ -245,7 +246,7 @@ pub enum LoadError {
         allowed: String,
     },
     /// The workload is promised and not there yet.
-    #[error("the workload {0:?} is not there yet; use transfer")]
+    #[error("the workload {0:?} is not there yet; use transfer or erc20")]
     NotYet(Workload),
     /// A node was not reached.
     #[error(transparent)]
@@ -278,6 +279,9 @@ pub enum LoadError {
         /// How many accounts want a share.
         accounts: u32,
     },
+    /// A transfer does not fit Ethereum's envelope.
+    #[error(transparent)]
+    Envelope(#[from] EthereumTransactionError),
     /// An account's key could not be made.
     #[error("an account could not be made: {0}")]
     Account(String),

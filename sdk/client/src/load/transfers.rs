@@ -21,6 +21,16 @@ pub(super) struct Transfer {
     pub(super) amount: u128,
     /// Its number in the run, which makes its nonce its own.
     pub(super) serial: u64,
+    pub(super) envelope: Envelope,
+}
+
+/// The kind of transaction that a transfer goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Envelope {
+    /// The ledger's own.
+    Native,
+    /// Ethereum's, with the chain's number there and the sender's next number on it.
+    Ethereum { chain_id: u64, nonce: u64 },
 }
 
 /// The account at a place, the same for the same seed.
@@ -44,7 +54,13 @@ pub(super) fn accounts(suite: Suite, seed: u64, count: u32) -> Result<Vec<Accoun
 
 /// The transfers that give each account its share, numbered from 0.
 pub(super) fn funding(accounts: u32, share: u128) -> impl Iterator<Item = Transfer> + Send {
-    (0..accounts).map(move |to| Transfer { from: DEPLOYER, to, amount: share, serial: u64::from(to) })
+    (0..accounts).map(move |to| Transfer {
+        from: DEPLOYER,
+        to,
+        amount: share,
+        serial: u64::from(to),
+        envelope: Envelope::Native,
+    })
 }
 
 /// An endless row of transfers of one between two accounts.
@@ -74,7 +90,28 @@ impl Iterator for Transfers {
         let from = ((u64::from(to) + u64::from(step)) % u64::from(self.accounts)) as u32;
         let serial = self.serial;
         self.serial = serial.wrapping_add(1);
-        Some(Transfer { from, to, amount: 1, serial })
+        Some(Transfer { from, to, amount: 1, serial, envelope: Envelope::Native })
+    }
+}
+
+/// The same transfers in Ethereum's envelopes: each of a sender has the number after the one before.
+#[derive(Debug, Clone)]
+pub(super) struct Numbered<I> {
+    pub(super) transfers: I,
+    pub(super) chain_id: u64,
+    /// Each account's next number.
+    pub(super) nonces: Vec<u64>,
+}
+
+impl<I: Iterator<Item = Transfer>> Iterator for Numbered<I> {
+    type Item = Transfer;
+
+    fn next(&mut self) -> Option<Transfer> {
+        let transfer = self.transfers.next()?;
+        let next = self.nonces.get_mut(transfer.from as usize)?;
+        let nonce = *next;
+        *next = nonce.saturating_add(1);
+        Some(Transfer { envelope: Envelope::Ethereum { chain_id: self.chain_id, nonce }, ..transfer })
     }
 }
 
