@@ -1,6 +1,6 @@
 //! Keys and signatures.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use parity_scale_codec::{Decode, Encode, Input};
 use secp256k1::{
@@ -229,7 +229,11 @@ fn recover_standard(digest: &Hash, bytes: &[u8; 65]) -> Result<PublicKey, Signat
 
 /// A secret key. Its bytes are wiped when it is dropped, as far as the language allows.
 #[derive(Clone)]
-pub struct SecretKey(Secret);
+pub struct SecretKey {
+    secret: Secret,
+    /// Found when somebody asks first: it costs as much as signing.
+    public: OnceLock<PublicKey>,
+}
 
 #[derive(Clone)]
 enum Secret {
@@ -245,12 +249,13 @@ impl SecretKey {
             Suite::Standard => secp256k1::SecretKey::from_secret_bytes(*bytes).ok().map(Secret::Standard),
             Suite::Guomi => Sm2Secret::from_bytes(bytes).map(|secret| Secret::Guomi(Box::new(secret))),
         };
-        secret.map(Self).ok_or(SignatureError::InvalidKey(suite))
+        let secret = secret.ok_or(SignatureError::InvalidKey(suite))?;
+        Ok(Self { secret, public: OnceLock::new() })
     }
 
     /// The key's bytes, for a keystore.
     pub fn to_bytes(&self) -> [u8; 32] {
-        match &self.0 {
+        match &self.secret {
             Secret::Standard(secret) => secret.to_secret_bytes(),
             Secret::Guomi(secret) => secret.to_bytes(),
         }
@@ -258,7 +263,7 @@ impl SecretKey {
 
     /// The suite the key belongs to.
     pub const fn suite(&self) -> Suite {
-        match &self.0 {
+        match &self.secret {
             Secret::Standard(_) => Suite::Standard,
             Secret::Guomi(_) => Suite::Guomi,
         }
@@ -266,15 +271,15 @@ impl SecretKey {
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        match &self.0 {
+        *self.public.get_or_init(|| match &self.secret {
             Secret::Standard(secret) => PublicKey::standard(&secp256k1::PublicKey::from_secret_key(secret)),
             Secret::Guomi(secret) => PublicKey { suite: Suite::Guomi, point: *secret.key() },
-        }
+        })
     }
 
     /// Signs a digest. The nonce is RFC 6979's (with HMAC-SM3 in the Guomi suite), so that signing is deterministic.
     pub fn sign(&self, digest: &Hash) -> Signature {
-        match &self.0 {
+        match &self.secret {
             Secret::Standard(secret) => sign_standard(secret, digest),
             Secret::Guomi(secret) => Signature::Guomi(Box::new(secret.sign(&digest.0))),
         }
@@ -282,7 +287,7 @@ impl SecretKey {
 
     /// The secret of a key of the Guomi suite.
     pub(crate) fn guomi(&self) -> Option<&Sm2Secret> {
-        match &self.0 {
+        match &self.secret {
             Secret::Standard(_) => None,
             Secret::Guomi(secret) => Some(secret),
         }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     arguments::Arguments,
     context::Context,
-    error::{INTERNAL, RpcError},
+    error::{INTERNAL, RESPONSE_TOO_LARGE, RpcError},
     views::{Answer, answer},
 };
 
@@ -93,12 +93,23 @@ fn would_be_created(transaction: &Transaction) -> Option<Address> {
     Some(created_address(&sender, nonce))
 }
 
+/// Refuses what is longer than an answer may be before it is written: a block may have a hundred megabytes of logs.
+fn fits(context: &Context, receipts: &[Receipt]) -> Result<(), RpcError> {
+    let data = |receipt: &Receipt| receipt.logs.iter().fold(receipt.output.len(), |sum, log| sum + log.data.len());
+    let digits: usize = receipts.iter().map(data).sum::<usize>().saturating_mul(2);
+    if digits > context.limits.config.response_bytes_max as usize {
+        return Err(RpcError::new(RESPONSE_TOO_LARGE, "the receipts are longer than an answer may be"));
+    }
+    Ok(())
+}
+
 /// `eth_getTransactionReceipt`.
 pub(crate) fn by_hash(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let entry = arguments.spoken_for(context)?;
     let (group, hash) = (&entry.handle, arguments.hash(0)?);
     let ledger = group.ledger();
     let (Some(found), Some(at)) = (ledger.receipt(&hash)?, ledger.transaction(&hash)?) else { return answer(&()) };
+    fits(context, std::slice::from_ref(&found.receipt))?;
     let before = entry.places.before(group, found.number, found.index)?;
     let header = known_header(group, found.number)?;
     let transaction = (found.index, hash, &at.transaction);
@@ -110,6 +121,7 @@ pub(crate) fn of_block(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let group = &arguments.spoken_for(context)?.handle;
     let Some(number) = height_of(group, arguments.block_reference(0)?)? else { return answer(&()) };
     let receipts = receipts(group, number)?;
+    fits(context, &receipts)?;
     let missing = || RpcError::new(INTERNAL, format!("block {number} is missing"));
     let block = group.ledger().block(number)?.ok_or_else(missing)?;
     let (genesis, header) = (group.genesis(), &block.header);
