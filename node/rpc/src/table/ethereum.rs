@@ -93,7 +93,8 @@ pub(crate) static METHODS: &[Method] = &[
         name: "eth_accounts",
         parameters: &[],
         result: "an empty list",
-        documentation: "The node keeps no keys for others.",
+        documentation: "The node keeps no keys for others. With `--dev` they are the twenty accounts whose keys everybody \
+                        knows, of the mnemonic `test test test test test test test test test test test junk`.",
         example: "[]",
         handler: Handler::Direct(node::accounts),
     },
