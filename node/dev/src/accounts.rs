@@ -86,7 +86,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use entente_crypto::{Signature, SignatureScheme as _};
+    use entente_crypto::Signature;
 
     use super::*;
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{PATIENCE, TestNode, hexadecimal};
-use entente_crypto::{Hash, Signature, SignatureScheme as _, Suite};
+use entente_crypto::{Hash, Signature, Suite};
 use entente_types::{Address, Transaction};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ impl Dev {
     /// The words that [`LOOKS`] answers.
     async fn look(&self, block: &str) -> Vec<String> {
         let answer = self.call(PLACE, block).await;
-        answer[2..].as_bytes().chunks(64).map(|word| String::from_utf8(word.to_vec()).unwrap()).collect()
+        answer.as_bytes()[2..].chunks(64).map(|word| String::from_utf8(word.to_vec()).unwrap()).collect()
     }
 
     /// The contract of [`CODE`].
@@ -400,11 +400,11 @@ async fn code_may_be_longer_than_ethereum_allows() {
 async fn whoever_is_impersonated_sends() {
     let dev = Dev::start().await;
     let contract = dev.deploy().await;
-    let send = json!([{ "from": PLACE, "to": contract, "data": word(5) }]);
-    let unknown = dev.error("eth_sendTransaction", send.clone()).await;
+    let wanted = json!([{ "from": PLACE, "to": contract, "data": word(5) }]);
+    let unknown = dev.error("eth_sendTransaction", wanted.clone()).await;
     assert!(unknown.1.starts_with("unknown account"), "{unknown:?}");
     assert_eq!(dev.ask("hardhat_impersonateAccount", json!([PLACE])).await, true);
-    let hash = dev.ask("eth_sendTransaction", send.clone()).await;
+    let hash = dev.ask("eth_sendTransaction", wanted.clone()).await;
     assert_eq!(dev.call(&contract, "latest").await, word(5));
     let shown = dev.ask("eth_getTransactionByHash", json!([hash])).await;
     let receipt = dev.receipt(hash.as_str().unwrap()).await;
@@ -416,18 +416,18 @@ async fn whoever_is_impersonated_sends() {
     assert_eq!(trace["from"].as_str().unwrap().to_lowercase(), PLACE, "{trace}");
     assert_eq!(dev.nonce(PLACE).await, 1);
     assert_eq!(dev.ask("anvil_stopImpersonatingAccount", json!([PLACE])).await, true);
-    assert_eq!(dev.error("eth_sendTransaction", send.clone()).await, unknown);
+    assert_eq!(dev.error("eth_sendTransaction", wanted.clone()).await, unknown);
     dev.ask("anvil_autoImpersonateAccount", json!([true])).await;
-    dev.ask("eth_sendTransaction", send.clone()).await;
+    dev.ask("eth_sendTransaction", wanted.clone()).await;
     dev.ask("anvil_autoImpersonateAccount", json!([false])).await;
-    assert_eq!(dev.error("eth_sendTransaction", send).await, unknown);
+    assert_eq!(dev.error("eth_sendTransaction", wanted).await, unknown);
     // No other node takes its bytes for anybody's, and this one neither.
     let hash: Hash = hash.as_str().unwrap().parse().unwrap();
     let ledger = dev.node.node.handle().groups()[0].ledger().clone();
-    let Transaction::Ethereum(sent) = ledger.transaction(&hash).unwrap().unwrap().transaction else { panic!("it is") };
+    let Transaction::Ethereum(found) = ledger.transaction(&hash).unwrap().unwrap().transaction else { panic!("it is") };
     let other = TestNode::start("memory").await;
     for node in [&dev.node, &other] {
-        let (code, message) = node.error("eth_sendRawTransaction", json!([hexadecimal(sent.raw())])).await;
+        let (code, message) = node.error("eth_sendRawTransaction", json!([hexadecimal(found.raw())])).await;
         assert!(code == -32000 && message.contains("invalid sender"), "{code} {message}");
     }
     drop(ledger);
@@ -439,14 +439,14 @@ async fn whoever_is_impersonated_sends() {
 async fn the_known_accounts_sign() {
     let dev = Dev::start().await;
     let account: Address = dev.accounts[2].parse().unwrap();
-    let signer = |signature: &Value, digest: &Hash| {
+    let whose = |signature: &Value, digest: &Hash| {
         let mut bytes = entente_types::hex_bytes::decode(&signature.as_str().unwrap()[2..]).unwrap();
         bytes[64] -= 27;
         Suite::Standard.signer(digest, &Signature::from_bytes(&bytes).unwrap()).unwrap().address
     };
     let digest = entente_dev::message_digest(b"hello");
     let signed = dev.ask("eth_sign", json!([account, "0x68656c6c6f"])).await;
-    assert_eq!(signer(&signed, &digest), account);
+    assert_eq!(whose(&signed, &digest), account);
     assert_eq!(dev.ask("personal_sign", json!(["0x68656c6c6f", account])).await, signed);
     let data = json!({
         "types": {
@@ -459,7 +459,7 @@ async fn the_known_accounts_sign() {
     });
     let digest = entente_dev::typed_data_digest(&data.to_string()).unwrap();
     let signed = dev.ask("eth_signTypedData_v4", json!([account, data])).await;
-    assert_eq!(signer(&signed, &digest), account);
+    assert_eq!(whose(&signed, &digest), account);
     assert_eq!(dev.ask("eth_signTypedData_v4", json!([account, data.to_string()])).await, signed);
     let (_, message) = dev.error("eth_sign", json!([PLACE, "0x00"])).await;
     assert!(message.starts_with("unknown account"), "{message}");
