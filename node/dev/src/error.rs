@@ -41,6 +41,9 @@ pub enum DevError {
     /// It cannot be read as structured data.
     #[error("the typed data is not as EIP-712 says: {0}")]
     TypedData(String),
+    /// It is no state of a chain.
+    #[error("the bytes are no state: anvil_dumpState of a node like this one gives such")]
+    Dump,
     /// The transaction cannot be made.
     #[error(transparent)]
     Transaction(#[from] EthereumTransactionError),

@@ -37,6 +37,7 @@ mod accounts;
 mod begin;
 mod chain;
 mod clock;
+mod dump;
 mod envelope;
 mod error;
 mod mining;

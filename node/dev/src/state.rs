@@ -53,7 +53,7 @@ impl DevChain {
         Ok(Configuration::read(self.ledger().state().as_ref())?.limits(next)?.block_gas)
     }
 
-    fn set_rows(&mut self, rows: Vec<RowSet>) -> Result<(), DevError> {
+    pub(crate) fn set_rows(&mut self, rows: Vec<RowSet>) -> Result<(), DevError> {
         let mut overlay = Overlay::new(self.ledger().state());
         for (row, value) in rows {
             overlay.set(&row, value).map_err(NodeFault::from)?;

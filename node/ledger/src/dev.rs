@@ -5,14 +5,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entente_state::{Change, ChangeSet};
+use entente_state::{Change, ChangeSet, Row};
 use entente_storage::{Batch, Column, Cursor, Durability, Engine, Memory, Metrics, Reader, Snapshot, StorageError};
 use parity_scale_codec::Encode;
 
 use crate::{
     CreateError, GenesisRecord, HistoryRetention, Ledger, LedgerOptions, ReadError, SnapshotOptions,
     append::put_tip,
-    format::{Stored, decode, history_key, history_list_key, put_row},
+    format::{Stored, decode, decode_row, history_key, history_list_key, put_row},
     ledger::Published,
     open::stored,
 };
@@ -149,6 +149,20 @@ impl DevLedger {
         self.store.write(batch, Durability::Buffered)?;
         self.ledger.publish(Published { commitment, snapshot: self.store.snapshot(), ..*before });
         Ok(())
+    }
+
+    /// The rows of the state after the last block, in their order, with what they hold.
+    ///
+    /// # Errors
+    /// The store does not hold what was written to it; each row has its own.
+    pub fn rows(&self) -> Result<impl Iterator<Item = Result<(Row, Vec<u8>), ReadError>> + '_, ReadError> {
+        let entries = self.store.range(Column::State, &[], &[], usize::MAX)?;
+        Ok(entries.map(|entry| {
+            let (key, bytes) = entry?;
+            let row =
+                Row::from_bytes(&key).map_err(|error| ReadError::damaged(Column::State, &key, error.to_string()))?;
+            Ok((row, decode_row(&key, &bytes)?))
+        }))
     }
 
     /// Of heights below the tip the rows are read as they were: what the tip's block did not overwrite itself is noted as

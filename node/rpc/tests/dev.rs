@@ -383,6 +383,27 @@ async fn the_state_is_what_it_is_set_to_and_was_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_taken_along_to_another_chain() {
+    let dev = Dev::start().await;
+    let contract = dev.deploy().await;
+    dev.send(json!({ "from": dev.accounts[0], "to": contract, "data": word(8) })).await;
+    let dump = dev.ask("anvil_dumpState", json!([])).await;
+    let nonce = dev.nonce(&dev.accounts[0]).await;
+    dev.ask("hardhat_reset", json!([])).await;
+    dev.ask("hardhat_setCode", json!([PLACE, LOOKS])).await;
+    assert_eq!(dev.ask("eth_getCode", json!([contract, "latest"])).await, "0x");
+    assert_eq!(dev.ask("anvil_loadState", json!([dump])).await, true);
+    assert_eq!((dev.call(&contract, "latest").await, dev.nonce(&dev.accounts[0]).await), (word(8), nonce));
+    assert_eq!((dev.ask("eth_getCode", json!([PLACE, "latest"])).await, dev.height().await), (json!(LOOKS), 0));
+    // No configuration comes along with it, and nothing that is no row.
+    for bytes in ["0x", "0x0200", "0x0104047800", "0x010408020000"] {
+        let (code, message) = dev.error("anvil_loadState", json!([bytes])).await;
+        assert!(code == -32602 && message.contains("no state"), "{bytes}: {code} {message}");
+    }
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn code_may_be_longer_than_ethereum_allows() {
     let dev = Dev::start().await;
     // Code of 40,000 zeros: PUSH2 its length, twice, for a memory that is zero: RETURN.

@@ -52,6 +52,7 @@ impl From<DevError> for RpcError {
             | DevError::Blocks(_)
             | DevError::BlockGas { .. }
             | DevError::NoCoin
+            | DevError::Dump
             | DevError::TypedData(_) => Self::new(INVALID_PARAMETERS, error.to_string()),
             DevError::UnknownAccount(_) | DevError::Append(_) => Self::new(FAILED, error.to_string()),
         }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use entente_executor::AccountOverride;
-use entente_types::Hash;
+use entente_types::{Hash, hex_bytes};
 
 use super::{Acting, act};
 use crate::{
     arguments::{Arguments, parse},
     error::RpcError,
     ethereum::quantity::{Quantity, big_endian},
-    views::answer,
+    views::{answer, json_answer},
 };
 
 /// `evm_mine`.
@@ -187,6 +187,20 @@ pub(crate) fn set_prevrandao(arguments: &Arguments<'_>) -> Acting {
     let prevrandao = Hash(arguments.slot(0)?);
     act(move |chain, _| {
         chain.set_prevrandao(prevrandao);
+        answer(&true)
+    })
+}
+
+/// `anvil_dumpState`.
+pub(crate) fn dump(_arguments: &Arguments<'_>) -> Acting {
+    act(|chain, _| json_answer(format!("\"{}\"", hex_bytes::encode(&chain.dump()?))))
+}
+
+/// `anvil_loadState`.
+pub(crate) fn load(arguments: &Arguments<'_>) -> Acting {
+    let state = arguments.data(0)?;
+    act(move |chain, _| {
+        chain.load(&state)?;
         answer(&true)
     })
 }

@@ -298,6 +298,24 @@ pub(crate) static METHODS: &[Method] = &[
         handler: Handler::Test(sending::impersonate_all),
     },
     Method {
+        name: "anvil_dumpState",
+        parameters: &[],
+        result: "bytes",
+        documentation: "All accounts, code and storage, for `anvil_loadState` of a node like this one; it must fit into an \
+                        answer (`rpc.response_bytes_max`).",
+        example: "[]",
+        handler: Handler::Test(settings::dump),
+    },
+    Method {
+        name: "anvil_loadState",
+        parameters: &[required("state", DATA)],
+        result: TRUE,
+        documentation: "Takes in what `anvil_dumpState` gave: what is here stays beside it, as far as it is not the same \
+                        accounts and slots.",
+        example: "[\"0x0100\"]",
+        handler: Handler::Test(settings::load),
+    },
+    Method {
         name: "anvil_nodeInfo",
         parameters: &[],
         result: "{currentBlockNumber, currentBlockTimestamp, currentBlockHash, nextBlockTimestamp, hardFork, \
