@@ -17,9 +17,15 @@ pub fn message_digest(message: &[u8]) -> Hash {
 /// # Errors
 /// What is wrong with it.
 pub fn typed_data_digest(json: &str) -> Result<Hash, DevError> {
-    let data: TypedData = serde_json::from_str(json).map_err(|error| DevError::TypedData(error.to_string()))?;
-    let digest = data.eip712_signing_hash().map_err(|error| DevError::TypedData(error.to_string()))?;
+    let data: TypedData = serde_json::from_str(json).map_err(|error| wrong(&error))?;
+    let digest = data.eip712_signing_hash().map_err(|error| wrong(&error))?;
     Ok(Hash(digest.0))
+}
+
+/// What is wrong, in words that may repeat a stranger's: not all of them.
+fn wrong(error: &dyn std::error::Error) -> DevError {
+    const CHARACTERS_MAX: usize = 200;
+    DevError::TypedData(error.to_string().chars().take(CHARACTERS_MAX).collect())
 }
 
 #[cfg(test)]
