@@ -53,8 +53,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "group",
         ],
     ),
-    ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "network"]),
-    ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "driver"]),
+    // A group of one, for tests of contracts.
+    ("dev", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "group"]),
+    ("driver", &["crypto", "types", "host", "executor", "storage", "ledger", "pool", "group", "dev", "network"]),
+    ("rpc", &["crypto", "types", "state", "host", "executor", "ledger", "pool", "dev", "driver"]),
     ("contract-macros", &[]),
     // All but the macros and the host's table are for the chain in memory of native tests.
     ("contract", &["contract-macros", "crypto", "types", "host"]),

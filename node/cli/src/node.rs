@@ -31,7 +31,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Run one node in the foreground, until SIGTERM or an interrupt ends it.
-    #[command(after_help = "Example:\n  entente node run --dir chain/node0")]
+    #[command(
+        after_help = "Example:\n  entente node run --dir chain/node0\n  entente node run --dir chain/node0 --dev"
+    )]
     Run(RunArguments),
     /// Set a node's data aside, so that it fetches the chain from its peers when it is started.
     #[command(
@@ -56,10 +58,14 @@ pub(crate) struct FetchArguments {
 pub(crate) struct RunArguments {
     /// The node's folder, with config.toml, genesis.toml and keys.
     #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
+    /// For tests of contracts: the chain is kept in memory, begins at its genesis, and offers what Hardhat's and Foundry's
+    /// nodes do. Only for a chain that one node orders alone.
+    #[arg(long)]
+    pub(crate) dev: bool,
     /// Stop, too, when standard input ends: whoever holds its other end has ended.
     #[arg(long, hide = true)]
-    while_stdin_open: bool,
+    pub(crate) while_stdin_open: bool,
 }
 
 impl NodeCommand {
@@ -72,12 +78,12 @@ impl NodeCommand {
     }
 }
 
-fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &RunArguments, output: Output) -> Result<(), Failure> {
     let folder = arguments.dir.as_path();
     let config = NodeConfig::read(folder)?;
     start_log(folder, &config.log)?;
     let mark = RunningMark::take(folder)?;
-    let node = Node::start(folder, &config)?;
+    let node = if arguments.dev { Node::start_for_tests(folder, &config)? } else { Node::start(folder, &config)? };
     let runtime = runtime()?;
     let served = runtime.block_on(async {
         // Before anyone is told of the node: a signal that comes at once must end it cleanly, too.

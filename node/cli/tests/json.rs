@@ -51,6 +51,10 @@ const CHECKS: &[(&[&str], &str)] = &[
 /// The commands whose object is checked elsewhere: where, and why not here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("chain add", "a_consortium_bears_what_happens_to_it (consortium.rs): a solo chain has one node"),
+    (
+        "chain dev",
+        "a_chain_for_tests_is_there_by_one_command_and_leaves_nothing_behind (dev.rs): it does not end by itself",
+    ),
     ("demo", "make demo: it runs from the root of a checkout only; its failure is checked here"),
     (
         "group recover",
@@ -173,6 +177,7 @@ fn a_failure_is_one_object_too_and_one_line() {
         &["contract", "deploy", "nowhere.wasm", "--account", "nobody"],
         &["load", "--workload", "kv"],
         &["node", "run", "--dir", "nowhere"],
+        &["node", "run", "--dir", "nowhere", "--dev"],
         &["node", "fetch", "--dir", "nowhere"],
         &["verify", "--dir", "nowhere"],
         &["demo"],

@@ -150,6 +150,14 @@ pub const EVENTS: &[EventDescription] = &[
     ),
     event(
         EventLevel::Warn,
+        "dev_mode",
+        "group",
+        "The node was started with `--dev`: its chain is kept in memory, begins at its genesis, and does what those who test \
+         contracts say. The keys of its accounts are everybody's.",
+        "Nothing, where contracts are tested; else start it without `--dev`.",
+    ),
+    event(
+        EventLevel::Warn,
         "snapshot_gone",
         "group, height",
         "Nobody gives the snapshot of this height any more, or it was not what its header says; another is looked for. What \
@@ -403,6 +411,13 @@ pub const EVENTS: &[EventDescription] = &[
          line.",
         "Where it is a node of the consortium: `error` names the certificate's fault or the list. Else keep strangers from \
          the port.",
+    ),
+    event(
+        EventLevel::Debug,
+        "dev_block",
+        "group, height, transactions",
+        "A chain for tests of contracts has another block.",
+        NOTHING,
     ),
     event(
         EventLevel::Debug,

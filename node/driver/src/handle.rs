@@ -6,6 +6,7 @@ use std::{
 };
 
 use entente_crypto::PublicKey;
+use entente_dev::DevChain;
 use entente_executor::{CallInput, Called, Executor, Sealers};
 use entente_group::{CommittedBlock, Event, Group, Position};
 use entente_host::NodeFault;
@@ -152,7 +153,47 @@ impl Places {
     }
 }
 
+/// What others look at of whatever runs a group.
+pub(crate) trait Looked {
+    /// The oldest transactions that wait and are in no proposal.
+    fn waiting(&self, count: usize) -> Vec<PooledTransaction>;
+    /// A transaction that waits, or is in a proposal.
+    fn pending(&self, hash: &Hash) -> Option<PooledTransaction>;
+    /// The number of an account's next Ethereum transaction.
+    fn next_nonce(&self, account: &Address) -> Result<u64, NodeFault>;
+}
+
+impl Looked for Group {
+    fn waiting(&self, count: usize) -> Vec<PooledTransaction> {
+        self.pool().waiting().take(count).collect()
+    }
+
+    fn pending(&self, hash: &Hash) -> Option<PooledTransaction> {
+        self.pool().find(hash)
+    }
+
+    fn next_nonce(&self, account: &Address) -> Result<u64, NodeFault> {
+        self.next_nonce(account)
+    }
+}
+
+impl Looked for DevChain {
+    fn waiting(&self, count: usize) -> Vec<PooledTransaction> {
+        self.pool().waiting().take(count).collect()
+    }
+
+    fn pending(&self, hash: &Hash) -> Option<PooledTransaction> {
+        self.pool().find(hash)
+    }
+
+    fn next_nonce(&self, account: &Address) -> Result<u64, NodeFault> {
+        self.next_nonce(account)
+    }
+}
+
 pub(crate) struct Shared {
+    /// Whether it runs for those who test contracts: then a chain in memory takes the group's place.
+    pub(crate) is_dev: bool,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) limits: PoolLimits,
@@ -308,7 +349,7 @@ impl GroupHandle {
     /// # Errors
     /// Where the group has stopped.
     pub async fn waiting(&self, count: usize) -> Result<Vec<PooledTransaction>, SubmitError> {
-        self.look(move |group| group.pool().waiting().take(count).collect()).await
+        self.look(move |group| group.waiting(count)).await
     }
 
     /// A transaction that waits, or is in a proposal that is no block yet.
@@ -316,7 +357,7 @@ impl GroupHandle {
     /// # Errors
     /// Where the group has stopped.
     pub async fn pending(&self, hash: Hash) -> Result<Option<PooledTransaction>, SubmitError> {
-        self.look(move |group| group.pool().find(&hash)).await
+        self.look(move |group| group.pending(&hash)).await
     }
 
     /// The number of an account's next Ethereum transaction, those that wait counted.
@@ -328,10 +369,36 @@ impl GroupHandle {
     }
 
     /// Looks at the group on its own thread: what is asked must be short.
-    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Group) -> T + Send + 'static) -> Result<T, SubmitError> {
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&dyn Looked) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let look = move |group: &Group| drop(answer.send(look(group)));
+        let look = move |group: &dyn Looked| drop(answer.send(look(group)));
         let _ = self.shared.messages.send(Message::Look(Box::new(look)));
+        answered.await.map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Whether it runs for those who test contracts: in memory, and taken back when they say so.
+    pub fn is_dev(&self) -> bool {
+        self.shared.is_dev
+    }
+
+    /// Does something with the chain of those who test contracts, on its own thread; what it does is handed the time, in
+    /// milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Where the group has stopped, or is none of theirs.
+    pub async fn test<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut DevChain, u64) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        let (answer, answered) = oneshot::channel();
+        let act = move |chain: &mut DevChain, unix_ms: u64| -> Box<dyn FnOnce() + Send> {
+            let done = act(chain, unix_ms);
+            Box::new(move || drop(answer.send(done)))
+        };
+        let _ = self.shared.messages.send(Message::Test(Box::new(act)));
         answered.await.map_err(|_| SubmitError::Stopped)
     }
 

@@ -27,6 +27,7 @@ mod config;
 mod config_file;
 mod config_keys;
 mod config_page;
+mod dev;
 mod events;
 mod handle;
 mod measures;

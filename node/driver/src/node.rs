@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use entente_dev::BeginError;
 use entente_executor::{CodeKey, CodeOptions, CodeVault};
 use entente_group::{Group, GroupError, GroupOptions, OpenGroupError, Signing, note_loss, open_with};
 use entente_host::gas::PROTOCOL_VERSIONS;
@@ -74,6 +75,9 @@ pub enum StartError {
         /// How many.
         sealers: usize,
     },
+    /// The chain is none for those who test contracts.
+    #[error(transparent)]
+    Dev(Box<BeginError>),
     /// The group does not begin.
     #[error("group {group}: {error}")]
     Group {
@@ -151,9 +155,30 @@ fn start_network(
 
 /// A node that runs. Dropping it without [`Node::stop`] leaves its threads to end with the process.
 pub struct Node {
-    handle: NodeHandle,
-    running: Vec<Running>,
-    code: Option<Arc<CodeFolder>>,
+    pub(crate) handle: NodeHandle,
+    pub(crate) running: Vec<Running>,
+    pub(crate) code: Option<Arc<CodeFolder>>,
+}
+
+/// The threads that all groups of a node share.
+pub(crate) struct Workers {
+    pub(crate) calls: Arc<CallPool>,
+    pub(crate) checks: CheckPool,
+}
+
+impl Workers {
+    pub(crate) fn start(config: &NodeConfig) -> Result<Self, StartError> {
+        // Named, so that an operator sees what takes the time; if somebody else began them, they are as good.
+        let _ = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("rayon-{index}")).build_global();
+        let calls = CallPool::new(config.rpc.calls_max).map_err(|error| system("threads for calls", error))?;
+        let checks = CheckPool::new().map_err(|error| system("threads for signatures", error))?;
+        Ok(Self { calls: Arc::new(calls), checks })
+    }
+}
+
+/// What the system refuses.
+pub(crate) fn system(what: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StartError {
+    StartError::System { what: what.into(), error: io::Error::other(error) }
 }
 
 /// How a group begins anew on the ledger that it has.
@@ -178,12 +203,7 @@ impl Node {
         let narrow = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         let storage = &config.storage;
         let resources = SharedResources::new(narrow(storage.block_cache_bytes), narrow(storage.write_buffer_bytes));
-        let threads = |what: &str, error| StartError::System { what: what.into(), error: io::Error::other(error) };
-        // Named, so that an operator sees what takes the time; if somebody else began them, they are as good.
-        let _ = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("rayon-{index}")).build_global();
-        let calls = CallPool::new(config.rpc.calls_max).map_err(|error| threads("threads for calls", error))?;
-        let calls = Arc::new(calls);
-        let checks = CheckPool::new().map_err(|error| threads("threads for signatures", error))?;
+        let Workers { calls, checks } = Workers::start(config)?;
         let id = genesis.group_id.clone();
         let network = start_network(folder, config, &genesis, &key.public_key())?;
         let engine = open_store(&id, &resources)?;
@@ -209,6 +229,7 @@ impl Node {
         let (line, inboxes) = joined.unzip();
         let (messages, receiver) = channel();
         let shared = Shared {
+            is_dev: false,
             ledger,
             executor,
             limits: options.pool,

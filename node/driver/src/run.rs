@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use entente_dev::DevChain;
 use entente_executor::EXECUTION_STACK_BYTES;
 use entente_group::{
     Effect, Event, ExecuteTask, Group, GroupError, Halt, Incoming, InstallTask, Joining, Now, PersistTask, StageTask,
@@ -22,13 +23,19 @@ use tokio::sync::oneshot;
 
 use crate::{
     GroupHandle,
-    handle::{Held, Shown},
+    handle::{Held, Looked, Shown},
     measures::Counted,
     network::{Speaker, members},
 };
 
 /// Where the answer to a request with transactions goes.
 type Answer = oneshot::Sender<Vec<Result<Hash, AdmissionError>>>;
+
+/// A short look at whatever runs a group.
+type Look = Box<dyn FnOnce(&dyn Looked) + Send>;
+
+/// Something done with a chain for those who test contracts, at this time; it gives what sends the answer.
+pub(crate) type Test = Box<dyn FnOnce(&mut DevChain, u64) -> Box<dyn FnOnce() + Send> + Send>;
 
 /// What reaches the thread that steps a group.
 #[expect(clippy::large_enum_variant, reason = "few at a time, and each is moved once")]
@@ -50,7 +57,9 @@ pub(crate) enum Message {
         place: Place,
     },
     /// Somebody looks at the group, shortly, and sends what was found himself.
-    Look(Box<dyn FnOnce(&Group) + Send>),
+    Look(Look),
+    /// Somebody who tests contracts does something with a chain that is for that. A group has no ear for it.
+    Test(Test),
     /// The end.
     Stop,
 }
@@ -69,7 +78,7 @@ pub(crate) type Rebuild = Box<dyn Fn() -> Result<Group, GroupError> + Send>;
 /// The running threads of a group.
 pub(crate) struct Running {
     pub(crate) handle: GroupHandle,
-    threads: Vec<JoinHandle<()>>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -255,6 +264,8 @@ impl Loop {
                     look(&self.group);
                     continue;
                 }
+                // Whoever sent it is told that there is no answer.
+                Some(Message::Test(_)) => continue,
                 Some(Message::Stop) | None => return,
             };
             self.step(event);
@@ -324,11 +335,8 @@ impl Loop {
     }
 
     fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now {
-            monotonic_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
-        }
+        let monotonic_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { monotonic_ms, unix_ms: unix_ms() }
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -393,6 +401,12 @@ impl Loop {
             Joining::Wrong { peer, what } => tracing::warn!(%group, ?peer, what, "snapshot_wrong"),
         }
     }
+}
+
+/// Milliseconds since 1970, as the machine's clock has it.
+pub(crate) fn unix_ms() -> u64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Shares a group's handle with its threads.

@@ -48,7 +48,7 @@ mod task;
 
 pub use begin::{Signing, certified_tip, identity, pbft_options, sealer_sets};
 pub use brief::Brief;
-pub use entente_consensus::Position;
+pub use entente_consensus::{Identity, Position};
 pub use entente_precompiles::registry as native_modules;
 pub use entente_sync::SyncOptions;
 pub use event::{Effect, Event, GroupOptions, Halt, Joining, Now};

@@ -20,7 +20,8 @@ const SYSTEM: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 /// A version that no release has: instructions cost ten times as much.
 static SCHEDULE_3: GasSchedule = GasSchedule { instruction: 10 * SCHEDULE_1.instruction, ..SCHEDULE_1 };
-static BOTH: &[ProtocolVersion] = &[PROTOCOL_VERSION_2, ProtocolVersion { number: 3, gas: &SCHEDULE_3, fork: None }];
+static BOTH: &[ProtocolVersion] =
+    &[PROTOCOL_VERSION_2, ProtocolVersion { number: 3, gas: &SCHEDULE_3, fork: None, ..PROTOCOL_VERSION_2 }];
 
 fn set_input(name: &str, value: &str) -> Vec<u8> {
     let word = |number: usize| {

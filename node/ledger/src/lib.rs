@@ -53,6 +53,7 @@
 
 mod append;
 mod cache;
+mod dev;
 mod error;
 mod export;
 mod format;
@@ -66,6 +67,7 @@ mod snapshot;
 mod state;
 mod verify;
 
+pub use dev::{DevLedger, DevMark};
 pub use entente_storage::Metrics as EngineMetrics;
 pub use error::{AppendError, CreateError, HistoryError, OpenError, ReadError, WritesError};
 pub use export::{EXPORT_RECORD_BYTES_MAX, ExportError, ExportHead, ExportReader, ExportWriter};

@@ -105,8 +105,15 @@ impl Ledger {
     }
 }
 
-/// What a store says of its tip.
+/// What a store says of its tip, which contradicts itself nowhere.
 pub(crate) fn read_published(snapshot: Arc<dyn Snapshot>, genesis: &Genesis) -> Result<Published, OpenError> {
+    let published = stored(snapshot)?;
+    check_tip(&*published.snapshot, genesis, published.tip, &published.commitment)?;
+    Ok(published)
+}
+
+/// What a store says of its tip.
+pub(crate) fn stored(snapshot: Arc<dyn Snapshot>) -> Result<Published, ReadError> {
     let tip = Tip::from(read_meta::<StoredTip>(&*snapshot, META_TIP)?);
     let lanes = read_meta::<Stored<Vec<u8>>>(&*snapshot, META_COMMITMENT)?.value;
     let commitment = LtHash::from_bytes(&lanes)
@@ -117,7 +124,6 @@ pub(crate) fn read_published(snapshot: Arc<dyn Snapshot>, genesis: &Genesis) -> 
         Some(bytes) => decode::<Stored<(BlockNumber, u64)>>(Column::Meta, META_OLDEST, &bytes)?.value,
         None => (1, 0),
     };
-    check_tip(&*snapshot, genesis, tip, &commitment)?;
     Ok(Published { tip, history_floor, oldest_block, transactions_below, commitment, snapshot })
 }
 

@@ -456,6 +456,11 @@ impl Pool {
         Some(PooledTransaction { hash: *hash, transaction: Arc::clone(&entry.checked.transaction) })
     }
 
+    /// All that wait, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Checked> {
+        self.entries.values().map(|entry| &entry.checked)
+    }
+
     /// Those that can be taken, oldest first.
     pub fn waiting(&self) -> impl Iterator<Item = PooledTransaction> {
         let mut senders = HashMap::new();

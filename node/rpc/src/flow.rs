@@ -27,7 +27,7 @@ use crate::{
     arguments::{Arguments, Kind},
     bucket::{Bucket, Wait},
     context::{Context, GroupEntry},
-    error::{BUSY, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
+    error::{BUSY, INTERNAL, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
     plain::refuse_entries,
     table::{Family, Method},
 };
@@ -226,6 +226,12 @@ fn connection(extensions: &Extensions) -> Option<Arc<ConnectionWork>> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SpokenFor(pub(crate) usize);
 
+/// The group that a request's path speaks for.
+pub(crate) fn spoken_for<'c>(context: &'c Context, extensions: &Extensions) -> Result<&'c GroupEntry, RpcError> {
+    let SpokenFor(speaks_for) = extensions.get().copied().unwrap_or_default();
+    context.groups().get(speaks_for).ok_or_else(|| RpcError::new(INTERNAL, "this node has no group"))
+}
+
 /// Reads a request's parameters and counts it in its group.
 pub(crate) fn arguments<'a>(
     context: &Context,
@@ -238,7 +244,7 @@ pub(crate) fn arguments<'a>(
     let arguments = arguments.of_connection(connection(extensions)).speaking_for(speaks_for);
     let names_group = method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group);
     let group = match family {
-        Family::Ethereum | Family::EthereumCalls => arguments.spoken_for(context).ok(),
+        Family::Ethereum | Family::EthereumCalls | Family::Dev => arguments.spoken_for(context).ok(),
         // What is said of a group that is not here is for its method to say.
         Family::Entente | Family::Fisco if names_group => arguments.group(context, 0).ok(),
         Family::Entente | Family::Fisco => None,

@@ -29,6 +29,7 @@ mod calls;
 mod configuration;
 mod context;
 mod cors;
+mod dev;
 mod documentation;
 mod error;
 mod ethereum;

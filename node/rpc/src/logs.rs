@@ -68,6 +68,11 @@ impl Cursor {
     pub(crate) const fn block(block: BlockNumber) -> Self {
         Self { block, log: 0 }
     }
+
+    /// The same where it is not beyond the first log of this block, which it is otherwise.
+    pub(crate) fn back_to(self, block: BlockNumber) -> Self {
+        if self.block < block { self } else { Self::block(block) }
+    }
 }
 
 /// Logs as JSON.

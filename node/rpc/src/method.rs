@@ -7,6 +7,7 @@ use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse};
 use crate::{
     arguments::{Arguments, Parameter},
     context::Context,
+    dev::Read,
     error::RpcError,
     outbox::Outbox,
     views::Answer,
@@ -26,6 +27,8 @@ pub(crate) enum Handler {
     Blocking(fn(&Context, &Arguments<'_>) -> Answer),
     /// Once others have done their part.
     Waiting(for<'a> fn(Arc<Context>, Arguments<'a>) -> Pending<'a>),
+    /// By doing something with the chain of those who test contracts, once the parameters are read this way.
+    Test(Read),
     /// Again and again, over WebSocket.
     Subscription {
         /// The name in each notification.

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use entente_driver::{NodeHandle, RpcConfig};
 use jsonrpsee::{
-    Methods, RpcModule,
+    Extensions, Methods, RpcModule,
     core::{RegisterMethodError, middleware::RpcServiceBuilder},
     server::ConnectionId,
 };
@@ -18,6 +18,7 @@ use crate::{
     acceptor,
     calls::{Calls, Service, Subscriptions},
     context::Context,
+    dev,
     error::{INTERNAL, RpcError},
     feed,
     flow::{self, FlowLayer},
@@ -26,6 +27,7 @@ use crate::{
     plain::{PlainWordsLayer, over_web_socket_only},
     subscriptions::refuse,
     table::{Family, Handler, Method, methods},
+    views::Answer,
 };
 
 /// Why the server does not run.
@@ -180,6 +182,28 @@ async fn reader_place(context: &Context, outbox: Option<&Outbox>) -> Option<Owne
     }
 }
 
+/// Does something with the chain of those who test contracts, where the group has one.
+async fn test(
+    context: &Context,
+    row: (Family, &'static Method),
+    read: dev::Read,
+    parameters: Option<&str>,
+    extensions: &Extensions,
+) -> Answer {
+    let group = flow::spoken_for(context, extensions)?;
+    if !group.handle.is_dev() {
+        return Err(dev::not_offered(row.1.name));
+    }
+    let act = read(&flow::arguments(context, row, parameters, extensions)?)?;
+    let before = group.handle.ledger().tip().number;
+    let answer = group.handle.test(act).await?;
+    let tip = group.handle.ledger().tip().number;
+    if tip < before {
+        group.filters.go_back(tip);
+    }
+    answer
+}
+
 fn register(
     module: &mut RpcModule<Context>,
     index: usize,
@@ -217,6 +241,12 @@ fn register(
                     handler(Arc::clone(&context), arguments).await
                 };
                 answer.await.map_err(|error| family.error(error))
+            })?;
+        }
+        Handler::Test(read) => {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
+                context.metrics.request(index);
+                test(&context, row, read, parameters.as_str(), &extensions).await.map_err(|error| family.error(error))
             })?;
         }
         Handler::Subscription { notification, unsubscribe, handler } => {

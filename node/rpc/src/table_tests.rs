@@ -10,13 +10,15 @@ use crate::{
     arguments::Kind,
     ethereum::Form,
     frames::Frame,
-    table::{Handler, Method, methods},
+    table::{Family, Handler, Method, methods},
     testing::{Local, token_deployment},
 };
 
 /// A chain that every example speaks of, and what stands for the names in braces.
 struct Scene {
     local: Local,
+    /// A chain for tests of contracts, which the methods for them speak of.
+    dev: Local,
     names: Vec<(&'static str, String)>,
     /// A transaction that is sent once a subscription waits for it.
     nonce: u64,
@@ -60,7 +62,18 @@ impl Scene {
             let signed: Transaction = local.signed(&sender, nonce, Some(contract), transfer(1));
             names.push((name, hex_bytes::encode(&signed.to_bytes())));
         }
-        Self { local, names, nonce: 100, contract }
+        names.push(("known", crate::dev::well_known()[0].to_string()));
+        Self { local, dev: Local::for_tests(), names, nonce: 100, contract }
+    }
+
+    /// The chain that a family's methods speak of.
+    fn of(&self, family: Family) -> &Local {
+        if family == Family::Dev { &self.dev } else { &self.local }
+    }
+
+    async fn stop(self) {
+        self.local.stop().await;
+        self.dev.stop().await;
     }
 
     /// The parameters of a method's example.
@@ -79,9 +92,9 @@ impl Scene {
     }
 
     /// What a method answers to its example, and what it tells afterwards.
-    async fn example(&mut self, method: &Method) -> (Value, Option<Value>) {
+    async fn example(&mut self, family: Family, method: &Method) -> (Value, Option<Value>) {
         let parameters = Value::from(self.parameters(method)).to_string();
-        let answer = self.local.ask(method.name, &parameters).await;
+        let answer = self.of(family).ask(method.name, &parameters).await;
         let Handler::Subscription { notification, .. } = method.handler else { return (answer, None) };
         if method.name != "entente_subscribeReceipt" {
             self.block().await;
@@ -132,9 +145,9 @@ async fn every_example_is_answered_in_the_shape_that_the_documentation_shows() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/examples.json");
     let mut scene = Scene::new().await;
     let mut found = BTreeMap::new();
-    for (_, method) in methods() {
+    for (family, method) in methods() {
         let parameters: Value = scene.parameters(method).iter().map(shortened).collect();
-        let (mut answer, told) = scene.example(method).await;
+        let (mut answer, told) = scene.example(family, method).await;
         assert_ne!(answer["error"]["code"], json!(-32602), "{}: {answer}", method.name);
         let refused = answer.get("error").is_some();
         assert_eq!(refused, REFUSED.contains(&method.name), "{}: {answer}", method.name);
@@ -147,7 +160,7 @@ async fn every_example_is_answered_in_the_shape_that_the_documentation_shows() {
         }
         found.insert(method.name, Value::from(example));
     }
-    scene.local.stop().await;
+    scene.stop().await;
     if std::env::var_os("ENTENTE_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
@@ -229,11 +242,13 @@ fn wrong_form(form: Form, common: Vec<Value>) -> Vec<Value> {
     let more = match form {
         Form::Block => vec![json!("0x"), json!("0x11112222333344445"), json!("newest"), json!({ "blockHash": "0x1" })],
         Form::Quantity => vec![json!("0x"), json!("0x11112222333344445"), json!("latest"), json!(5)],
-        Form::Slot => vec![json!("0x"), json!("00"), json!(5), json!([])],
+        Form::Slot | Form::Amount => vec![json!("0x"), json!("00"), json!(5), json!([])],
         Form::Slots => vec![json!("0x0"), json!([5]), json!(vec!["0x0"; 1025])],
         Form::Data => vec![json!("0x1"), json!("00"), json!("0xzz"), json!(5)],
         Form::Percentiles => vec![json!([5, 4]), json!([101]), json!(vec![1; 101]), json!("0x1")],
         Form::Subject => vec![json!("syncing"), json!("newheads"), json!(5)],
+        Form::TypedData => vec![json!({ "types": {}, "primaryType": "Note" }), json!([]), json!("{}")],
+        Form::Nothing => vec![json!({ "forking": {} }), json!([]), json!("{}")],
         // A field that they do not know, Ethereum's nodes pass over.
         Form::SubjectOptions => return common.into_iter().filter(|value| !is_object(value)).collect(),
         Form::Call | Form::Overrides | Form::BlockOverrides | Form::Tracing => {
@@ -283,7 +298,7 @@ fn wrong_filters(address: Address) -> [Value; 10] {
 async fn every_parameter_of_every_method_is_checked_and_named() {
     let scene = Scene::new().await;
     let mut checked = 0;
-    for (_, method) in methods() {
+    for (family, method) in methods() {
         let good = scene.parameters(method);
         for (index, parameter) in method.parameters.iter().enumerate() {
             let named = format!("`{}", parameter.name);
@@ -301,7 +316,7 @@ async fn every_parameter_of_every_method_is_checked_and_named() {
             }
             for (values, missing) in cases {
                 let text = Value::from(values).to_string();
-                let (code, message) = scene.local.error(method.name, &text).await;
+                let (code, message) = scene.of(family).error(method.name, &text).await;
                 let context =
                     || format!("{}({}): {code} {message}", method.name, text.chars().take(300).collect::<String>());
                 assert_eq!(code, -32602, "{}", context());
@@ -314,18 +329,18 @@ async fn every_parameter_of_every_method_is_checked_and_named() {
         for more in [1, 5000] {
             let mut values = vec![Value::Null; method.parameters.len() + more];
             values[..good.len()].clone_from_slice(&good);
-            let (code, message) = scene.local.error(method.name, &Value::from(values).to_string()).await;
+            let (code, message) = scene.of(family).error(method.name, &Value::from(values).to_string()).await;
             let count = method.parameters.len() + more;
             let expected = format!("`params` has {count} values; {} takes [{}]", method.name, signature.join(", "));
             assert_eq!((code, message), (-32602, expected));
         }
-        let (code, message) = scene.local.error(method.name, "{\"group\":1}").await;
+        let (code, message) = scene.of(family).error(method.name, "{\"group\":1}").await;
         let expected =
             format!("`params` is {{\"group\":1}}; expected the list [{}] of {}", signature.join(", "), method.name);
         assert_eq!((code, message), (-32602, expected));
     }
     assert!(checked > 500, "{checked}");
-    scene.local.stop().await;
+    scene.stop().await;
 }
 
 #[tokio::test]
@@ -361,5 +376,5 @@ async fn what_is_well_formed_and_does_not_exist_has_its_own_code() {
             assert_eq!(code, 10005, "{}", method.name);
         }
     }
-    scene.local.stop().await;
+    scene.stop().await;
 }

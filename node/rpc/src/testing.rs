@@ -6,7 +6,7 @@ use entente_crypto::SecretKey;
 use entente_driver::{GroupHandle, Node, NodeConfig, RpcConfig};
 use entente_executor::container;
 use entente_testing::{genesis, key, node_folder, unsigned};
-use entente_types::{Address, Bytes, Hash, Transaction};
+use entente_types::{Address, Bytes, Genesis, Hash, Transaction};
 use jsonrpsee::{
     Methods,
     core::{middleware::RpcServiceT as _, server::BoundedSubscriptions},
@@ -34,6 +34,15 @@ pub(crate) fn node() -> (TempDir, Node) {
     (folder, node)
 }
 
+/// A node for tests of contracts, and its folder.
+fn node_for_tests() -> (TempDir, Node) {
+    let key = key(200);
+    let genesis = Genesis { balances: true, ..genesis(std::slice::from_ref(&key)) };
+    let folder = node_folder(&genesis, &key, "");
+    let node = Node::start_for_tests(folder.path(), &NodeConfig::read(folder.path()).unwrap()).unwrap();
+    (folder, node)
+}
+
 /// A node, and a WebSocket to it without a socket.
 pub(crate) struct Local {
     _folder: TempDir,
@@ -48,7 +57,14 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new() -> Self {
-        let (folder, node) = node();
+        Self::of(node())
+    }
+
+    pub(crate) fn for_tests() -> Self {
+        Self::of(node_for_tests())
+    }
+
+    fn of((folder, node): (TempDir, Node)) -> Self {
         let context = Arc::new(Context::new(node.handle(), &RpcConfig::default()));
         let mut feeds = JoinSet::new();
         for group in context.groups() {

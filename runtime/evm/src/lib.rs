@@ -41,7 +41,6 @@ pub use crate::{
     instructions::instruction_name,
     intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},
     precompile::{Precompiled, is_precompile, run_precompile},
-    run::INIT_CODE_BYTES_MAX,
 };
 
 /// The engine: one for a group and each fork that its protocol versions name.
@@ -50,22 +49,35 @@ pub struct Evm {
     instructions: Instructions,
     gas: GasParams,
     cache: CodeCache,
+    /// The bytes of a contract's code.
+    code_bytes_max: usize,
 }
 
 impl Evm {
-    /// An engine with nothing cached. `hash` is what the instruction KECCAK256 computes.
-    pub fn new(fork: Fork, hash: EvmHash) -> Self {
+    /// An engine with nothing cached. `hash` is what the instruction KECCAK256 computes; a contract's code has at most so
+    /// many bytes (EIP-170).
+    pub fn new(fork: Fork, hash: EvmHash, code_bytes_max: u32) -> Self {
         Self {
             fork,
             instructions: Instructions::new(specification(fork), hash),
             gas: GasParams::new_spec(specification(fork)),
             cache: CodeCache::new(CODE_CACHE_BYTES_MAX),
+            code_bytes_max: code_bytes_max as usize,
         }
     }
 
     /// The fork that it runs.
     pub const fn fork(&self) -> Fork {
         self.fork
+    }
+
+    /// The bytes of the code that creates a contract (EIP-3860).
+    pub const fn init_code_bytes_max(&self) -> usize {
+        self.code_bytes_max.saturating_mul(2)
+    }
+
+    pub(crate) const fn code_bytes_max(&self) -> usize {
+        self.code_bytes_max
     }
 
     /// The code of accounts by its hash, analysed; `code` gives it where it is not kept.

@@ -23,10 +23,6 @@ use crate::{
 
 /// The bytes of a page of memory, in which frames of all kinds count what they may have.
 const PAGE_BYTES: u64 = 64 << 10;
-/// The bytes of a contract's code (EIP-170).
-pub(crate) const CODE_BYTES_MAX: usize = 24_576;
-/// The bytes of the code that creates one (EIP-3860).
-pub const INIT_CODE_BYTES_MAX: usize = 2 * CODE_BYTES_MAX;
 /// What code of the EVM cannot begin with (EIP-3541).
 const RESERVED: u8 = 0xef;
 
@@ -207,8 +203,9 @@ impl<H: EvmHost> Run<'_, H> {
 
     fn create(mut self, inputs: &CreateInputs) -> (Self, Result<Next, NodeFault>) {
         let container = inputs.init_code().to_vec();
-        if container.len() > INIT_CODE_BYTES_MAX && !container.starts_with(&CONTAINER_MAGIC) {
-            let (found, limit) = (container.len() as u64, INIT_CODE_BYTES_MAX as u64);
+        let limit = self.evm.init_code_bytes_max();
+        if container.len() > limit && !container.starts_with(&CONTAINER_MAGIC) {
+            let (found, limit) = (container.len() as u64, limit as u64);
             let fault = ContractFault::Limit { what: "the code that creates a contract", found, limit };
             let next = self.end_with(Ended::fault(fault));
             return (self, next);
@@ -261,7 +258,7 @@ impl<H: EvmHost> Run<'_, H> {
         let mut ended = Ended::of_code(result, dust);
         if creates && ended.status == FrameStatus::Success {
             let deposit = self.adapter.gas.code_deposit_cost(ended.output.len());
-            match deposited(&ended, deposit) {
+            match deposited(&ended, deposit, self.evm.code_bytes_max()) {
                 Ok(gas_left) => ended.gas_left = gas_left,
                 Err(fault) => ended = Ended::fault(fault),
             }
@@ -342,9 +339,9 @@ fn input<T>(memory: &SharedMemory, range: &Range<usize>, look: impl FnOnce(&[u8]
 }
 
 /// The gas that is left when a created contract's code is paid for (EIP-170, EIP-3541, EIP-2).
-fn deposited(ended: &Ended, deposit: u64) -> Result<u64, ContractFault> {
-    if ended.output.len() > CODE_BYTES_MAX {
-        let (found, limit) = (ended.output.len() as u64, CODE_BYTES_MAX as u64);
+fn deposited(ended: &Ended, deposit: u64, limit: usize) -> Result<u64, ContractFault> {
+    if ended.output.len() > limit {
+        let (found, limit) = (ended.output.len() as u64, limit as u64);
         return Err(ContractFault::Limit { what: "the code of a contract", found, limit });
     }
     if ended.output.first() == Some(&RESERVED) {

@@ -114,7 +114,7 @@ impl Executor {
 
     /// Which versions of the rules run Ethereum's transactions.
     pub fn ethereum_versions(&self) -> EthereumVersions {
-        EthereumVersions::new(&self.genesis, self.machine.forks())
+        EthereumVersions::new(&self.genesis, &self.machine)
     }
 
     /// The sealer sets of a state, as [`Sealers::read`] gives them. What the last state had is not read again.

@@ -1,7 +1,7 @@
 //! How contracts come to be: their addresses, and what is paid and checked before their constructor runs.
 
 use entente_crypto::{Domain, keccak256};
-use entente_evm::{EvmCode, INIT_CODE_BYTES_MAX};
+use entente_evm::EvmCode;
 use entente_host::{
     CONTAINER_MAGIC, ContractFault, CreateRequest, CreateScheme, DEPTH_MAX, Fault, Frame, FrameStatus, NodeFault,
     Outcome, gas::UNITS_PER_GAS,
@@ -217,7 +217,8 @@ impl Context {
         let mut gas = request.gas;
         if request.scheme == CreateScheme::Index {
             // Whoever names it by Ethereum's rules has paid by them.
-            let (found, limit) = (request.container.len(), INIT_CODE_BYTES_MAX);
+            let (found, limit) =
+                (request.container.len(), self.evm.as_ref().map_or(0, |evm| evm.init_code_bytes_max()));
             if found > limit {
                 let (what, found, limit) = ("the code that creates a contract", found as u64, limit as u64);
                 return Err(ContractFault::Limit { what, found, limit }.into());

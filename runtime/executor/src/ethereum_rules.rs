@@ -1,13 +1,20 @@
 //! What an Ethereum transaction is held against before its sender's account is looked at.
 
-use entente_evm::{INIT_CODE_BYTES_MAX, IntrinsicGas};
-use entente_host::{CONTAINER_MAGIC, Fork, NodeFault, gas::UNITS_PER_GAS};
+use std::sync::Arc;
+
+use entente_evm::{Evm, IntrinsicGas};
+use entente_host::{
+    CONTAINER_MAGIC, Fork, NodeFault,
+    gas::{EVM_CODE_BYTES_MAX, UNITS_PER_GAS},
+};
 use entente_types::{Amount, BlockNumber, EthereumKind, EthereumPayload, EthereumRefusal, Genesis};
 
-use crate::{Configuration, context::Context};
+use crate::{Configuration, context::Context, machine::Machine};
 
 /// What creating a contract costs beside the input, in Ethereum's gas (yellow paper, appendix G).
 const CREATE_GAS: u64 = 32_000;
+/// The bytes of the code that creates a contract, under a version without EVM code.
+const INIT_CODE_BYTES_MAX: usize = 2 * EVM_CODE_BYTES_MAX as usize;
 
 /// What an Ethereum transaction is held against before its sender's account is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +29,8 @@ pub struct EthereumRules {
     pub transaction_gas: u64,
     /// What a unit of gas costs at least.
     pub base_fee: Amount,
+    /// The bytes of the code that creates a contract (EIP-3860).
+    pub init_code_bytes_max: usize,
 }
 
 impl EthereumRules {
@@ -33,6 +42,7 @@ impl EthereumRules {
             balances: context.block.balances,
             transaction_gas: context.rules.transaction_gas,
             base_fee: context.block.ethereum.base_fee,
+            init_code_bytes_max: context.evm.as_ref().map_or(INIT_CODE_BYTES_MAX, |evm| evm.init_code_bytes_max()),
         }
     }
 
@@ -66,8 +76,8 @@ impl EthereumRules {
         if payload.gas_limit > limit {
             return Err(EthereumRefusal::GasLimit { found: payload.gas_limit, limit });
         }
-        if payload.to.is_none() && !is_container(payload) && payload.input.len() > INIT_CODE_BYTES_MAX {
-            return Err(EthereumRefusal::InitCode { found: payload.input.len(), limit: INIT_CODE_BYTES_MAX });
+        if payload.to.is_none() && !is_container(payload) && payload.input.len() > self.init_code_bytes_max {
+            return Err(EthereumRefusal::InitCode { found: payload.input.len(), limit: self.init_code_bytes_max });
         }
         if !self.balances && !payload.value.is_zero() {
             return Err(EthereumRefusal::NoCoin);
@@ -105,14 +115,17 @@ fn is_container(payload: &EthereumPayload) -> bool {
 /// Which versions of the rules run Ethereum's transactions in a group.
 #[derive(Debug, Clone)]
 pub struct EthereumVersions {
-    forks: Vec<(u32, Option<Fork>)>,
+    /// Of each version the fork and the bytes of the code that creates a contract, where it has EVM code.
+    evms: Vec<(u32, Option<(Fork, usize)>)>,
     chain_id: u64,
     balances: bool,
 }
 
 impl EthereumVersions {
-    pub(crate) fn new(genesis: &Genesis, forks: Vec<(u32, Option<Fork>)>) -> Self {
-        Self { forks, chain_id: genesis.ethereum_chain_id, balances: genesis.balances }
+    pub(crate) fn new(genesis: &Genesis, machine: &Machine) -> Self {
+        let limits = |evm: &Arc<Evm>| (evm.fork(), evm.init_code_bytes_max());
+        let evms = machine.evms().map(|(number, evm)| (number, evm.map(limits))).collect();
+        Self { evms, chain_id: genesis.ethereum_chain_id, balances: genesis.balances }
     }
 
     /// The rules of a height, as a configuration below it has them; nothing where that height runs no Ethereum
@@ -126,15 +139,16 @@ impl EthereumVersions {
         height: BlockNumber,
     ) -> Result<Option<EthereumRules>, NodeFault> {
         let version = configuration.protocol_version(height)?;
-        let known = self.forks.iter().find(|(number, _)| *number == version);
-        let (_, fork) = known.ok_or_else(|| NodeFault::ProtocolVersion {
+        let known = self.evms.iter().find(|(number, _)| *number == version);
+        let (_, evm) = known.ok_or_else(|| NodeFault::ProtocolVersion {
             version,
             height,
-            known: self.forks.iter().map(|(number, _)| *number).max().unwrap_or(0),
+            known: self.evms.iter().map(|(number, _)| *number).max().unwrap_or(0),
         })?;
-        let Some(fork) = *fork else { return Ok(None) };
+        let Some((fork, init_code_bytes_max)) = *evm else { return Ok(None) };
         let transaction_gas = configuration.limits(height)?.transaction_gas;
         let (chain_id, balances) = (self.chain_id, self.balances);
-        Ok(Some(EthereumRules { fork, chain_id, balances, transaction_gas, base_fee: Amount::ZERO }))
+        let base_fee = Amount::ZERO;
+        Ok(Some(EthereumRules { fork, chain_id, balances, transaction_gas, base_fee, init_code_bytes_max }))
     }
 }

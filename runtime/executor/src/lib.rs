@@ -54,7 +54,7 @@ pub use estimate::EstimateError;
 pub use ethereum_rules::{EthereumRules, EthereumVersions};
 pub use genesis::{ethereum_header, genesis_block};
 pub use observer::FrameKind;
-pub use overrides::{AccountOverride, BlockOverride, Overrides};
+pub use overrides::{AccountOverride, BlockOverride, Overrides, RowSet, account_rows};
 pub use rules::{Configuration, Rules};
 pub use sealers::Sealers;
 pub use simulate::{CallInput, Called, Scene, Simulated, Simulation, SimulationError};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entente_evm::Evm;
 use entente_host::{
-    Fork, NativeRegistry,
+    NativeRegistry,
     gas::{GasSchedule, ProtocolVersion},
 };
 use entente_types::EvmHash;
@@ -41,7 +41,7 @@ impl Machine {
                 number: version.number,
                 gas: version.gas,
                 wasm: same.unwrap_or_else(|| Arc::new(Wasm::with_code(version.gas, code.clone()))),
-                evm: version.fork.map(|fork| Arc::new(Evm::new(fork, hash))),
+                evm: version.fork.map(|fork| Arc::new(Evm::new(fork, hash, version.evm_code_bytes_max))),
             });
         }
         Self { versions: known, natives }
@@ -51,10 +51,9 @@ impl Machine {
         self.versions.iter().find(|version| version.number == number)
     }
 
-    /// The fork of Ethereum of each version.
-    pub(crate) fn forks(&self) -> Vec<(u32, Option<Fork>)> {
-        let fork = |version: &KnownVersion| (version.number, version.evm.as_ref().map(|evm| evm.fork()));
-        self.versions.iter().map(fork).collect()
+    /// The EVM of each version.
+    pub(crate) fn evms(&self) -> impl Iterator<Item = (u32, Option<&Arc<Evm>>)> {
+        self.versions.iter().map(|version| (version.number, version.evm.as_ref()))
     }
 
     pub(crate) fn newest_version(&self) -> u32 {

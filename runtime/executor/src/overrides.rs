@@ -111,30 +111,48 @@ pub(crate) fn overridden(
 
 impl OverriddenState {
     fn put(&mut self, address: &Address, account: &AccountOverride) -> Result<(), NodeFault> {
-        let row = Account::row(address);
-        let there = self.base.row(&row)?;
-        let mut record = there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
-        record.balance = account.balance.unwrap_or(record.balance);
-        record.nonce = account.nonce.unwrap_or(record.nonce);
-        if let Some(code) = &account.code {
-            let hash = keccak256(code);
-            let stands_for = code.last_chunk::<20>().is_some_and(|address| delegation(&Address(*address)) == *code);
-            let kind = if stands_for { CodeKind::Delegation } else { CodeKind::Evm };
-            record.code = (!code.is_empty()).then_some(CodeReference { kind, hash });
-            self.rows.insert(Row::new(&Table::Code, hash.as_ref()), Some(code.clone()));
-        }
-        let is_empty = record == Account::default();
-        self.rows.insert(row, (!is_empty).then(|| record.encode()));
-        let table = Table::Contract(*address);
+        self.rows.extend(account_rows(&*self.base, address, account)?);
         if account.storage.is_some() {
-            self.emptied.insert(table.encode());
-        }
-        for (key, value) in account.storage.iter().flatten().chain(&account.slots) {
-            let value = (*value != Word::default()).then(|| value.to_vec());
-            self.rows.insert(Row::new(&table, key), value);
+            self.emptied.insert(Table::Contract(*address).encode());
         }
         Ok(())
     }
+}
+
+/// A row, and what it holds; nothing where it is not there.
+pub type RowSet = (Row, Option<Vec<u8>>);
+
+/// The rows that an account has over this state where something of it differs. What it stores beside them is as it was,
+/// even where [`AccountOverride::storage`] would take it away.
+///
+/// # Errors
+/// A damaged row, or a storage that fails.
+pub fn account_rows(
+    base: &dyn StateReader,
+    address: &Address,
+    account: &AccountOverride,
+) -> Result<Vec<RowSet>, NodeFault> {
+    let row = Account::row(address);
+    let there = base.row(&row)?;
+    let mut record = there.map(|bytes| Account::from_bytes(address, &bytes)).transpose()?.unwrap_or_default();
+    let mut rows = Vec::new();
+    record.balance = account.balance.unwrap_or(record.balance);
+    record.nonce = account.nonce.unwrap_or(record.nonce);
+    if let Some(code) = &account.code {
+        let hash = keccak256(code);
+        let stands_for = code.last_chunk::<20>().is_some_and(|address| delegation(&Address(*address)) == *code);
+        let kind = if stands_for { CodeKind::Delegation } else { CodeKind::Evm };
+        record.code = (!code.is_empty()).then_some(CodeReference { kind, hash });
+        rows.push((Row::new(&Table::Code, hash.as_ref()), Some(code.clone())));
+    }
+    let is_empty = record == Account::default();
+    rows.push((row, (!is_empty).then(|| record.encode())));
+    let table = Table::Contract(*address);
+    for (key, value) in account.storage.iter().flatten().chain(&account.slots) {
+        let value = (*value != Word::default()).then(|| value.to_vec());
+        rows.push((Row::new(&table, key), value));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -138,13 +138,19 @@ pub struct ProtocolVersion {
     pub gas: &'static GasSchedule,
     /// The fork of Ethereum whose rules EVM code has; nothing where there is no EVM code.
     pub fork: Option<Fork>,
+    /// The bytes of a contract's EVM code (EIP-170). What creates one has at most twice as many (EIP-3860).
+    pub evm_code_bytes_max: u32,
 }
 
+/// The bytes of a contract's EVM code on Ethereum (EIP-170).
+pub const EVM_CODE_BYTES_MAX: u32 = 24_576;
+
 /// The first version: Wasm contracts and native modules.
-pub const PROTOCOL_VERSION_1: ProtocolVersion = ProtocolVersion { number: 1, gas: &SCHEDULE_1, fork: None };
+pub const PROTOCOL_VERSION_1: ProtocolVersion =
+    ProtocolVersion { number: 1, gas: &SCHEDULE_1, fork: None, evm_code_bytes_max: EVM_CODE_BYTES_MAX };
 /// The second: EVM code beside them.
 pub const PROTOCOL_VERSION_2: ProtocolVersion =
-    ProtocolVersion { number: 2, gas: &SCHEDULE_1, fork: Some(Fork::Osaka) };
+    ProtocolVersion { number: 2, gas: &SCHEDULE_1, fork: Some(Fork::Osaka), evm_code_bytes_max: EVM_CODE_BYTES_MAX };
 
 /// The versions that this release knows, ascending.
 pub const PROTOCOL_VERSIONS: &[ProtocolVersion] = &[PROTOCOL_VERSION_1, PROTOCOL_VERSION_2];

@@ -109,6 +109,18 @@ impl EthereumTransaction {
         Ok(Self { raw, origin: OnceLock::new() })
     }
 
+    /// An envelope whose sender is said beside it, whatever its signature is. Whoever decodes the same bytes finds by the
+    /// signature alone whose it is: this is for chains on which contracts are tested, and nothing that a node is sent
+    /// comes to it.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and a field that is not as it must be.
+    pub fn impersonating(raw: Vec<u8>, sender: Address) -> Result<Self, EthereumTransactionError> {
+        let transaction = Self::new(raw)?;
+        let nonce = transaction.payload()?.nonce;
+        Ok(Self { origin: OnceLock::from(Some(EthereumOrigin { sender, nonce })), ..transaction })
+    }
+
     /// The envelope's kind.
     pub fn kind(&self) -> EthereumKind {
         match self.raw.first() {

@@ -2,6 +2,7 @@
 
 mod add;
 pub(crate) mod authorities;
+mod dev;
 pub(crate) mod new;
 pub(crate) mod processes;
 mod status;
@@ -28,8 +29,12 @@ pub(crate) enum ChainCommand {
     /// Write the folder of one more node, with a certificate of an agency; `member add` then lets it into the group.
     Add(add::AddArguments),
     /// Start every node of a chain in the background and wait until it answers.
-    #[command(after_help = "Example:\n  entente chain up chain")]
-    Up(ChainFolder),
+    #[command(after_help = "Example:\n  entente chain up chain\n  entente chain up chain --dev")]
+    Up(UpArguments),
+    /// Run a chain for tests of contracts in the foreground, from nothing and in memory: what Hardhat's and Foundry's nodes
+    /// do, with their accounts, each of which holds 10,000 coins.
+    #[command(after_help = "Example:\n  entente chain dev\n  entente chain dev --rpc-port 9545")]
+    Dev(dev::DevArguments),
     /// Stop every node of a chain.
     #[command(after_help = "Example:\n  entente chain down chain")]
     Down(ChainFolder),
@@ -45,13 +50,25 @@ pub(crate) struct ChainFolder {
     dir: PathBuf,
 }
 
+/// Which chain, and what for.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    /// The chain's folder, as given to `chain new --out`.
+    dir: PathBuf,
+    /// For tests of contracts: the chain is kept in memory, begins at its genesis, and offers what Hardhat's and Foundry's
+    /// nodes do. Only for a chain that one node orders alone.
+    #[arg(long)]
+    dev: bool,
+}
+
 impl ChainCommand {
     /// Does it.
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::New(arguments) => new::run(&arguments, output),
             Self::Add(arguments) => add::run(&arguments, output),
-            Self::Up(ChainFolder { dir }) => up(&dir, output),
+            Self::Up(UpArguments { dir, dev }) => up(&dir, dev, output),
+            Self::Dev(arguments) => dev::run(&arguments, output),
             Self::Down(ChainFolder { dir }) => down(&dir, output),
             Self::Status(ChainFolder { dir }) => block_on(status::show(&dir, output)),
         }
@@ -84,13 +101,13 @@ pub(crate) fn name(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn up(chain: &Path, output: Output) -> Result<(), Failure> {
+fn up(chain: &Path, dev: bool, output: Output) -> Result<(), Failure> {
     let mut nodes = Vec::new();
     let mut text = String::new();
     let mut failed = None;
     for folder in node_folders(chain)? {
         let waiting = Progress::waiting(&format!("starting {}", name(&folder)));
-        let started = processes::start(&folder);
+        let started = processes::start(&folder, dev);
         drop(waiting);
         let started = match started {
             Ok(started) => started,

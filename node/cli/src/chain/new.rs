@@ -225,6 +225,11 @@ pub(crate) fn run(arguments: &NewArguments, output: Output) -> Result<(), Failur
 
 /// Writes the folders of a chain's nodes, and of those who issue their certificates.
 pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
+    write_with(arguments, |_| {})
+}
+
+/// The same, of a chain whose genesis document differs.
+pub(crate) fn write_with(arguments: &NewArguments, differs: impl FnOnce(&mut Genesis)) -> Result<NewChain, Failure> {
     arguments.refuse_what_is_missing()?;
     let agencies = arguments.agencies()?;
     let consensus = arguments.consensus(agencies.len())?;
@@ -233,7 +238,9 @@ pub(crate) fn write(arguments: &NewArguments) -> Result<NewChain, Failure> {
     let suite = Suite::from(arguments.suite);
     let keys =
         agencies.iter().map(|_| Ok(Account::random(suite)?.key().clone())).collect::<Result<Vec<_>, Failure>>()?;
-    let genesis = genesis(suite, &keys, consensus)?;
+    let mut genesis = genesis(suite, &keys, consensus);
+    differs(&mut genesis);
+    genesis.validate()?;
     let ports = ports(arguments, keys.len())?;
     let chain = Authority::new("consortium")?;
     authorities::write(&out.join(authorities::CHAIN), &chain)?;
@@ -325,9 +332,9 @@ fn refuse_not_empty(out: &Path) -> Result<(), Failure> {
     }
 }
 
-fn genesis(suite: Suite, keys: &[SecretKey], consensus: ConsensusKind) -> Result<Genesis, Failure> {
+fn genesis(suite: Suite, keys: &[SecretKey], consensus: ConsensusKind) -> Genesis {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let genesis = Genesis {
+    Genesis {
         version: Version,
         chain_id: CHAIN_ID,
         group_id: GroupId::from_number(1),
@@ -343,9 +350,7 @@ fn genesis(suite: Suite, keys: &[SecretKey], consensus: ConsensusKind) -> Result
         limits: Limits::default(),
         sealers: keys.iter().map(|key| Member { key: key.public_key(), weight: 1 }).collect(),
         allocations: Vec::new(),
-    };
-    genesis.validate()?;
-    Ok(genesis)
+    }
 }
 
 /// A node whose folder is to be written.

@@ -38,11 +38,16 @@ pub(crate) struct StartedNode {
 }
 
 /// Starts the folder's node in the background, and waits until it answers.
-pub(crate) fn start(folder: &Path) -> Result<StartedNode, Failure> {
+pub(crate) fn start(folder: &Path, dev: bool) -> Result<StartedNode, Failure> {
     if let Some(Running { pid, rpc: Some(address) }) = running(folder)? {
+        if dev {
+            let place = folder.display();
+            let line = format!("{place} runs already (process {pid}); stop it first with: entente chain down DIR");
+            return Err(Failure::new(line));
+        }
         return Ok(StartedNode { pid, address, was_running: true });
     }
-    let mut launched = launch(folder, Stdio::null(), false)?;
+    let mut launched = launch(folder, Stdio::null(), if dev { &["--dev"] } else { &[] })?;
     let address = launched.wait_until_it_answers()?;
     Ok(StartedNode { pid: launched.child.id(), address, was_running: false })
 }
@@ -56,8 +61,11 @@ pub(crate) struct Launched {
     log_offset: u64,
 }
 
-/// Starts the process. With `while_stdin_open` the node stops, too, when this process has ended, however it ended.
-pub(crate) fn launch(folder: &Path, stdin: Stdio, while_stdin_open: bool) -> Result<Launched, Failure> {
+/// The node stops, too, when this process has ended, however it ended.
+pub(crate) const WHILE_STDIN_OPEN: &str = "--while-stdin-open";
+
+/// Starts the process, with these options of `node run`.
+pub(crate) fn launch(folder: &Path, stdin: Stdio, options: &[&str]) -> Result<Launched, Failure> {
     let place = folder.display();
     let log_path = folder.join("node.log");
     let fault = |what: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", what.display()));
@@ -66,10 +74,7 @@ pub(crate) fn launch(folder: &Path, stdin: Stdio, while_stdin_open: bool) -> Res
     let errors = log.try_clone().map_err(|error| fault(&log_path, error))?;
     let program = std::env::current_exe().map_err(|error| Failure::new(format!("this program's own path: {error}")))?;
     let mut command = Command::new(&program);
-    command.args(["node", "run", "--dir"]).arg(folder);
-    if while_stdin_open {
-        command.arg("--while-stdin-open");
-    }
+    command.args(["node", "run", "--dir"]).arg(folder).args(options);
     // A group of its own: an interrupt at the terminal is for whoever started the node.
     command.stdin(stdin).stdout(log).stderr(errors).process_group(0);
     let child = command.spawn().map_err(|error| Failure::new(format!("{place}: {}: {error}", program.display())))?;

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::GROUP;
 use crate::{
-    chain::processes::{Launched, launch},
+    chain::processes::{Launched, WHILE_STDIN_OPEN, launch},
     output::Failure,
     progress::Progress,
     runtime::block_on,
@@ -37,7 +37,7 @@ impl Stage {
         progress.set("starting the nodes", 0, None);
         for folder in folders {
             // A node holds the other end of a pipe: it stops even if this process is killed.
-            let launched = launch(folder, Stdio::piped(), true)?;
+            let launched = launch(folder, Stdio::piped(), &[WHILE_STDIN_OPEN])?;
             self.nodes.lock().unwrap_or_else(PoisonError::into_inner).push(launched);
         }
         let mut urls = Vec::new();

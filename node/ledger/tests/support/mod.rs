@@ -21,6 +21,7 @@ pub(crate) fn row(key: u8) -> Row {
 pub(crate) type Writes = Vec<(u8, Option<Vec<u8>>)>;
 
 /// The chain beside the ledger: what the ledger must say.
+#[derive(Clone)]
 pub(crate) struct Chain {
     pub(crate) genesis: Genesis,
     pub(crate) keys: Vec<SecretKey>,

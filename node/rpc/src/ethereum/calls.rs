@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{
     FAILED,
     heights::{known_height, no_state},
+    parameters::BlockReference,
     quantity::Quantity,
     revert::reverted,
     transactions::AccessView,
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     arguments::Arguments,
     context::Context,
+    dev,
     error::{INTERNAL, RpcError},
     table::Pending,
     views::{answer, json_answer},
@@ -46,7 +48,7 @@ impl From<EstimateError> for RpcError {
 }
 
 /// Why what has this receipt failed.
-fn failure(receipt: &Receipt) -> RpcError {
+pub(crate) fn failure(receipt: &Receipt) -> RpcError {
     if receipt.status == Status::Revert {
         return reverted(&receipt.output);
     }
@@ -77,12 +79,15 @@ struct Asked {
 
 impl Asked {
     /// A call, a block, and what differs of the state and of the block.
-    fn read(context: &Context, arguments: &Arguments<'_>) -> Result<Self, RpcError> {
+    async fn read(context: &Context, arguments: &Arguments<'_>) -> Result<Self, RpcError> {
         let group = arguments.spoken_for(context)?.handle.clone();
         let simulation = arguments.simulation(0)?;
         let block = arguments.block_reference(1)?;
-        let overrides = arguments.overrides(2, 3)?;
+        let mut overrides = arguments.overrides(2, 3)?;
         let height = known_height(&group, block)?;
+        if block == BlockReference::Pending && group.is_dev() {
+            dev::in_next_block(&group, height, &mut overrides.block).await?;
+        }
         Ok(Self { group, height, simulation, overrides })
     }
 
@@ -102,11 +107,12 @@ impl Asked {
 /// `eth_call`.
 pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
-        let mut asked = Asked::read(&context, &arguments)?;
+        let mut asked = Asked::read(&context, &arguments).await?;
         asked.simulation.is_free = true;
+        let is_dev = asked.group.is_dev();
         let called = asked.run(|executor, scene, simulation| Ok(executor.simulate(scene, simulation)?)).await?;
         if called.receipt.status != Status::Success {
-            return Err(failure(&called.receipt));
+            return Err(if is_dev { dev::failed(&called.receipt) } else { failure(&called.receipt) });
         }
         // What a creation gives back is the code that is there then; tools have constructors answer by it.
         let output = if called.receipt.contract.is_some() { called.code } else { called.receipt.output };
@@ -117,9 +123,15 @@ pub(crate) fn call(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
 /// `eth_estimateGas`.
 pub(crate) fn estimate_gas(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
-        let asked = Asked::read(&context, &arguments)?;
-        let gas = asked.run(|executor, scene, simulation| Ok(executor.estimate_gas(scene, simulation)?)).await?;
-        answer(&Quantity(gas))
+        let asked = Asked::read(&context, &arguments).await?;
+        let is_dev = asked.group.is_dev();
+        let estimate = move |executor: &Executor, scene: &Scene<'_>, simulation: &Simulation| {
+            executor.estimate_gas(scene, simulation).map_err(|error| match error {
+                EstimateError::Failed(receipt) if is_dev => dev::failed(&receipt),
+                other => other.into(),
+            })
+        };
+        answer(&Quantity(asked.run(estimate).await?))
     })
 }
 
@@ -136,7 +148,7 @@ struct AccessListView {
 
 pub(crate) fn access_list(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
     Box::pin(async move {
-        let asked = Asked::read(&context, &arguments)?;
+        let asked = Asked::read(&context, &arguments).await?;
         let listed = asked.run(|executor, scene, simulation| Ok(executor.access_list(scene, simulation)?)).await?;
         let AccessListed { list, simulated } = listed;
         let receipt = simulated.receipt;

@@ -91,6 +91,18 @@ impl Filters {
         }
     }
 
+    /// The chain was taken back to this block: what comes after it is new.
+    pub(crate) fn go_back(&self, tip: BlockNumber) {
+        let next = tip.saturating_add(1);
+        for filter in self.kept().values_mut() {
+            match &mut filter.watched {
+                Watched::Blocks(watched) => *watched = next.min(*watched),
+                Watched::Logs { cursor, .. } => *cursor = cursor.back_to(next),
+                Watched::Transactions(_) => {}
+            }
+        }
+    }
+
     fn remove(&self, id: u64) -> bool {
         self.kept().remove(&id).is_some()
     }

@@ -17,7 +17,7 @@ pub(crate) mod node;
 mod parameters;
 mod pending;
 mod places;
-mod quantity;
+pub(crate) mod quantity;
 pub(crate) mod receipts;
 mod revert;
 pub(crate) mod sending;

@@ -7,13 +7,26 @@ use super::quantity::Quantity;
 use crate::{
     arguments::Arguments,
     context::Context,
+    dev,
     views::{Answer, answer},
 };
 
-/// `web3_clientVersion`.
-pub(crate) fn client_version(_context: &Context, _arguments: &Arguments<'_>) -> Answer {
+/// What the node is.
+fn version() -> String {
     let (version, system, processor) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
-    answer(&format!("Entente/v{version}/{system}-{processor}"))
+    format!("Entente/v{version}/{system}-{processor}")
+}
+
+/// The same where it runs for tests: their libraries go on only where the first word says that it does what Hardhat's
+/// node does.
+pub(crate) fn dev_version() -> String {
+    format!("HardhatNetwork/{}", version())
+}
+
+/// `web3_clientVersion`.
+pub(crate) fn client_version(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let is_dev = arguments.spoken_for(context)?.handle.is_dev();
+    answer(&if is_dev { dev_version() } else { version() })
 }
 
 /// `web3_sha3`.
@@ -61,9 +74,10 @@ pub(crate) fn syncing(context: &Context, arguments: &Arguments<'_>) -> Answer {
     }))
 }
 
-/// `eth_accounts`: the node keeps no keys for others.
-pub(crate) fn accounts(_context: &Context, _arguments: &Arguments<'_>) -> Answer {
-    answer(&[(); 0])
+/// `eth_accounts`: the node keeps no keys for others, but has those that everybody knows where it runs for tests.
+pub(crate) fn accounts(context: &Context, arguments: &Arguments<'_>) -> Answer {
+    let is_dev = arguments.spoken_for(context)?.handle.is_dev();
+    answer(&if is_dev { dev::well_known() } else { &[] })
 }
 
 /// `eth_coinbase`: the account of the key that signs the node's blocks.

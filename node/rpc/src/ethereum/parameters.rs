@@ -29,6 +29,9 @@ pub(crate) enum Form {
     Overrides,
     BlockOverrides,
     Tracing,
+    Amount,
+    TypedData,
+    Nothing,
 }
 
 const BLOCK: &str = "a block: its number as 0x and hexadecimal digits, its hash, latest, safe, finalized, pending or \
@@ -58,6 +61,9 @@ impl Form {
             Self::Overrides => call_parameters::OVERRIDES,
             Self::BlockOverrides => call_parameters::BLOCK_OVERRIDES,
             Self::Tracing => call_parameters::TRACING,
+            Self::Amount => "a number: 0x and at most 64 hexadecimal digits",
+            Self::TypedData => "an object {\"types\", \"primaryType\", \"domain\", \"message\"}, or its text (EIP-712)",
+            Self::Nothing => "nothing, or an object without fields",
         }
     }
 }

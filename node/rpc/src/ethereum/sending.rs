@@ -9,6 +9,7 @@ use super::FAILED;
 use crate::{
     arguments::Arguments,
     context::Context,
+    dev,
     error::RpcError,
     flow,
     sending::{hash_answer, submit_one},
@@ -26,7 +27,11 @@ pub(crate) fn send_raw(context: Arc<Context>, arguments: Arguments<'_>) -> Pendi
         // A field that is wrong is told here, where the envelope alone is looked at elsewhere.
         transaction.payload().map_err(|error| undecoded(&error))?;
         let admitted = submit_one(group, Transaction::Ethereum(transaction), bytes).await?;
-        hash_answer(&admitted.map_err(|error| refused(&error))?)
+        let hash = admitted.map_err(|error| refused(&error))?;
+        if group.handle.is_dev() {
+            dev::of_transaction(group, &hash)?;
+        }
+        hash_answer(&hash)
     })
 }
 
@@ -35,7 +40,7 @@ fn in_words(words: &str, error: &dyn std::error::Error) -> RpcError {
     RpcError::new(FAILED, format!("{words}: {error}"))
 }
 
-fn undecoded(error: &EthereumTransactionError) -> RpcError {
+pub(crate) fn undecoded(error: &EthereumTransactionError) -> RpcError {
     let words = match error {
         EthereumTransactionError::Kind(_) => "transaction type not supported",
         EthereumTransactionError::ChainId => "only replay-protected (EIP-155) transactions allowed over RPC",
@@ -45,7 +50,7 @@ fn undecoded(error: &EthereumTransactionError) -> RpcError {
     in_words(words, error)
 }
 
-fn refused(error: &AdmissionError) -> RpcError {
+pub(crate) fn refused(error: &AdmissionError) -> RpcError {
     let words = match error {
         AdmissionError::Known => "already known",
         AdmissionError::Replay => "nonce too low",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use entente_dev::with_sender;
 use entente_driver::GroupHandle;
 use entente_executor::{Executor, InputTransaction, ReplayInput, Scene, Trace, TraceError, TraceKind, Traced};
 use entente_ledger::Ledger;
@@ -80,7 +81,9 @@ fn replay(
 }
 
 fn input(suite: Suite, transaction: Transaction) -> InputTransaction {
-    InputTransaction { hash: transaction.hash(suite), transaction: Arc::new(transaction) }
+    let hash = transaction.hash(suite);
+    // But on a chain for tests this changes nothing: what is in a block is signed.
+    InputTransaction { hash, transaction: Arc::new(with_sender(transaction)) }
 }
 
 async fn trace_block(group: GroupHandle, number: BlockNumber, kind: TraceKind) -> Answer {

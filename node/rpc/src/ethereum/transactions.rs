@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use entente_dev::impersonated;
 use entente_driver::GroupHandle;
 use entente_types::{
     AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction,
@@ -152,8 +153,9 @@ const fn kind(kind: EthereumKind) -> &'static str {
 fn decoded(hash: &Hash, transaction: &EthereumTransaction) -> Result<(EthereumPayload, Address), RpcError> {
     let damaged = |what: &str| RpcError::new(INTERNAL, format!("transaction {hash}: {what}"));
     let payload = transaction.payload().map_err(|error| damaged(&error.to_string()))?;
-    let origin = transaction.origin().ok_or_else(|| damaged("its signature is nobody's"))?;
-    Ok((payload, origin.sender))
+    // No signature is nobody's in a block, but where a chain for tests let somebody be impersonated.
+    let sender = transaction.origin().map(|origin| origin.sender).or_else(|| impersonated(transaction));
+    Ok((payload, sender.ok_or_else(|| damaged("its signature is nobody's"))?))
 }
 
 /// What a unit of gas costs, where the base fee is 0.

@@ -29,7 +29,8 @@ pub(crate) static METHODS: &[Method] = &[
         name: "web3_clientVersion",
         parameters: &[],
         result: "a string",
-        documentation: "The node's kind, version and machine.",
+        documentation: "The node's kind, version and machine. With `--dev` it begins with `HardhatNetwork/`: Hardhat's helpers \
+                        go on only where they read that.",
         example: "[]",
         handler: Handler::Direct(node::client_version),
     },
@@ -93,7 +94,8 @@ pub(crate) static METHODS: &[Method] = &[
         name: "eth_accounts",
         parameters: &[],
         result: "an empty list",
-        documentation: "The node keeps no keys for others.",
+        documentation: "The node keeps no keys for others. With `--dev` they are the twenty accounts whose keys everybody \
+                        knows, of the mnemonic `test test test test test test test test test test test junk`.",
         example: "[]",
         handler: Handler::Direct(node::accounts),
     },
@@ -363,7 +365,8 @@ pub(crate) static METHODS: &[Method] = &[
         result: "the hash",
         documentation: "Checks a signed transaction of Ethereum's and lets it wait for a block: legacy with a chain \
                         id, with an access list (type 1), with dynamic fees (type 2), or one that sets \
-                        accounts' code (type 4).",
+                        accounts' code (type 4). With `--dev` it is in a block when this answers, and an error is \
+                        answered where it failed there.",
         example: "[\"{signed_ethereum}\"]",
         handler: Handler::Waiting(sending::send_raw),
     },

@@ -1,5 +1,6 @@
 //! The ONE table of methods, by families: registration, the documentation and the metrics are made from it.
 
+mod dev;
 mod entente;
 mod ethereum;
 mod ethereum_calls;
@@ -36,11 +37,13 @@ pub(crate) enum Family {
     Ethereum,
     /// The same: those of them that execute code and keep nothing.
     EthereumCalls,
+    /// The same: those that tests of contracts use, where the node was started for them.
+    Dev,
 }
 
 impl Family {
     /// Every family, in the order in which they are documented.
-    pub(crate) const ALL: [Self; 4] = [Self::Entente, Self::Ethereum, Self::EthereumCalls, Self::Fisco];
+    pub(crate) const ALL: [Self; 5] = [Self::Entente, Self::Ethereum, Self::EthereumCalls, Self::Dev, Self::Fisco];
 
     /// Its methods.
     pub(crate) fn methods(self) -> &'static [Method] {
@@ -49,6 +52,7 @@ impl Family {
             Self::Fisco => fisco::METHODS,
             Self::Ethereum => ethereum::METHODS,
             Self::EthereumCalls => ethereum_calls::METHODS,
+            Self::Dev => dev::METHODS,
         }
     }
 
@@ -62,6 +66,7 @@ impl Family {
             ),
             Self::Ethereum => ("Ethereum's methods", ethereum::OPENING),
             Self::EthereumCalls => ("Ethereum's calls and traces", ethereum_calls::OPENING),
+            Self::Dev => ("Methods for tests of contracts", dev::OPENING),
         }
     }
 
@@ -69,7 +74,7 @@ impl Family {
     pub(crate) fn error(self, error: RpcError) -> RpcError {
         match self {
             Self::Entente | Self::Fisco => error,
-            Self::Ethereum | Self::EthereumCalls => in_ethereums_codes(error),
+            Self::Ethereum | Self::EthereumCalls | Self::Dev => in_ethereums_codes(error),
         }
     }
 }

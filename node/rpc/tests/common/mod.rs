@@ -67,6 +67,15 @@ impl TestNode {
         Self::serve(folder, config, node).await
     }
 
+    /// For tests of contracts, with a coin.
+    pub async fn start_for_tests() -> Self {
+        let genesis = Genesis { balances: true, ..genesis() };
+        let folder = node_folder(&genesis, &key(200), "[rpc]\nlisten = \"127.0.0.1:0\"\n");
+        let config = NodeConfig::read(folder.path()).unwrap();
+        let node = Node::start_for_tests(folder.path(), &config).unwrap();
+        Self::serve(folder, config, node).await
+    }
+
     /// On a store that the test holds, too.
     pub async fn start_on(engine: Arc<dyn Engine>) -> Self {
         let folder = folder("memory");

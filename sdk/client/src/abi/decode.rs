@@ -138,8 +138,7 @@ pub(super) fn json(value: &DynSolValue) -> Value {
         DynSolValue::Array(values) | DynSolValue::FixedArray(values) | DynSolValue::Tuple(values) => {
             Value::Array(values.iter().map(json).collect())
         }
-        #[allow(unreachable_patterns, reason = "another crate's feature may add a variant")]
-        _ => Value::Null,
+        DynSolValue::CustomStruct { .. } => Value::Null,
     }
 }
 
