@@ -1,7 +1,7 @@
 // OpenZeppelin's own suites, with Hardhat, whose network is a node for tests of contracts.
 import { copyFileSync, cpSync, existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { beside, compilers, install, program, withNode } from "./tools.mjs";
+import { beside, compilers, install, program, readCases, withNode } from "./tools.mjs";
 
 export const FOLDERS = ["openzeppelin-contracts"];
 export const KNOWN = "openzeppelin.txt";
@@ -28,6 +28,7 @@ function copy(folder, work) {
   const filter = (from) => !NOT_COPIED.has(path.relative(folder, from));
   cpSync(folder, project, { recursive: true, filter });
   copyFileSync(beside("openzeppelin/conformance.config.js"), path.join(project, "conformance.config.js"));
+  copyFileSync(beside("teller.cjs"), path.join(project, "conformance.teller.cjs"));
   install(project, lock);
   return project;
 }
@@ -54,7 +55,6 @@ export async function run({ folder, entente, work }) {
   if (hardhat(["compile"]) !== 0) throw new Error("Hardhat cannot compile OpenZeppelin's contracts");
   const files = Object.keys(GROUPS).flatMap((each) => tests(project, each));
   await withNode(entente, async (url) => hardhat(["test", "--no-compile", ...files], { CONFORMANCE_URL: url }));
-  const cases = readFileSync(told, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-  const group = (file) => GROUPS[Object.keys(GROUPS).find((each) => file.startsWith(`${each}/`))];
-  return cases.map(({ file, ...each }) => ({ group: group(file), ...each }));
+  const group = (file) => GROUPS[Object.keys(GROUPS).find((each) => path.relative(project, file).startsWith(`${each}/`))];
+  return readCases(told).map(({ file, ...each }) => ({ group: group(file), ...each }));
 }

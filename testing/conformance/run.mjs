@@ -3,12 +3,13 @@
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { explain, readKnown, report } from "./cases.mjs";
+import * as hardhat from "./hardhat.mjs";
 import * as openzeppelin from "./openzeppelin.mjs";
 import * as semantic from "./semantic.mjs";
 import * as states from "./states.mjs";
 import { beside } from "./tools.mjs";
 
-const SUITES = { states, semantic, openzeppelin };
+const SUITES = { states, semantic, openzeppelin, hardhat };
 
 const [fixtures, entente, work, only] = process.argv.slice(2).map((text) => text && path.resolve(text));
 const wanted = only && path.basename(only);

@@ -1,7 +1,7 @@
 // Ethereum's state tests: the executor's own test runs them, knows its reasons, and writes what became of each case.
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
-import { beside, program } from "./tools.mjs";
+import { beside, program, readCases } from "./tools.mjs";
 
 export const FOLDERS = ["state_tests", "eest-fixtures/state_tests"];
 
@@ -11,6 +11,5 @@ export async function run({ folder, work }) {
   const words = ["test", "--release", "--workspace", "--locked", "--test", "state", "all_of_a_folder"];
   const environment = { ENTENTE_STATE_TESTS: folder, ENTENTE_STATE_CASES: file };
   program("cargo", words, { cwd: beside("../.."), env: { ...process.env, ...environment } });
-  const lines = readFileSync(file, "utf8").trim().split("\n");
-  return lines.map((line) => ({ group: "Ethereum's state tests", ...JSON.parse(line) }));
+  return readCases(file).map((each) => ({ group: "Ethereum's state tests", ...each }));
 }

@@ -16,6 +16,12 @@ export function program(name, words, options = {}) {
   return status;
 }
 
+/// What was told of cases, each on a line of JSON.
+export function readCases(file) {
+  const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line));
+}
+
 /// Installs what a lock file names into a folder, unless it is there.
 export function install(folder, lock) {
   const hash = createHash("sha256").update(readFileSync(lock)).digest("hex");
