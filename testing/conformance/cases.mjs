@@ -28,6 +28,8 @@ export function explain(cases, reasons) {
   const passing = new Map([...reasons.keys()].map((name) => [name, "is no case of this suite"]));
   for (const each of cases) {
     const name = listed(each.name);
+    // What is not run at all says why itself.
+    if (each.outcome === "excluded") each.known ??= each.reason;
     if (!reasons.has(name)) continue;
     if (each.outcome === "passed") {
       if (passing.has(name)) passing.set(name, "passes");

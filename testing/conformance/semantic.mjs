@@ -39,7 +39,8 @@ export async function run({ folder, entente, work }) {
   await withNode(entente, async (url) => {
     const chain = new Chain(url);
     await chain.begin();
-    for (const file of files.sort()) {
+    for (const [done, file] of files.sort().entries()) {
+      if (done % 100 === 0) console.log(`${done} of ${files.length} files`);
       const test = read(path.join(folder, file));
       const why = unfit(test);
       const yul = test.settings.compileViaYul ?? "also";
