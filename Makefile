@@ -57,6 +57,7 @@ test: contracts clients
 	cargo fmt --all --check
 	cargo fmt --manifest-path contracts/Cargo.toml --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	node --test testing/conformance
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cargo test --release --workspace --locked
 	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked

@@ -9,7 +9,8 @@ export const KNOWN = "hardhat.txt";
 export async function run({ folder, entente, work }) {
   const installed = path.join(work, "hardhat");
   mkdirSync(installed, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"]) copyFileSync(beside(`hardhat/${name}`), path.join(installed, name));
+  for (const name of ["package.json", "package-lock.json"])
+    copyFileSync(beside(`hardhat/${name}`), path.join(installed, name));
   install(installed, beside("hardhat/package-lock.json"));
   const project = path.join(installed, "helpers");
   rmSync(project, { recursive: true, force: true });

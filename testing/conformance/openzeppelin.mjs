@@ -23,7 +23,8 @@ const NOT_COPIED = new Set([".git", "node_modules", "artifacts", "cache", "contr
 function copy(folder, work) {
   const project = path.join(work, "openzeppelin");
   const lock = path.join(folder, "package-lock.json");
-  const isSame = existsSync(project) && readFileSync(lock).equals(readFileSync(path.join(project, "package-lock.json")));
+  const isSame =
+    existsSync(project) && readFileSync(lock).equals(readFileSync(path.join(project, "package-lock.json")));
   if (!isSame) rmSync(project, { recursive: true, force: true });
   const filter = (from) => !NOT_COPIED.has(path.relative(folder, from));
   cpSync(folder, project, { recursive: true, filter });
@@ -34,7 +35,9 @@ function copy(folder, work) {
 }
 
 function tests(project, folder) {
-  const files = readdirSync(path.join(project, folder), { recursive: true }).filter((file) => file.endsWith(".test.js"));
+  const files = readdirSync(path.join(project, folder), { recursive: true }).filter((file) =>
+    file.endsWith(".test.js"),
+  );
   return files.map((file) => path.join(folder, file)).sort();
 }
 
@@ -55,6 +58,7 @@ export async function run({ folder, entente, work }) {
   if (hardhat(["compile"]) !== 0) throw new Error("Hardhat cannot compile OpenZeppelin's contracts");
   const files = Object.keys(GROUPS).flatMap((each) => tests(project, each));
   await withNode(entente, async (url) => hardhat(["test", "--no-compile", ...files], { CONFORMANCE_URL: url }));
-  const group = (file) => GROUPS[Object.keys(GROUPS).find((each) => path.relative(project, file).startsWith(`${each}/`))];
+  const group = (file) =>
+    GROUPS[Object.keys(GROUPS).find((each) => path.relative(project, file).startsWith(`${each}/`))];
   return readCases(told).map(({ file, ...each }) => ({ group: group(file), ...each }));
 }

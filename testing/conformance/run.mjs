@@ -1,5 +1,5 @@
-// Other people's suites, whole: node run.mjs FIXTURES ENTENTE WORK [ONLY]. FIXTURES is the folder that holds them, ENTENTE
-// the ledger's, WORK a folder of our own for what is installed and compiled; ONLY names one of the suites.
+// Other people's suites, whole: node run.mjs FIXTURES ENTENTE WORK [ONLY]. FIXTURES is the folder that holds them,
+// ENTENTE our program, WORK a folder for what is installed and compiled; ONLY names one of the suites.
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { explain, readKnown, report } from "./cases.mjs";

@@ -13,13 +13,34 @@ export const KNOWN = "semantic.txt";
 /// Theirs and ours: a test may say that it is right in the compiler of its own release alone.
 const SOLC = "solc-0.8.28";
 
-const VERSIONS = ["homestead", "tangerineWhistle", "spuriousDragon", "byzantium", "constantinople", "petersburg", "istanbul", "berlin", "london", "paris", "shanghai", "cancun", "prague", "osaka"];
+const VERSIONS = [
+  "homestead",
+  "tangerineWhistle",
+  "spuriousDragon",
+  "byzantium",
+  "constantinople",
+  "petersburg",
+  "istanbul",
+  "berlin",
+  "london",
+  "paris",
+  "shanghai",
+  "cancun",
+  "prague",
+  "osaka",
+];
 
 /// Why a test is none for this chain, if it is none.
 function unfit({ settings, calls }) {
   const [, comparison, version] = (settings.EVMVersion ?? ">=homestead").match(/^([<>=]+)(\w+)$/) ?? [];
   const difference = VERSIONS.indexOf(EVM_VERSION) - VERSIONS.indexOf(version);
-  const holds = { "<": difference < 0, "<=": difference <= 0, "=": difference === 0, ">=": difference >= 0, ">": difference > 0 };
+  const holds = {
+    "<": difference < 0,
+    "<=": difference <= 0,
+    "=": difference === 0,
+    ">=": difference >= 0,
+    ">": difference > 0,
+  };
   if (!holds[comparison]) return "is for other versions of the EVM than ours";
   if (settings.ABIEncoderV1Only === "true") return "is for the old ABI coder alone, which solc's own runs leave out";
   if (settings.bytecodeFormat && !settings.bytecodeFormat.includes("legacy")) return "is for code of another format";
@@ -33,7 +54,9 @@ export async function run({ folder, entente, work }) {
   const load = createRequire(path.join(compilers(work), "entente"));
   const { keccak256 } = load("js-sha3");
   const solc = load(SOLC);
-  const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".sol") && !/(^|\/)_/.test(file));
+  const files = readdirSync(folder, { recursive: true }).filter(
+    (file) => file.endsWith(".sol") && !/(^|\/)_/.test(file),
+  );
   const cases = [];
   const add = (name, outcome, reason) => cases.push({ group: "solc's semantic tests", name, outcome, reason });
   await withNode(entente, async (url) => {
@@ -48,10 +71,11 @@ export async function run({ folder, entente, work }) {
         if (yul === String(!viaIR)) continue;
         const name = `${file}${viaIR ? " by Yul" : ""}`;
         if (why) add(name, "excluded", why);
-        else await runTest({ chain, solc, keccak256 }, test, viaIR).then(
-          () => add(name, "passed"),
-          (error) => add(name, "failed", error.message),
-        );
+        else
+          await runTest({ chain, solc, keccak256 }, test, viaIR).then(
+            () => add(name, "passed"),
+            (error) => add(name, "failed", error.message),
+          );
       }
     }
   });
@@ -67,7 +91,11 @@ async function runTest({ chain, solc, keccak256 }, test, viaIR) {
   let address;
   for (const call of test.calls) {
     if (call.kind === "library") {
-      const { contract: library, succeeded } = await chain.send(undefined, link(call.file, call.signature, libraries), 0n);
+      const { contract: library, succeeded } = await chain.send(
+        undefined,
+        link(call.file, call.signature, libraries),
+        0n,
+      );
       if (!succeeded) throw new Error(`the library ${call.signature} cannot be deployed`);
       libraries.set(`${call.file}:${call.signature}`, library);
       continue;
@@ -98,7 +126,8 @@ async function builtIn(chain, { signature, input }, address) {
       chain.sender = account(Number(argument));
       return chain.sender;
     },
-    balance: async () => chain.balance(argument === undefined ? address : `0x${argument.toString(16).padStart(40, "0")}`),
+    balance: async () =>
+      chain.balance(argument === undefined ? address : `0x${argument.toString(16).padStart(40, "0")}`),
     storageEmpty: async () => ((await chain.isStorageEmpty(address)) ? 1 : 0),
   };
   return { succeeded: true, output: asWord(await answers[signature]()), logs: [] };
@@ -121,5 +150,6 @@ function compare(call, { succeeded, output, logs }, address, names) {
     const words = [...topics.map(hex), "of data:", hex(Buffer.concat(data))].join(" ");
     return `${name} from ${from ? `0x${from.padStart(40, "0")}` : address} ${words}`;
   });
-  if (told.join("\n") !== expected.join("\n")) throw new Error(`${shown} tells\n${told.join("\n")}\ninstead of\n${expected.join("\n")}`);
+  if (told.join("\n") !== expected.join("\n"))
+    throw new Error(`${shown} tells\n${told.join("\n")}\ninstead of\n${expected.join("\n")}`);
 }

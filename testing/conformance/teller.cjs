@@ -8,7 +8,12 @@ module.exports = class Teller {
     const faults = new Map();
     const tell = (test, outcome, error) => {
       waiting.delete(test);
-      const line = { name: test.fullTitle(), outcome, file: test.file, reason: error && String(error.message ?? error) };
+      const line = {
+        name: test.fullTitle(),
+        outcome,
+        file: test.file,
+        reason: error && String(error.message ?? error),
+      };
       fs.writeSync(file, `${JSON.stringify(line)}\n`);
     };
     runner.once("start", () => runner.suite.eachTest((test) => waiting.add(test)));

@@ -38,14 +38,17 @@ export function install(folder, lock) {
 export function compilers(work) {
   const folder = path.join(work, "compilers");
   mkdirSync(folder, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"]) writeFileSync(path.join(folder, name), readFileSync(beside(name)));
+  for (const name of ["package.json", "package-lock.json"])
+    writeFileSync(path.join(folder, name), readFileSync(beside(name)));
   install(folder, beside("package-lock.json"));
   return path.join(folder, "node_modules");
 }
 
 /// Has something done with a node for tests of contracts, which is stopped afterwards.
 export async function withNode(entente, use) {
-  const node = spawn(entente, ["chain", "dev", "--rpc-port", "0", "--while-stdin-open"], { stdio: ["pipe", "pipe", "inherit"] });
+  const node = spawn(entente, ["chain", "dev", "--rpc-port", "0", "--while-stdin-open"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const ended = new Promise((resolve) => node.once("exit", resolve));
   try {
     const lines = createInterface({ input: node.stdout });

@@ -4,7 +4,15 @@ const { HttpProvider } = require("hardhat/internal/core/providers/http");
 
 const url = process.env.CONFORMANCE_URL;
 const create = construction.createProvider;
-const NODE = { url, accounts: "remote", gas: "auto", gasPrice: "auto", gasMultiplier: 1, httpHeaders: {}, timeout: 120_000 };
+const NODE = {
+  url,
+  accounts: "remote",
+  gas: "auto",
+  gasPrice: "auto",
+  gasMultiplier: 1,
+  httpHeaders: {},
+  timeout: 120_000,
+};
 
 construction.createProvider = async (config, name, ...more) => {
   await new HttpProvider(url, name).request({ method: "hardhat_reset", params: [] });

@@ -23,7 +23,7 @@ export class Chain {
     return result;
   }
 
-  /// As solc's runner has it: ten accounts with 2^100 wei, whose first creates with the number 1; precompiles with one wei;
+  /// As solc's runner has it: ten accounts with 2^100 wei, whose first creates with the number 1; each precompile has one;
   /// and its own makers and limits of blocks.
   async begin() {
     for (let index = 0; index < 20; index += 1) {
@@ -47,7 +47,14 @@ export class Chain {
 
   /// Sends a transaction; what became of it: { succeeded, output, contract, logs }.
   async send(to, data, value) {
-    const transaction = { from: this.sender, data, value: quantity(value), gas: GAS, gasPrice: "0x0", ...(to && { to }) };
+    const transaction = {
+      from: this.sender,
+      data,
+      value: quantity(value),
+      gas: GAS,
+      gasPrice: "0x0",
+      ...(to && { to }),
+    };
     let hash;
     try {
       hash = await this.ask("eth_sendTransaction", transaction);

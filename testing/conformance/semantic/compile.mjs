@@ -12,8 +12,8 @@ const NO_ROOM = /[Ss]tack ?too ?deep|StackTooDeep|too deep inside the stack/;
 /// The code's version: the newest that the compiler takes for finished.
 export const EVM_VERSION = "cancun";
 
-/// { contract, link } of a test: `link` gives the creation code of a contract by its source and name, with the addresses
-/// of libraries put in; `events` the signatures of events by their hashes.
+/// { contract, events, link } of a test: the contract's name, the signatures of all events, and what gives the creation
+/// code of a contract by its source and name, with the addresses of libraries put in.
 export function compile(solc, test, viaIR) {
   const steps = viaIR ? YUL_STEPS : [{ enabled: false }];
   for (const [at, optimizer] of steps.entries()) {
@@ -48,7 +48,8 @@ function unit(output, main) {
       for (const entry of abi) if (entry.type === "event" && !entry.anonymous) events.add(signature(entry));
     }
   }
-  const of = (file, name) => output.contracts[file]?.[name] ?? Object.values(output.contracts).find((each) => each[name])?.[name];
+  const of = (file, name) =>
+    output.contracts[file]?.[name] ?? Object.values(output.contracts).find((each) => each[name])?.[name];
   const link = (file, name, libraries) => {
     const { object, linkReferences } = of(file, name).evm.bytecode;
     let code = object;

@@ -1,13 +1,14 @@
 // What solc's semantic tests expect: a small language of calls, their arguments, what they answer, and events.
 //
-// A call is { kind, signature, file, value, input, fails, output, effects }: `input` and `output` are bytes, effects lines.
+// A call is { kind, signature, file, value, input, fails, output, effects }: `input` and `output` are bytes.
 
 /// Calls that the runner of the tests answers itself.
 const BUILT_IN = new Set(["account", "balance", "storageEmpty", "isoltest_builtin_test", "isoltest_side_effects_test"]);
 
 /// The tokens: each is what stands there, but for strings, which are { text }, and events, which are { effect }.
 function* tokens(text) {
-  const token = /\s+|#[^#]*#|\/\/|->|~([^/]*)|"((?:[^"\\]|\\.)*)"|0x[0-9a-fA-F]*|[0-9][0-9.]*|[A-Za-z_$][\w$]*|[-:,()[\]]/y;
+  const token =
+    /\s+|#[^#]*#|\/\/|->|~([^/]*)|"((?:[^"\\]|\\.)*)"|0x[0-9a-fA-F]*|[0-9][0-9.]*|[A-Za-z_$][\w$]*|[-:,()[\]]/y;
   while (token.lastIndex < text.length) {
     const at = token.lastIndex;
     const found = token.exec(text);
@@ -78,7 +79,12 @@ class Reader {
     }
     if (!/^[0-9]/.test(token ?? "")) throw new Error(`no value: ${JSON.stringify(token)}`);
     const number = BigInt(token.replace(".", "").replace(/^0+(?=.)/, ""));
-    const bytes = Buffer.from(BigInt.asUintN(256, negative ? -number : number).toString(16).padStart(64, "0"), "hex");
+    const bytes = Buffer.from(
+      BigInt.asUintN(256, negative ? -number : number)
+        .toString(16)
+        .padStart(64, "0"),
+      "hex",
+    );
     if (side === "right") return bytes;
     const first = bytes.findIndex((byte) => byte !== 0);
     return word(first < 0 ? Buffer.alloc(0) : bytes.subarray(first), side);
@@ -99,7 +105,8 @@ function word(bytes, side) {
 
 /// An event's line: { name, from, topics, data }.
 export function parseEffect(text) {
-  const [, name, from, rest] = text.match(/^emit (<anonymous>|[\w$]+\([^:]*?\))(?: from 0x([0-9a-f]+))?(?:: (.*))?$/s) ?? [];
+  const [, name, from, rest] =
+    text.match(/^emit (<anonymous>|[\w$]+\([^:]*?\))(?: from 0x([0-9a-f]+))?(?:: (.*))?$/s) ?? [];
   if (!name) throw new Error(`no event: ${text}`);
   // A mark before a value says that it is indexed: for the reader it is a token of its own.
   const reader = new Reader((rest ?? "").replace(/(^|, )#/g, "$1@").replaceAll("@", "indexed "));
@@ -170,5 +177,9 @@ export function parse(text) {
     else if (reader.take("gas")) while (reader.next !== undefined && reader.next !== "//") reader.any();
     else calls.push(reader.take("library") ? library(reader) : call(reader));
   }
-  return calls.map((each) => ({ ...each, input: Buffer.concat(each.input ?? []), output: Buffer.concat(each.output ?? []) }));
+  return calls.map((each) => ({
+    ...each,
+    input: Buffer.concat(each.input ?? []),
+    output: Buffer.concat(each.output ?? []),
+  }));
 }
