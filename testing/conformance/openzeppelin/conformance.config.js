@@ -1,4 +1,4 @@
-// OpenZeppelin's own configuration, with three things put in: the compiler comes from npm, where Hardhat would fetch it;
+// OpenZeppelin's own configuration, with three things put in: the compiler is npm's, where Hardhat would fetch one;
 // the network may be a node; and a file is told of each case. It lies beside theirs, in a copy of their tree.
 const fs = require("node:fs");
 const path = require("node:path");
