@@ -13,7 +13,7 @@ ENTENTE := $(CARGO_TARGET_DIR)/release/entente
 MODULES := $(CARGO_TARGET_DIR)/contracts
 CONTRACTS := CARGO_TARGET_DIR=$(ENTENTE_CACHE)/contracts cargo
 
-.PHONY: setup build contracts demo test bench soak chaos serve sim fuzz clean-link
+.PHONY: setup build contracts demo test bench soak chaos serve sim fuzz conformance clean-link
 
 setup: target $(ROCKSDB_LIB_DIR)/librocksdb.a interop
 
@@ -57,6 +57,7 @@ test: contracts clients
 	cargo fmt --all --check
 	cargo fmt --manifest-path contracts/Cargo.toml --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	node --test testing/conformance
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cargo test --release --workspace --locked
 	$(CONTRACTS) test --release --manifest-path contracts/Cargo.toml --locked
@@ -78,6 +79,12 @@ chaos: contracts
 SECONDS ?= 60
 fuzz: contracts
 	ENTENTE_CACHE=$(ENTENTE_CACHE) fuzz/run $(SECONDS) $(TARGET)
+
+# Other people's suites, whole, from the folder FIXTURES that holds them: docs/conformance.md says where they are from. ONLY
+# names one of them: states, semantic or openzeppelin.
+conformance: build
+	@[ -n "$(FIXTURES)" ] || { echo "say where the suites are: make conformance FIXTURES=DIR" >&2; exit 2; }
+	node testing/conformance/run.mjs $(FIXTURES) $(ENTENTE) $(ENTENTE_CACHE)/conformance $(ONLY)
 
 # Simulated consortia in bad weather, one for each of SEEDS seeds; SEED=N runs one again.
 SEEDS ?= 20000

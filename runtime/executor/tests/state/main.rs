@@ -1,9 +1,10 @@
 //! Ethereum's state tests through the whole executor: a block with one transaction over the state that a test begins
 //! with, and every account compared with what the test says.
 //!
-//! The sample in `sample/`, whose cases are ours and filled in by plain revm, runs always. With `ENTENTE_STATE_TESTS` naming a folder of fixtures of Ethereum's
-//! execution-spec-tests (`state_tests`, of any release that has the fork), all of that folder run too, and a table says
-//! how many passed and why the others did not.
+//! The sample in `sample/`, whose cases are ours and filled in by plain revm, runs always. With `ENTENTE_STATE_TESTS`
+//! naming a folder of fixtures of Ethereum's execution-spec-tests (`state_tests`, of any release that has the fork), all
+//! of that folder run too, and a table says how many passed and why the others did not. What became of each is written
+//! to the file that `ENTENTE_STATE_CASES` names: `make conformance` reads it.
 
 #[path = "../common/assembler.rs"]
 mod assembler;
@@ -18,6 +19,7 @@ mod set_code;
 
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     path::{Path, PathBuf},
 };
 
@@ -78,6 +80,21 @@ fn the_sample_passes() {
     }
 }
 
+/// Each case as a line of JSON: what became of it, in the words of the case, and why if that is known.
+fn told(ran: &[(String, Verdict)]) -> String {
+    let mut lines = String::new();
+    for (name, verdict) in ran {
+        let (outcome, reason, known) = match verdict {
+            Verdict::Passed => ("passed", None, None),
+            Verdict::NotCarried(why) => ("excluded", None, Some(*why)),
+            Verdict::Failed(what) => ("failed", Some(what), known::reason(name)),
+        };
+        let line = serde_json::json!({ "name": name, "outcome": outcome, "reason": reason, "known": known });
+        writeln!(lines, "{line}").expect("a text takes everything");
+    }
+    lines
+}
+
 #[test]
 fn all_of_a_folder_pass_but_those_with_a_reason() {
     let Some(folder) = std::env::var_os("ENTENTE_STATE_TESTS") else { return };
@@ -86,6 +103,9 @@ fn all_of_a_folder_pass_but_those_with_a_reason() {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let mut unexplained = Vec::new();
     let mut passed = 0_usize;
+    if let Some(file) = std::env::var_os("ENTENTE_STATE_CASES") {
+        std::fs::write(&file, told(&ran)).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&file).display()));
+    }
     for (name, verdict) in ran {
         match verdict {
             Verdict::Passed => passed += 1,
