@@ -132,22 +132,23 @@ struct RawBlock<'a> {
     blob_base_fee: Raw<'a>,
 }
 
+/// go-ethereum's own client writes the names with a capital letter.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct RawTracing<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Tracer")]
     tracer: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "TracerConfig")]
     tracer_config: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "EnableMemory")]
     enable_memory: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "DisableStack")]
     disable_stack: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "DisableStorage")]
     disable_storage: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "EnableReturnData")]
     enable_return_data: Raw<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Limit")]
     limit: Raw<'a>,
     #[serde(borrow, default)]
     state_overrides: Raw<'a>,
@@ -542,13 +543,18 @@ mod tests {
     fn a_tracer_has_its_options() {
         let kind = |value: &Value| tracing(value).map(|tracing| tracing.kind);
         let usual = StepOptions { stack: true, storage: true, ..StepOptions::default() };
-        assert_eq!(kind(&json!({})), Ok(TraceKind::Steps(usual)));
+        assert_eq!(kind(&json!({})), Ok(TraceKind::Steps(usual.clone())));
         let other = json!({ "enableMemory": true, "disableStack": true, "disableStorage": true, "enableReturnData": true,
                             "limit": 7, "timeout": "10s" });
         let expected = StepOptions { memory: true, stack: false, storage: false, returned: true, steps_max: Some(7) };
         assert_eq!(kind(&other), Ok(TraceKind::Steps(expected)));
         let calls = json!({ "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true, "withLog": true } });
         assert_eq!(kind(&calls), Ok(TraceKind::Calls { top_only: true, logs: true }));
+        let capital = json!({ "Tracer": "callTracer", "Timeout": null, "TracerConfig": { "withLog": true } });
+        assert_eq!(kind(&capital), Ok(TraceKind::Calls { top_only: false, logs: true }));
+        let capital = json!({ "EnableMemory": true, "DisableStack": false, "Limit": 0, "Tracer": null,
+                              "TracerConfig": null });
+        assert_eq!(kind(&capital), Ok(TraceKind::Steps(StepOptions { memory: true, ..usual })));
         let state = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
         assert_eq!(kind(&state), Ok(TraceKind::State { changed_only: true }));
         let over =
