@@ -139,6 +139,11 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// The bytes of one answer.
+    pub(crate) const fn response_bytes_max(&self) -> usize {
+        self.config.response_bytes_max as usize
+    }
+
     pub(crate) fn new(config: &RpcConfig) -> Self {
         Self {
             config: config.clone(),

@@ -97,7 +97,7 @@ fn would_be_created(transaction: &Transaction) -> Option<Address> {
 fn fits(context: &Context, receipts: &[Receipt]) -> Result<(), RpcError> {
     let data = |receipt: &Receipt| receipt.logs.iter().fold(receipt.output.len(), |sum, log| sum + log.data.len());
     let digits: usize = receipts.iter().map(data).sum::<usize>().saturating_mul(2);
-    if digits > context.limits.config.response_bytes_max as usize {
+    if digits > context.limits.response_bytes_max() {
         return Err(RpcError::new(RESPONSE_TOO_LARGE, "the receipts are longer than an answer may be"));
     }
     Ok(())
