@@ -10,7 +10,7 @@ use std::{
     vec,
 };
 
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
     core::{
@@ -53,7 +53,7 @@ const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(256);
 
 /// How many transactions of a batch are checked at the same time. Together with those of other batches they stay below
 /// the submissions that a group looks at.
-const SENDS_AT_ONCE: usize = 32;
+const SENDS_AT_ONCE: usize = 64;
 
 /// Names subscriptions by strings of hexadecimal digits.
 #[derive(Debug)]
@@ -97,12 +97,12 @@ impl Calls {
 
     /// The answers of the transactions that a batch goes on with, a few at a time: they are checked on all cores.
     async fn sent_together(&self, batch: &mut Peekable<vec::IntoIter<Entry<'_>>>) -> Vec<MethodResponse> {
-        let sent = iter::from_fn(|| batch.next_if(sends)).take(SENDS_AT_ONCE);
-        let answering = sent.filter_map(|entry| match entry {
+        let answering = iter::from_fn(|| batch.next_if(sends)).filter_map(|entry| match entry {
             Ok(BatchEntry::Call(request)) => Some(self.answer(request)),
             _ => None,
         });
-        join_all(answering.collect::<Vec<_>>()).await
+        // Each is begun when it is its turn.
+        stream::iter(answering.collect::<Vec<_>>()).buffered(SENDS_AT_ONCE).collect().await
     }
 
     fn answer<'a>(&self, request: Request<'a>) -> Answering<'a> {
