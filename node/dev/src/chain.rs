@@ -147,6 +147,8 @@ impl DevChain {
 
     pub(crate) fn sender_of(&self, address: &Address, bytes: Option<&[u8]>) -> Result<SenderAccount, NodeFault> {
         let account = bytes.map(|bytes| Account::from_bytes(address, bytes)).transpose()?;
-        Ok(account.unwrap_or_default().as_sender(self.ledger().genesis().balances))
+        let account = account.unwrap_or_default().as_sender(self.ledger().genesis().balances);
+        // A contract sends where it is impersonated: nobody has its key.
+        Ok(SenderAccount { is_contract: false, ..account })
     }
 }

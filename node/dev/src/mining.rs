@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_executor::{BlockInput, Configuration, ExecutedBlock, InputTransaction};
+use entente_executor::{Account, AccountOverride, BlockInput, Configuration, ExecutedBlock, InputTransaction, Word};
 use entente_group::CommittedBlock;
 use entente_host::{EthereumEnvironment, NodeFault};
 use entente_ledger::BlockRecord;
@@ -17,6 +17,12 @@ use crate::{BLOCKS_AT_ONCE_MAX, DevChain, DevError, chain::DoorRules};
 
 /// The bytes of transactions that go into one block.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
+/// Where Ethereum keeps the hashes of its last blocks for contracts (EIP-2935).
+const HISTORY: Address = Address([
+    0, 0, 0xf9, 0x08, 0x27, 0xf1, 0xc5, 0x3a, 0x10, 0xcb, 0x7a, 0x02, 0x33, 0x5b, 0x17, 0x53, 0x20, 0x00, 0x29, 0x35,
+]);
+/// How many.
+const HISTORY_BLOCKS: u64 = 8_191;
 
 impl DevChain {
     /// Whether each transaction is in a block at once.
@@ -162,8 +168,23 @@ impl DevChain {
         self.ledger().append(&record)?;
         let accounts = self.changed_senders(&record)?;
         self.pool.committed(number, &included, &left_out_hashes, accounts);
+        let ethereum_hash = record.block.header.ethereum_hash;
         self.blocks.push(Arc::new(CommittedBlock { hash, record }));
-        Ok(self.follow_configuration()?)
+        self.follow_configuration()?;
+        self.remember_hash(number, ethereum_hash)
+    }
+
+    /// Keeps a block's hash where Ethereum does, if a test put code there that looks for it.
+    fn remember_hash(&mut self, number: u64, hash: Hash) -> Result<(), DevError> {
+        if self.ledger().state().row(&Account::row(&HISTORY)).map_err(NodeFault::from)?.is_none() {
+            return Ok(());
+        }
+        let mut slot = Word::default();
+        if let Some(last) = slot.last_chunk_mut::<8>() {
+            *last = (number % HISTORY_BLOCKS).to_be_bytes();
+        }
+        let slots = [(slot, hash.0)].into();
+        self.set_account(&HISTORY, &AccountOverride { slots, ..AccountOverride::default() })
     }
 
     fn certify(&self, header: &Header, hash: Hash) -> Certificate {

@@ -4,8 +4,9 @@ use entente_driver::{CallError, SubmitError};
 use entente_host::NodeFault;
 use entente_ledger::{Ledger, ReadError, WritesError};
 use entente_pool::AdmissionError;
-use entente_types::{BlockNumber, MembersError, TransactionError, hex_bytes};
+use entente_types::{BlockNumber, Hash, MembersError, TransactionError, hex_bytes};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
+use serde::Serialize;
 
 use crate::ethereum::{FAILED, LIMITED, REVERTED};
 
@@ -112,8 +113,23 @@ pub(crate) const CODES: &[Code] = &[
 pub(crate) struct RpcError {
     pub(crate) code: i32,
     pub(crate) message: String,
-    /// What Ethereum's tools read beside it: what a revert gave back, as hexadecimal digits.
-    pub(crate) data: Option<String>,
+    /// What Ethereum's tools read beside it.
+    pub(crate) data: Option<ErrorData>,
+}
+
+/// What Ethereum's tools read beside a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum ErrorData {
+    /// What a revert gave back, as hexadecimal digits.
+    Output(String),
+    /// The same of a transaction that is in a block, as Hardhat's node says it.
+    Sent {
+        message: String,
+        #[serde(rename = "txHash")]
+        transaction: Hash,
+        data: String,
+    },
 }
 
 impl RpcError {
@@ -123,7 +139,7 @@ impl RpcError {
 
     /// The same with these bytes beside it.
     pub(crate) fn bearing(self, bytes: &[u8]) -> Self {
-        Self { data: Some(hex_bytes::encode(bytes)), ..self }
+        Self { data: Some(ErrorData::Output(hex_bytes::encode(bytes))), ..self }
     }
 
     pub(crate) fn parameters(message: impl Into<String>) -> Self {

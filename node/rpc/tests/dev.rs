@@ -154,12 +154,13 @@ async fn a_transaction_is_in_a_block_when_its_sender_hears_of_it() {
         dev.ask("hardhat_setCode", json!([PLACE, code])).await;
         let answer =
             dev.node.rpc("eth_sendTransaction", json!([{ "from": from, "to": PLACE, "gas": "0x186a0" }])).await;
-        assert_eq!(answer["error"]["data"], data, "{answer}");
+        assert_eq!(answer["error"]["data"]["data"], data, "{answer}");
         let called = dev.node.rpc("eth_call", json!([{ "from": from, "to": PLACE, "gas": "0x186a0" }, "latest"])).await;
         assert_eq!((&called["error"]["data"], &called["error"]["code"]), (&json!(data), &answer["error"]["code"]));
         let estimated = dev.node.rpc("eth_estimateGas", json!([{ "from": from, "to": PLACE }])).await;
         assert_eq!(estimated["error"]["data"], data, "{estimated}");
         let block = dev.block().await;
+        assert_eq!(answer["error"]["data"]["txHash"], block["transactions"][0]);
         assert_eq!(dev.receipt(block["transactions"][0].as_str().unwrap()).await["status"], "0x0");
     }
     assert_eq!(dev.height().await, height + 2);
@@ -436,6 +437,11 @@ async fn whoever_is_impersonated_sends() {
     let trace = dev.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }])).await;
     assert_eq!(trace["from"].as_str().unwrap().to_lowercase(), PLACE, "{trace}");
     assert_eq!(dev.nonce(PLACE).await, 1);
+    // A contract may be meant, too.
+    dev.ask("hardhat_setCode", json!([PLACE, LOOKS])).await;
+    let hash = dev.ask("eth_sendTransaction", wanted.clone()).await;
+    assert_eq!((&dev.receipt(hash.as_str().unwrap()).await["status"], dev.nonce(PLACE).await), (&json!("0x1"), 2));
+    dev.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }])).await;
     assert_eq!(dev.ask("anvil_stopImpersonatingAccount", json!([PLACE])).await, true);
     assert_eq!(dev.error("eth_sendTransaction", wanted.clone()).await, unknown);
     dev.ask("anvil_autoImpersonateAccount", json!([true])).await;

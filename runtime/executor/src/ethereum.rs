@@ -5,7 +5,7 @@ use entente_host::{
     CallKind, CallRequest, CreateRequest, CreateScheme, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::UNITS_PER_GAS,
 };
-use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, Suite};
+use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, SenderAccount, Suite};
 
 use crate::{Account, EthereumRules, context::Context, transaction::receipt_of};
 
@@ -54,6 +54,8 @@ fn validate(context: &mut Context, transaction: &EthereumTransaction) -> Result<
     let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
     let is_next = account.nonce == payload.nonce;
     let account = account.as_sender(context.block.balances);
+    // On a chain for tests a contract may be impersonated; of others nobody has the key (EIP-3607).
+    let account = SenderAccount { is_contract: account.is_contract && !transaction.is_impersonated(), ..account };
     if !is_next || context.machine.natives.contains(&sender) || account.check(sender, &payload).is_err() {
         return Ok(None);
     }

@@ -68,6 +68,9 @@ pub struct EthereumTransaction {
     /// What its signature was found to say. It follows from the bytes, and costs too much to be found twice.
     #[codec(skip)]
     origin: OnceLock<Option<EthereumOrigin>>,
+    /// Whether its sender was said beside it.
+    #[codec(skip)]
+    is_impersonated: bool,
 }
 
 impl PartialEq for EthereumTransaction {
@@ -106,7 +109,7 @@ impl EthereumTransaction {
         };
         list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
         let raw = Bytes::new(raw).ok_or(EthereumTransactionError::Size(size))?;
-        Ok(Self { raw, origin: OnceLock::new() })
+        Ok(Self { raw, origin: OnceLock::new(), is_impersonated: false })
     }
 
     /// An envelope whose sender is said beside it, whatever its signature is. Whoever decodes the same bytes finds by the
@@ -118,7 +121,13 @@ impl EthereumTransaction {
     pub fn impersonating(raw: Vec<u8>, sender: Address) -> Result<Self, EthereumTransactionError> {
         let transaction = Self::new(raw)?;
         let nonce = transaction.payload()?.nonce;
-        Ok(Self { origin: OnceLock::from(Some(EthereumOrigin { sender, nonce })), ..transaction })
+        let origin = OnceLock::from(Some(EthereumOrigin { sender, nonce }));
+        Ok(Self { origin, is_impersonated: true, ..transaction })
+    }
+
+    /// Whether its sender was said beside it, and no signature asked for: by [`Self::impersonating`] alone.
+    pub const fn is_impersonated(&self) -> bool {
+        self.is_impersonated
     }
 
     /// The envelope's kind.

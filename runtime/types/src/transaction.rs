@@ -83,7 +83,6 @@ pub struct NativeTransaction {
 /// A transaction. The SCALE variant says which kind it is.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "nearly all are native, and whoever keeps one keeps it behind an Arc")]
 pub enum Transaction {
     /// One of ours.
     #[codec(index = 1)]

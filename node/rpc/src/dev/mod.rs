@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) use accounts::well_known;
-pub(crate) use outcome::{failed, in_next_block, of_transaction};
+pub(crate) use outcome::{failed, failed_in_block, in_next_block, of_transaction};
 
 /// What is done with the chain, at this time.
 pub(crate) type Act = Box<dyn FnOnce(&mut DevChain, u64) -> Answer + Send>;

@@ -5,7 +5,11 @@ use entente_driver::GroupHandle;
 use entente_executor::BlockOverride;
 use entente_types::{BlockNumber, EvmTimestamp, Hash, Receipt, Status};
 
-use crate::{context::GroupEntry, error::RpcError, ethereum::calls::failure};
+use crate::{
+    context::GroupEntry,
+    error::{ErrorData, RpcError},
+    ethereum::calls::failure,
+};
 
 /// Why what has this receipt failed. Those who test look for what it gave back, even where that is nothing.
 pub(crate) fn failed(receipt: &Receipt) -> RpcError {
@@ -13,10 +17,21 @@ pub(crate) fn failed(receipt: &Receipt) -> RpcError {
     if error.data.is_none() { error.bearing(&[]) } else { error }
 }
 
+/// The same of a transaction that is in a block: its hash is in no result.
+pub(crate) fn failed_in_block(hash: Hash, receipt: &Receipt) -> RpcError {
+    let error = failed(receipt);
+    let data = match error.data {
+        Some(ErrorData::Output(data)) => data,
+        other => return RpcError { data: other, ..error },
+    };
+    let data = ErrorData::Sent { message: error.message.clone(), transaction: hash, data };
+    RpcError { data: Some(data), ..error }
+}
+
 /// That a transaction which is in a block by now did not fail there.
 pub(crate) fn of_transaction(group: &GroupEntry, hash: &Hash) -> Result<(), RpcError> {
     match group.handle.ledger().receipt(hash)? {
-        Some(found) if found.receipt.status != Status::Success => Err(failed(&found.receipt)),
+        Some(found) if found.receipt.status != Status::Success => Err(failed_in_block(*hash, &found.receipt)),
         _ => Ok(()),
     }
 }

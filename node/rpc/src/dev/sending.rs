@@ -5,7 +5,7 @@ use entente_types::{Address, Hash, Status, hex_bytes};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Acting, act, failed};
+use super::{Acting, act, failed_in_block};
 use crate::{
     arguments::{Arguments, number, object, parse, refuse},
     error::RpcError,
@@ -34,7 +34,7 @@ pub(crate) fn send(arguments: &Arguments<'_>) -> Acting {
     act(move |chain, unix_ms| {
         let sent = chain.send(unix_ms, &wanted)?;
         match sent.receipt {
-            Some(receipt) if receipt.status != Status::Success => Err(failed(&receipt)),
+            Some(receipt) if receipt.status != Status::Success => Err(failed_in_block(sent.hash, &receipt)),
             _ => hash_answer(&sent.hash),
         }
     })

@@ -67,6 +67,7 @@ pub(crate) fn reverted(output: &[u8]) -> RpcError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorData;
 
     fn word(number: u64) -> [u8; 32] {
         let mut word = [0; 32];
@@ -96,8 +97,8 @@ mod tests {
     fn the_error_bears_the_output() {
         let error = reverted(&[1, 2]);
         assert_eq!(
-            (error.code, error.message.as_str(), error.data.as_deref()),
-            (3, "execution reverted", Some("0x0102"))
+            (error.code, error.message.as_str(), error.data),
+            (3, "execution reverted", Some(ErrorData::Output("0x0102".to_owned())))
         );
     }
 }
