@@ -1,36 +1,52 @@
-// Hardhat's own tests of its network helpers, whose network is a node for tests of contracts.
-import { copyFileSync, cpSync, mkdirSync, rmSync } from "node:fs";
+// Hardhat's own tests of what people test contracts with, whose network is a node for tests of contracts.
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { beside, install, program, readCases, withNode } from "./tools.mjs";
 
-export const FOLDERS = ["hardhat/packages/hardhat-network-helpers"];
+export const FOLDERS = ["hardhat/packages"];
 export const KNOWN = "hardhat.txt";
+
+/// Packages, and what each is called.
+const GROUPS = {
+  "hardhat-network-helpers": "Hardhat's network helpers",
+  "hardhat-chai-matchers": "Hardhat's matchers for Chai",
+  "hardhat-ethers": "Hardhat's plugin for ethers",
+};
+/// Their own setting of TypeScript's compiler lies elsewhere in their tree; what counts of it is this.
+const TYPESCRIPT = { module: "commonjs", target: "es2020", esModuleInterop: true };
 
 export async function run({ folder, entente, work }) {
   const installed = path.join(work, "hardhat");
   mkdirSync(installed, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"])
+  for (const name of ["package.json", "package-lock.json", "preload.cjs"]) {
     copyFileSync(beside(`hardhat/${name}`), path.join(installed, name));
-  install(installed, beside("hardhat/package-lock.json"));
-  const project = path.join(installed, "helpers");
-  rmSync(project, { recursive: true, force: true });
-  for (const name of ["src", "test", ".mocharc.json"]) {
-    cpSync(path.join(folder, name), path.join(project, name), { recursive: true });
   }
-  copyFileSync(beside("hardhat/preload.cjs"), path.join(project, "preload.cjs"));
-  const told = path.join(work, "hardhat.jsonl");
-  rmSync(told, { force: true });
-  const own = {
-    CONFORMANCE_CASES: told,
+  install(installed, beside("hardhat/package-lock.json"));
+  const cases = [];
+  for (const [name, group] of Object.entries(GROUPS)) {
+    const project = path.join(installed, name);
+    rmSync(project, { recursive: true, force: true });
+    for (const part of ["src", "test"]) cpSync(path.join(folder, name, part), path.join(project, part), { recursive: true });
+    const told = path.join(work, `${name}.jsonl`);
+    rmSync(told, { force: true });
+    await withNode(entente, async (url) => test(project, { CONFORMANCE_CASES: told, CONFORMANCE_URL: url }));
+    cases.push(...readCases(told).map(({ file, ...each }) => ({ group, ...each })));
+  }
+  return cases;
+}
+
+function test(project, own) {
+  const environment = {
+    ...process.env,
+    ...own,
     HARDHAT_DISABLE_TELEMETRY_PROMPT: "true",
     TS_NODE_SKIP_PROJECT: "true",
     TS_NODE_TRANSPILE_ONLY: "true",
-    TS_NODE_COMPILER_OPTIONS: JSON.stringify({ module: "commonjs", target: "es2020", esModuleInterop: true }),
+    TS_NODE_COMPILER_OPTIONS: JSON.stringify(TYPESCRIPT),
   };
-  const words = ["--recursive", "test/**/*.ts", "--exit", "--timeout", "60000", "--reporter", beside("teller.cjs")];
-  await withNode(entente, async (url) => {
-    const options = { cwd: project, env: { ...process.env, ...own, CONFORMANCE_URL: url } };
-    program("../node_modules/.bin/mocha", [...words, "--require", "./preload.cjs"], options);
-  });
-  return readCases(told).map(({ file, ...each }) => ({ group: "Hardhat's network helpers", ...each }));
+  const words = ["--no-config", "--recursive", "test/**/*.ts", "--ignore", "test/fixture-projects/**/*", "--exit"];
+  words.push("--timeout", "60000", "--reporter", beside("teller.cjs"));
+  for (const each of ["ts-node/register", "../preload.cjs"]) words.push("--require", each);
+  if (existsSync(path.join(project, "test/setup.ts"))) words.push("--file", "./test/setup.ts");
+  program("../node_modules/.bin/mocha", words, { cwd: project, env: environment });
 }

@@ -23,7 +23,7 @@ export class Chain {
     return result;
   }
 
-  /// As solc's runner has it: ten accounts with 2^100 wei, the first creates with the number 1; each precompile has one;
+  /// As solc's runner has it: ten accounts with 2^100 wei, the first creates with the number 1; each precompile one;
   /// and its own makers and limits of blocks.
   async begin() {
     for (let index = 0; index < 20; index += 1) {
