@@ -1,4 +1,4 @@
-//! Ethereum's clients, unchanged, against a running node (`node/cli/clients`).
+//! Ethereum's and FISCO BCOS's clients, unchanged, against a running node (`node/cli/clients`).
 //!
 //! `make clients` installs them. Without them this fails; ENTENTE_WITHOUT_CLIENTS=1 says that it shall not.
 
@@ -46,14 +46,20 @@ fn installed() -> Option<PathBuf> {
 
 /// Has a script use a new chain; it says each of these steps when it is done.
 fn uses_a_chain(program: &[&str], script: &str, steps: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let token = token();
+    uses_a_chain_of("standard", &[program, &[script.to_str().unwrap()]].concat(), token.to_str().unwrap(), steps);
+}
+
+/// Has a program use a new chain of this suite; it is told the node's URL and one thing more.
+fn uses_a_chain_of(suite: &str, program: &[&str], told: &str, steps: &[&str]) {
     let Some(installed) = installed() else { return };
     let home = Home::new();
-    let chain = home.chain(&[]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let chain = home.chain(&["--suite", suite]);
     // A path in the first place is taken from where the test runs.
     let own = installed.join(program[0]);
     let mut command = if own.is_file() { Command::new(own) } else { Command::new(program[0]) };
-    command.args(&program[1..]).arg(script).arg(&chain.rpc).arg(token()).current_dir(&installed);
+    command.args(&program[1..]).arg(&chain.rpc).arg(told).current_dir(&installed);
     let output = command.output().unwrap_or_else(|error| panic!("{program:?}: {error}"));
     let done = text(&output.stdout);
     assert!(output.status.success(), "done: {done}\n{}", text(&output.stderr));
@@ -92,4 +98,23 @@ fn people_with_foundry() {
 #[test]
 fn people_with_hardhat() {
     uses_a_chain(&["node"], "hardhat.mjs", &["chain", "erc20", "erc721", "proxy", "errors", "gas"]);
+}
+
+/// What a program with a client of FISCO BCOS does.
+const FISCO: [&str; 5] = ["chain", "deploy", "calls", "fields", "refusals"];
+
+#[test]
+fn programs_with_fisco_bcoss_go_sdk() {
+    for suite in ["standard", "guomi"] {
+        uses_a_chain_of(suite, &["fisco_go"], suite, &FISCO);
+    }
+}
+
+#[test]
+fn programs_with_fisco_bcoss_java_sdk() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/fisco_java/Use.java");
+    for suite in ["standard", "guomi"] {
+        let program = ["java", "-cp", "fisco_java/*", script.to_str().unwrap()];
+        uses_a_chain_of(suite, &program, suite, &FISCO);
+    }
 }

@@ -31,7 +31,11 @@ struct Body {
 
 impl Body {
     fn new(transaction: Arc<Transaction>, fault: Option<AdmissionError>) -> Self {
-        let key = ReplayKey::of(&transaction);
+        let key = match (&*transaction, &fault) {
+            // Whose it is may not be known yet, and would be found here for a proposal that is refused anyway.
+            (Transaction::Fisco(_), Some(_)) => None,
+            _ => ReplayKey::of(&transaction),
+        };
         Self { transaction, key, fault }
     }
 
@@ -39,7 +43,8 @@ impl Body {
     fn in_window(&self, height: BlockNumber) -> bool {
         match &*self.transaction {
             Transaction::Native(native) => in_window(native.unsigned.valid_until, height.saturating_sub(1)),
-            Transaction::Ethereum(_) | Transaction::Fisco(_) => true,
+            Transaction::Fisco(fisco) => in_window(fisco.fields().block_limit, height.saturating_sub(1)),
+            Transaction::Ethereum(_) => true,
         }
     }
 }
@@ -374,14 +379,14 @@ impl Proposals {
         if let Some((_, why)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Verdict::Invalid(why);
         }
-        let has_ethereum =
+        let has_others =
             ground.ethereum.rules(ground.configuration, question.height).is_ok_and(|rules| rules.is_some());
         let mut own = HashSet::with_capacity(held.bodies.len());
         for body in held.bodies.iter().flatten() {
-            let is_ethereum = matches!(*body.transaction, Transaction::Ethereum(_));
+            let is_native = matches!(*body.transaction, Transaction::Native(_));
             let rules = [
                 (body.fault.is_none() && body.key.is_some(), "a transaction is not valid"),
-                (!is_ethereum || has_ethereum, "it has an ethereum transaction, and the height's rules have none"),
+                (is_native || has_others, "it has a transaction that is not native, and the height's rules have none"),
                 (body.in_window(question.height), "a transaction has expired"),
                 (body.key.is_none_or(|key| !ground.pool.is_used(&key)), "a transaction was used in a block"),
                 (body.key.is_none_or(|key| own.insert(key)), "a transaction is there twice"),

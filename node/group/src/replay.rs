@@ -191,16 +191,21 @@ impl<'a> Replay<'a> {
             .map_err(|error| ReplayError::Certificate { number, error })
     }
 
-    /// Where the rules have no Ethereum transactions, no honest sealer lets one into a block.
+    /// Where the rules have native transactions only, no honest sealer lets another into a block.
     fn check_kinds(&self, block: &Block) -> Result<(), ReplayError> {
         let number = block.header.number;
-        let is_ethereum = |transaction: &Transaction| matches!(transaction, Transaction::Ethereum(_));
-        let Some(index) = block.transactions.iter().position(is_ethereum) else { return Ok(()) };
+        let is_other = |transaction: &Transaction| match transaction {
+            Transaction::Native(_) => None,
+            Transaction::Ethereum(_) => Some(AdmissionError::NoEthereum),
+            Transaction::Fisco(_) => Some(AdmissionError::NoFisco),
+        };
+        let mut others = block.transactions.iter().enumerate();
+        let Some((index, error)) = others.find_map(|(index, one)| Some((index, is_other(one)?))) else { return Ok(()) };
         let configuration = Configuration::read(self.ledger.state().as_ref());
         let rules = configuration.and_then(|read| self.executor.ethereum_versions().rules(&read, number));
         match rules.map_err(|fault| ReplayError::Execute { number, fault })? {
             Some(_) => Ok(()),
-            None => Err(ReplayError::Transaction { number, index, error: AdmissionError::NoEthereum }),
+            None => Err(ReplayError::Transaction { number, index, error }),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What may not come again: the native transactions of the last blocks, for the pool's index.
+//! What may not come again: the transactions of the last blocks, native ones and FISCO BCOS's, for the pool's index.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl ReplayWindow {
 }
 
 impl Ledger {
-    /// The native transactions of the last 1,000 blocks: all that the next one could repeat.
+    /// The transactions of the last 1,000 blocks that the next one could repeat: native ones and FISCO BCOS's.
     pub fn replay_window(&self) -> ReplayWindow {
         let published = self.published();
         let tip = published.tip.number;
@@ -58,24 +58,31 @@ impl Ledger {
     }
 }
 
+fn entry(transaction: &Transaction) -> Option<ReplayEntry> {
+    match transaction {
+        Transaction::Native(native) => {
+            let unsigned = &native.unsigned;
+            let (sender, nonce, valid_until) = (unsigned.sender, unsigned.nonce, unsigned.valid_until);
+            Some(ReplayEntry { sender, nonce, valid_until })
+        }
+        Transaction::Fisco(fisco) => {
+            let fields = fisco.fields();
+            Some(ReplayEntry { sender: fisco.sender()?, nonce: fields.nonce, valid_until: fields.block_limit })
+        }
+        Transaction::Ethereum(_) => None,
+    }
+}
+
 /// Writes a block's entries.
 pub(crate) fn put_replay(batch: &mut Batch, block: &Block) {
-    let natives = || {
-        block.transactions.iter().filter_map(|transaction| match transaction {
-            Transaction::Native(native) => Some(&native.unsigned),
-            Transaction::Ethereum(_) | Transaction::Fisco(_) => None,
-        })
-    };
+    let entries = || block.transactions.iter().filter_map(entry);
     batch.put_with(
         Column::Replay,
         |key| key.extend_from_slice(&number_key(block.header.number)),
         |value| {
             Version::<1>.encode_to(value);
-            Compact(natives().count() as u32).encode_to(value);
-            for native in natives() {
-                let entry = ReplayEntry { sender: native.sender, nonce: native.nonce, valid_until: native.valid_until };
-                entry.encode_to(value);
-            }
+            Compact(entries().count() as u32).encode_to(value);
+            entries().for_each(|entry| entry.encode_to(value));
         },
     );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entente_crypto::{SignatureError, SignatureScheme};
 use entente_types::{
     Address, Amount, BlockNumber, EthereumPayload, EthereumRefusal, EthereumTransaction, EthereumTransactionError,
-    GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
+    FiscoTransaction, GroupId, Hash, NativeTransaction, Suite, Transaction, limits::VALIDITY_BLOCKS_MAX,
 };
 use rayon::prelude::*;
 
@@ -35,9 +35,28 @@ pub enum AdmissionError {
     /// The sender's account cannot be read.
     #[error("the node could not read the sender's account; its log says why")]
     Account,
-    /// A transaction of FISCO BCOS, until the EVM layer is there.
-    #[error("transactions of fisco bcos are not accepted by this version; send a native transaction")]
-    Fisco,
+    /// A transaction of FISCO BCOS, where the group's rules have none.
+    #[error(
+        "the group's rules have no transactions of fisco bcos: they come with protocol version 2, which its members can \
+         vote for; send a native transaction"
+    )]
+    NoFisco,
+    /// A transaction of FISCO BCOS that is signed as the other suite signs.
+    #[error(
+        "the fisco bcos transaction is signed in the {found:?} suite; this group's is {expected:?} (ECDSA and Keccak-256, \
+         or SM2 and SM3)"
+    )]
+    FiscoSuite {
+        /// The transaction's.
+        found: Suite,
+        /// The group's.
+        expected: Suite,
+    },
+    /// A transaction of FISCO BCOS whose signature nobody made.
+    #[error(
+        "the fisco bcos transaction's signature is nobody's: ECDSA's has s in its lower half, SM2's is that of the key in v"
+    )]
+    FiscoSignature,
     /// For another chain.
     #[error("`chain_id` is {found}; this chain's is {expected}")]
     ChainId {
@@ -123,7 +142,7 @@ impl AdmissionError {
     /// The number clients see: FISCO BCOS's receipt status codes for refused transactions.
     pub const fn code(&self) -> i32 {
         match self {
-            Self::NoEthereum | Self::GuomiEthereum | Self::Fisco => 29,
+            Self::NoEthereum | Self::GuomiEthereum | Self::NoFisco => 29,
             Self::EthereumFields(_) => 3,
             Self::Ethereum(refusal) => of_refusal(refusal),
             Self::Account => 1,
@@ -131,7 +150,11 @@ impl AdmissionError {
             Self::GroupId { .. } => 10003,
             Self::Window { .. } => 16,
             Self::Gas { .. } => 4,
-            Self::Sender { .. } | Self::Signature(_) | Self::EthereumSignature => 5,
+            Self::Sender { .. }
+            | Self::Signature(_)
+            | Self::EthereumSignature
+            | Self::FiscoSuite { .. }
+            | Self::FiscoSignature => 5,
             Self::Known => 10000,
             Self::Replay => 15,
             // Come again later.
@@ -191,7 +214,7 @@ pub struct PoolRules {
     pub group_id: GroupId,
     /// The gas one transaction may ask for.
     pub transaction_gas: u64,
-    /// What Ethereum transactions are held against; nothing where the group's rules have none.
+    /// What Ethereum transactions are held against; nothing where the group's rules have none, and none of FISCO BCOS.
     pub ethereum: Option<Arc<dyn EthereumRules>>,
     /// Whose signatures are known already.
     pub verified: Arc<Verified>,
@@ -224,6 +247,9 @@ impl Terms {
     }
 }
 
+/// What is found of a transaction: what makes it unique, how long it can be in a block, and the gas that it asks for.
+type Found = (ReplayKey, Terms, Option<u64>);
+
 /// A transaction whose signature was found to be its sender's. Only this module makes one.
 #[derive(Debug, Clone)]
 pub struct Checked {
@@ -231,7 +257,8 @@ pub struct Checked {
     pub(crate) hash: Hash,
     pub(crate) key: ReplayKey,
     pub(crate) terms: Terms,
-    pub(crate) gas_limit: u64,
+    /// The gas it asks for; nothing where it gets the group's limit.
+    pub(crate) gas_limit: Option<u64>,
     pub(crate) bytes: usize,
 }
 
@@ -265,20 +292,19 @@ impl PoolRules {
         Self { transaction_gas: u64::MAX, ethereum: Some(Arc::new(Unruled)), ..self.clone() }
     }
 
-    /// The checks that cost little.
-    fn form(&self, height: BlockNumber, native: &NativeTransaction) -> Result<(), AdmissionError> {
-        let unsigned = &native.unsigned;
-        if unsigned.chain_id != self.chain_id {
-            return Err(AdmissionError::ChainId { found: unsigned.chain_id, expected: self.chain_id });
+    /// The checks that cost little: the chain, the group and the window.
+    fn form(&self, height: BlockNumber, chain: u64, group: &GroupId, until: BlockNumber) -> Result<(), AdmissionError> {
+        if chain != self.chain_id {
+            return Err(AdmissionError::ChainId { found: chain, expected: self.chain_id });
         }
-        if unsigned.group_id != self.group_id {
-            let (found, expected) = (unsigned.group_id.clone(), self.group_id.clone());
+        if *group != self.group_id {
+            let (found, expected) = (group.clone(), self.group_id.clone());
             return Err(AdmissionError::GroupId { found, expected });
         }
-        if !in_window(unsigned.valid_until, height) {
-            return Err(AdmissionError::Window { found: unsigned.valid_until, height });
+        if !in_window(until, height) {
+            return Err(AdmissionError::Window { found: until, height });
         }
-        self.gas(unsigned.gas_limit)
+        Ok(())
     }
 
     /// The check that a change of the system configuration can decide anew.
@@ -299,18 +325,17 @@ impl PoolRules {
     ) -> Result<Checked, AdmissionError> {
         let hash = transaction.hash(self.suite);
         let (key, terms, gas_limit) = match &*transaction {
-            Transaction::Native(native) => {
-                self.form(height, native)?;
-                self.native(native, hash)?
-            }
+            Transaction::Native(native) => self.native(height, native, hash)?,
             Transaction::Ethereum(ethereum) => self.ethereum(ethereum)?,
-            Transaction::Fisco(_) => return Err(AdmissionError::Fisco),
+            Transaction::Fisco(fisco) => self.fisco(height, fisco)?,
         };
         Ok(Checked { transaction, hash, key, terms, gas_limit, bytes })
     }
 
-    fn native(&self, native: &NativeTransaction, hash: Hash) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
+    fn native(&self, height: BlockNumber, native: &NativeTransaction, hash: Hash) -> Result<Found, AdmissionError> {
         let unsigned = &native.unsigned;
+        self.form(height, unsigned.chain_id, &unsigned.group_id, unsigned.valid_until)?;
+        self.gas(unsigned.gas_limit)?;
         if !self.verified.has(&hash) {
             let digest = unsigned.signing_digest(self.suite, &self.genesis);
             let signer = self.scheme.signer(&digest, &native.signature)?.address;
@@ -320,10 +345,26 @@ impl PoolRules {
             self.verified.put(hash);
         }
         let key = ReplayKey::Native { sender: unsigned.sender, nonce: unsigned.nonce };
-        Ok((key, Terms::Until(unsigned.valid_until), unsigned.gas_limit))
+        Ok((key, Terms::Until(unsigned.valid_until), Some(unsigned.gas_limit)))
     }
 
-    fn ethereum(&self, ethereum: &EthereumTransaction) -> Result<(ReplayKey, Terms, u64), AdmissionError> {
+    /// Under the rules of native ones, but for its gas: FISCO BCOS gives each transaction the group's limit.
+    fn fisco(&self, height: BlockNumber, fisco: &FiscoTransaction) -> Result<Found, AdmissionError> {
+        if self.ethereum.is_none() {
+            return Err(AdmissionError::NoFisco);
+        }
+        let fields = fisco.fields();
+        self.form(height, fields.chain_id, &fisco.group_id(), fields.block_limit)?;
+        let (found, expected) = (fisco.suite(), self.suite);
+        if found != expected {
+            return Err(AdmissionError::FiscoSuite { found, expected });
+        }
+        // Found once for all clones, so that it need not be remembered.
+        let sender = fisco.sender().ok_or(AdmissionError::FiscoSignature)?;
+        Ok((ReplayKey::Native { sender, nonce: fields.nonce }, Terms::Until(fields.block_limit), None))
+    }
+
+    fn ethereum(&self, ethereum: &EthereumTransaction) -> Result<Found, AdmissionError> {
         if self.suite == Suite::Guomi {
             return Err(AdmissionError::GuomiEthereum);
         }
@@ -331,7 +372,7 @@ impl PoolRules {
         let payload = ethereum.payload()?;
         rules.check(&payload)?;
         let origin = ethereum.origin().ok_or(AdmissionError::EthereumSignature)?;
-        Ok((ReplayKey::Ethereum(origin), Terms::Costs(payload.cost()), payload.gas_limit))
+        Ok((ReplayKey::Ethereum(origin), Terms::Costs(payload.cost()), Some(payload.gas_limit)))
     }
 }
 

@@ -237,7 +237,7 @@ impl Pool {
             (_, Terms::Until(found)) if !checked.terms.in_window(self.height) => {
                 Err(AdmissionError::Window { found, height: self.height })
             }
-            _ => self.rules.gas(checked.gas_limit).map(|()| None),
+            _ => checked.gas_limit.map_or(Ok(()), |found| self.rules.gas(found)).map(|()| None),
         }
     }
 

@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 /// What makes a transaction unique: no two with the same can be in the chain while they are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplayKey {
-    /// Of a native transaction.
+    /// Of a native transaction, or one of FISCO BCOS, which has the same rules.
     Native {
         /// The sender.
         sender: Address,
@@ -28,7 +28,9 @@ impl ReplayKey {
                 Some(Self::Native { sender: unsigned.sender, nonce: unsigned.nonce })
             }
             Transaction::Ethereum(ethereum) => ethereum.origin().map(Self::Ethereum),
-            Transaction::Fisco(_) => None,
+            Transaction::Fisco(fisco) => {
+                fisco.sender().map(|sender| Self::Native { sender, nonce: fisco.fields().nonce })
+            }
         }
     }
 

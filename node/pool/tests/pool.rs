@@ -127,14 +127,6 @@ fn the_window_has_exact_edges() {
 }
 
 #[test]
-fn other_kinds_are_refused_with_a_plain_line() {
-    let mut raw = vec![0xc0 + 13];
-    raw.extend([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
-    let fisco = Transaction::from_raw(&raw).unwrap();
-    assert_eq!(checked_at(0, fisco).unwrap_err(), AdmissionError::Fisco);
-}
-
-#[test]
 fn the_same_twice_and_a_used_nonce_are_told_apart() {
     let mut pool = pool(PoolLimits::default());
     let first = checked(unsigned(1)).unwrap();

@@ -100,7 +100,7 @@ pub(crate) const CODES: &[Code] = &[
         code: 28,
         meaning: "transaction refused: the pool holds its limit of transactions, or of its sender's; send again later",
     },
-    Code { code: 29, meaning: "transaction refused: this version does not accept its kind" },
+    Code { code: 29, meaning: "transaction refused: the group's rules do not accept its kind" },
     Code { code: 10000, meaning: "transaction refused: it waits in the pool already" },
     Code { code: 10002, meaning: "transaction refused: it is for another chain" },
     Code { code: 10003, meaning: "transaction refused: it is for another group" },

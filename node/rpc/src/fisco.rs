@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entente_driver::GroupHandle;
-use entente_types::{Block, Hash, hex_bytes};
+use entente_types::{Block, Hash, Suite, hex_bytes};
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,15 +17,18 @@ use crate::{
 };
 
 pub(crate) fn client_version(context: &Context, _arguments: &Arguments<'_>) -> Answer {
-    let chain = context.groups().first().map_or(0, |group| group.handle.genesis().chain_id);
+    let genesis = context.groups().first().map(|group| group.handle.genesis());
+    let chain = genesis.map_or(0, |genesis| genesis.chain_id);
+    let is_guomi = genesis.is_some_and(|genesis| genesis.suite == Suite::Guomi);
     let version = env!("CARGO_PKG_VERSION");
     answer(&json!({
         "Build Time": "",
         "Build Type": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         "Chain Id": chain.to_string(),
         "Entente Version": version,
-        // Clients of FISCO BCOS choose the form of their transactions by this: the one with thirteen items.
-        "FISCO-BCOS Version": "2.0.0",
+        // Clients of FISCO BCOS choose the form of their transactions by this, the one with thirteen items, and how they
+        // sign them.
+        "FISCO-BCOS Version": if is_guomi { "2.0.0 gm" } else { "2.0.0" },
         "Git Branch": "",
         "Git Commit Hash": "",
         "Supported Version": "2.0.0",

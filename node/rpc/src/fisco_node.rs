@@ -8,7 +8,7 @@ use entente_driver::GroupHandle;
 use entente_executor::Account;
 use entente_host::NodeFault;
 use entente_state::{Row, Table};
-use entente_types::{Address, Block, Receipt, Transaction, hex_bytes};
+use entente_types::{Block, Receipt, Transaction, hex_bytes};
 use serde_json::{Value, json};
 
 use crate::{
@@ -66,22 +66,12 @@ pub(crate) fn pending(context: Arc<Context>, arguments: Arguments<'_>) -> Pendin
         let mut views = Vec::new();
         let mut bytes = 0_usize;
         for one in &waiting {
-            let Transaction::Native(native) = &*one.transaction else { continue };
-            let unsigned = &native.unsigned;
-            bytes = bytes.saturating_add(unsigned.input.len() * 2);
+            let Some(view) = fisco_views::pending(one.hash, &one.transaction) else { continue };
+            bytes = bytes.saturating_add(view.get("input").and_then(Value::as_str).map_or(0, str::len));
             if bytes > PENDING_BYTES_MAX {
                 break;
             }
-            views.push(json!({
-                "from": unsigned.sender,
-                "gas": quantity(unsigned.gas_limit),
-                "gasPrice": "0x0",
-                "hash": one.hash,
-                "input": hex_bytes::encode(&unsigned.input),
-                "nonce": hex_bytes::encode(&unsigned.nonce),
-                "to": unsigned.to.unwrap_or(Address::ZERO),
-                "value": unsigned.value,
-            }));
+            views.push(view);
         }
         answer(&views)
     })

@@ -2,11 +2,12 @@
 
 use entente_driver::GroupHandle;
 use entente_types::{
-    Address, Block, Bloom, GroupId, Hash, NativeTransaction, Receipt, Signature, Transaction, hex_bytes,
+    Address, Block, Bloom, FiscoFields, FiscoSigner, FiscoTransaction, GroupId, Hash, NativeTransaction, Receipt,
+    Signature, Transaction, hex_bytes,
 };
 use serde_json::{Value, json};
 
-use crate::{configuration, error::RpcError, members, views::Place};
+use crate::{configuration, error::RpcError, ethereum::big_endian, members, views::Place};
 
 /// A number as FISCO BCOS shows it.
 pub(crate) fn quantity(number: u64) -> String {
@@ -33,7 +34,7 @@ pub(crate) fn transaction(place: Place, transaction: &Transaction) -> Value {
     let mut view = match transaction {
         Transaction::Native(native) => native_transaction(native),
         Transaction::Ethereum(ethereum) => json!({ "raw": hex_bytes::encode(ethereum.raw()) }),
-        Transaction::Fisco(fisco) => json!({ "raw": hex_bytes::encode(fisco.raw()) }),
+        Transaction::Fisco(fisco) => fisco_transaction(fisco),
     };
     if let Some(fields) = view.as_object_mut() {
         fields.insert("blockHash".to_owned(), json!(place.block_hash));
@@ -73,20 +74,66 @@ fn signature(signature: &Signature) -> Value {
     })
 }
 
-/// Who sent a transaction, and to whom.
-fn ends(transaction: &Transaction) -> (Address, Address) {
-    match transaction {
+/// One of FISCO BCOS's own, as its nodes show it.
+fn fisco_transaction(fisco: &FiscoTransaction) -> Value {
+    let FiscoFields { nonce, gas_price, gas, block_limit, to, value, chain_id, group, r, s, signer } = fisco.fields();
+    let halves = [&r[..], s].concat();
+    let (v, signature) = match signer {
+        FiscoSigner::RecoveryId(id) => (quantity(u64::from(*id)), [&halves[..], &[*id]].concat()),
+        FiscoSigner::Key(key) => (hex_bytes::encode(key), [&halves[..], key].concat()),
+    };
+    let signature = hex_bytes::encode(&signature);
+    json!({
+        "blockLimit": quantity(*block_limit),
+        "chainId": quantity(*chain_id),
+        "extraData": hex_bytes::encode(fisco.extra()),
+        "from": fisco.sender().unwrap_or_default(),
+        "gas": gas,
+        "gasPrice": gas_price,
+        "groupId": quantity(*group),
+        "input": hex_bytes::encode(fisco.input()),
+        "nonce": big_endian(nonce),
+        "signature": { "r": hex_bytes::encode(r), "s": hex_bytes::encode(s), "v": v, "signature": signature },
+        "to": to.unwrap_or(Address::ZERO),
+        "value": value,
+    })
+}
+
+/// A transaction that waits, in fewer words; nothing of Ethereum's.
+pub(crate) fn pending(hash: Hash, transaction: &Transaction) -> Option<Value> {
+    let whole = match transaction {
+        Transaction::Native(native) => native_transaction(native),
+        Transaction::Fisco(fisco) => fisco_transaction(fisco),
+        Transaction::Ethereum(_) => return None,
+    };
+    let mut view = json!({ "hash": hash });
+    for name in ["from", "gas", "gasPrice", "input", "nonce", "to", "value"] {
+        if let (Some(fields), Some(value)) = (view.as_object_mut(), whole.get(name)) {
+            fields.insert(name.to_owned(), value.clone());
+        }
+    }
+    Some(view)
+}
+
+/// Who sent a transaction, to whom, and with what.
+fn ends(transaction: &Transaction) -> (Address, Address, Vec<u8>) {
+    let (from, to, input) = match transaction {
         Transaction::Native(native) => {
             let unsigned = &native.unsigned;
-            (unsigned.sender, unsigned.to.unwrap_or(Address::ZERO))
+            (Some(unsigned.sender), unsigned.to, unsigned.input.to_vec())
         }
-        Transaction::Ethereum(_) | Transaction::Fisco(_) => (Address::ZERO, Address::ZERO),
-    }
+        Transaction::Fisco(fisco) => (fisco.sender(), fisco.fields().to, fisco.input().to_vec()),
+        Transaction::Ethereum(ethereum) => {
+            let sender = ethereum.origin().map(|origin| origin.sender);
+            ethereum.payload().map_or((sender, None, Vec::new()), |payload| (sender, payload.to, payload.input))
+        }
+    };
+    (from.unwrap_or_default(), to.unwrap_or_default(), input)
 }
 
 /// A receipt among those of its block.
 pub(crate) fn short_receipt(hash: Hash, index: usize, transaction: &Transaction, receipt: &Receipt) -> Value {
-    let (from, to) = ends(transaction);
+    let (from, to, _) = ends(transaction);
     json!({
         "contractAddress": receipt.contract.unwrap_or(Address::ZERO),
         "from": from,
@@ -102,18 +149,14 @@ pub(crate) fn short_receipt(hash: Hash, index: usize, transaction: &Transaction,
 
 /// A receipt with its transaction, where it stands.
 pub(crate) fn receipt(place: Place, transaction: &Transaction, receipt: &Receipt, state_root: Hash) -> Value {
-    let (from, to) = ends(transaction);
-    let input = match transaction {
-        Transaction::Native(native) => hex_bytes::encode(&native.unsigned.input),
-        Transaction::Ethereum(_) | Transaction::Fisco(_) => "0x".to_owned(),
-    };
+    let (from, to, input) = ends(transaction);
     json!({
         "blockHash": place.block_hash,
         "blockNumber": quantity(place.block),
         "contractAddress": receipt.contract.unwrap_or(Address::ZERO),
         "from": from,
         "gasUsed": quantity(receipt.gas_used),
-        "input": input,
+        "input": hex_bytes::encode(&input),
         "logs": receipt.logs,
         "logsBloom": bloom([receipt]),
         "output": hex_bytes::encode(&receipt.output),

@@ -5,7 +5,7 @@ mod common;
 use common::{GAS, PATIENCE, TestNode, account, balance_of, deploy_token, hexadecimal, signed, transfer};
 use entente_client::client::{BlockId, CallRequest};
 use entente_crypto::{MerkleProof, MerkleSide, Suite};
-use entente_types::{Address, Hash, Receipt, Transaction};
+use entente_types::{Address, Hash, Receipt};
 use parity_scale_codec::DecodeAll;
 use serde_json::{Value, json};
 
@@ -146,16 +146,5 @@ async fn fisco_bcos_methods_answer_in_its_shapes() {
     let answer = node.result("call", call).await;
     let output = format!("0x{:064x}", 5);
     assert_eq!(answer, json!({ "currentBlockNumber": "0x2", "output": output, "status": "0x0" }));
-    node.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fisco_transaction_is_told_why_it_is_refused() {
-    let node = TestNode::start("memory").await;
-    let mut raw = vec![0xc0 + 13];
-    raw.extend([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
-    assert!(matches!(Transaction::from_raw(&raw), Ok(Transaction::Fisco(_))));
-    let (code, message) = node.error("sendRawTransaction", json!([1, hexadecimal(&raw)])).await;
-    assert_eq!(code, 29, "{message}");
     node.stop().await;
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use entente_crypto::{Address, Hash};
 use entente_executor::container;
 use entente_types::{
-    Amount, BlockNumber, Bytes, Genesis, LegacyTransaction, NativeTransaction, Suite, Transaction, UnsignedTransaction,
-    Version,
+    Amount, BlockNumber, Bytes, Genesis, LegacyTransaction, NativeTransaction, Suite, Transaction,
+    UnsignedFiscoTransaction, UnsignedTransaction, Version,
 };
 
 use crate::{
@@ -79,10 +79,16 @@ impl Clients {
         self.sign_with(key, height, to, input)
     }
 
-    fn sign_with(&mut self, key: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {
+    /// A number that no account used before.
+    fn draw(&mut self) -> [u8; 32] {
         self.next += 1;
         let mut nonce = [0; 32];
         nonce.iter_mut().zip(self.next.to_le_bytes()).for_each(|(target, byte)| *target = byte);
+        nonce
+    }
+
+    fn sign_with(&mut self, key: usize, height: BlockNumber, to: Option<Address>, input: Vec<u8>) -> Arc<Transaction> {
+        let nonce = self.draw();
         let unsigned = UnsignedTransaction {
             version: Version,
             chain_id: 1,
@@ -118,6 +124,24 @@ impl Clients {
         Some(Arc::new(Transaction::Ethereum(signed)))
     }
 
+    /// A transaction of FISCO BCOS. Its signature is a real one.
+    fn sign_fisco(&mut self, account: usize, height: BlockNumber, to: Address) -> Option<Arc<Transaction>> {
+        let key = secret_key(ACCOUNTS_FROM + account)?;
+        let unsigned = UnsignedFiscoTransaction {
+            nonce: self.draw(),
+            gas_price: Amount::from(30_000_000),
+            gas: Amount::from(30_000_000),
+            block_limit: height + 600,
+            to: Some(to),
+            value: Amount::ZERO,
+            input: Vec::new(),
+            chain_id: 1,
+            group: 1,
+            extra: Vec::new(),
+        };
+        Some(Arc::new(Transaction::Fisco(unsigned.sign(key).ok()?)))
+    }
+
     /// Some new transactions, and those that nothing was heard of.
     pub(crate) fn batch(
         &mut self,
@@ -147,6 +171,10 @@ impl Clients {
                 }
                 Some(counter) if account < ETHEREUM_ACCOUNTS && numbers.per_mille(150) => {
                     let Some(transaction) = self.sign_ethereum(account, counter) else { continue };
+                    transaction
+                }
+                Some(counter) if numbers.per_mille(100) => {
+                    let Some(transaction) = self.sign_fisco(account, height, counter) else { continue };
                     transaction
                 }
                 Some(counter) if numbers.per_mille(700) => self.sign(account, height, Some(counter), Vec::new()),

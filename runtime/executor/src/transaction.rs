@@ -5,7 +5,9 @@ use entente_host::{
     Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::{UNITS_PER_GAS, to_gas},
 };
-use entente_types::{Address, Amount, Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version};
+use entente_types::{
+    Address, Amount, FiscoTransaction, Hash, Receipt, ReceiptError, Status, Transaction, UnsignedTransaction, Version,
+};
 
 use crate::{InputTransaction, context::Context};
 
@@ -38,40 +40,66 @@ pub(crate) fn run(context: Box<Context>, input: &InputTransaction) -> Ran {
     let fork = context.evm.as_ref().map(|evm| evm.fork());
     match (&*input.transaction, fork) {
         (Transaction::Native(native), _) => {
-            let (context, receipt) = run_native(context, &native.unsigned, input.hash);
+            let (context, receipt) = run_native(context, &Native::of(&native.unsigned), input.hash);
             (context, receipt.map(Some))
         }
+        (Transaction::Fisco(fisco), Some(_)) => match Native::of_fisco(&context, fisco) {
+            Some(native) => {
+                let (context, receipt) = run_native(context, &native, input.hash);
+                (context, receipt.map(Some))
+            }
+            // The pool and every voter refuse it.
+            None => (context, Ok(None)),
+        },
         (Transaction::Ethereum(ethereum), Some(_)) => crate::ethereum::run(context, ethereum, input.hash),
-        (_, fork) => {
+        (_, None) => {
             // The pool and every voter refuse these; a block that has one all the same gets the same receipt everywhere.
-            let error = ReceiptError::new(
-                "kind",
-                match fork {
-                    None => "this version executes native transactions only",
-                    Some(_) => "this version does not execute transactions of fisco bcos",
-                },
-            );
+            let error = ReceiptError::new("kind", "this version executes native transactions only");
             let receipt = failed(Status::Unknown, to_gas(context.rules.gas.transaction), error);
             (context, Ok(Some(receipt)))
         }
     }
 }
 
+/// What a transaction under native rules says.
+struct Native<'a> {
+    sender: Address,
+    to: Option<Address>,
+    value: Amount,
+    input: &'a [u8],
+    gas_limit: u64,
+}
+
+impl<'a> Native<'a> {
+    fn of(unsigned: &'a UnsignedTransaction) -> Self {
+        let UnsignedTransaction { sender, to, value, gas_limit, .. } = *unsigned;
+        Self { sender, to, value, input: &unsigned.input, gas_limit }
+    }
+
+    /// FISCO BCOS gives each transaction the group's limit, whatever gas it asks for. Nothing where its signature is
+    /// nobody's, or the other suite's.
+    fn of_fisco(context: &Context, fisco: &'a FiscoTransaction) -> Option<Self> {
+        let fields = fisco.fields();
+        let sender = fisco.sender().filter(|_| fisco.suite() == context.block.suite)?;
+        let gas_limit = context.rules.transaction_gas.min(u64::MAX / UNITS_PER_GAS);
+        Some(Self { sender, to: fields.to, value: fields.value, input: fisco.input(), gas_limit })
+    }
+}
+
 fn run_native(
     mut context: Box<Context>,
-    unsigned: &UnsignedTransaction,
+    native: &Native<'_>,
     hash: Hash,
 ) -> (Box<Context>, Result<Receipt, NodeFault>) {
-    context.begin(TransactionContext { hash, origin: unsigned.sender });
-    let gas = match gas_to_begin_with(&context, unsigned) {
+    context.begin(TransactionContext { hash, origin: native.sender });
+    let gas = match gas_to_begin_with(&context, native) {
         Ok(gas) => gas,
         Err(receipt) => return (context, Ok(*receipt)),
     };
-    let begun =
-        Start { sender: unsigned.sender, to: unsigned.to, value: unsigned.value, input: unsigned.input.to_vec(), gas };
+    let begun = Start { sender: native.sender, to: native.to, value: native.value, input: native.input.to_vec(), gas };
     let (mut context, outcome) = start(context, begun);
     let receipt = outcome.and_then(|outcome| {
-        let used = to_gas(unsigned.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
+        let used = to_gas(native.gas_limit.saturating_mul(UNITS_PER_GAS).saturating_sub(outcome.gas_left));
         let used = used.saturating_sub(crate::ethereum::refund(&context, used));
         context.remove_marked()?;
         let logs = std::mem::take(&mut context.logs);
@@ -82,23 +110,23 @@ fn run_native(
 }
 
 /// The units left for code when everything that comes before is paid.
-fn gas_to_begin_with(context: &Context, unsigned: &UnsignedTransaction) -> Result<u64, Box<Receipt>> {
+fn gas_to_begin_with(context: &Context, native: &Native<'_>) -> Result<u64, Box<Receipt>> {
     let rules = &context.rules;
     // It pays for its place in the block at most: a limit that was never granted must not fill the block.
-    let gas_used = unsigned.gas_limit.min(to_gas(rules.gas.transaction));
+    let gas_used = native.gas_limit.min(to_gas(rules.gas.transaction));
     let refused = |message: String| {
         Err(Box::new(failed(Status::OutOfGasIntrinsic, gas_used, ReceiptError::new("intrinsic_gas", message))))
     };
-    if unsigned.gas_limit > rules.transaction_gas {
-        return refused(format!("gas limit {} exceeds the group's {}", unsigned.gas_limit, rules.transaction_gas));
+    if native.gas_limit > rules.transaction_gas {
+        return refused(format!("gas limit {} exceeds the group's {}", native.gas_limit, rules.transaction_gas));
     }
-    let intrinsic = rules.gas.intrinsic(&unsigned.input, unsigned.to.is_none());
-    let given = unsigned.gas_limit.checked_mul(UNITS_PER_GAS);
+    let intrinsic = rules.gas.intrinsic(native.input, native.to.is_none());
+    let given = native.gas_limit.checked_mul(UNITS_PER_GAS);
     match given.zip(intrinsic).and_then(|(given, intrinsic)| given.checked_sub(intrinsic)) {
         Some(gas) => Ok(gas),
         None => refused(format!(
             "gas limit {} is below the {} that this transaction costs before any code runs",
-            unsigned.gas_limit,
+            native.gas_limit,
             intrinsic.map_or(u64::MAX, to_gas)
         )),
     }

@@ -269,6 +269,7 @@ mod tests {
     use entente_crypto::SecretKey;
 
     use super::*;
+    use crate::{Amount, LegacyTransaction};
 
     fn members(suite: Suite, count: u8) -> (Vec<SecretKey>, Vec<Member>) {
         let keys: Vec<SecretKey> = (1..=count).map(|seed| SecretKey::from_bytes(suite, &[seed; 32]).unwrap()).collect();
@@ -306,12 +307,19 @@ mod tests {
     #[test]
     fn the_proposal_is_made_again_with_what_was_left_out() {
         let hash = |byte| Hash([byte; 32]);
-        let fisco = |last: u8| {
-            let mut raw = vec![0xc0 + 13];
-            raw.extend([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, last]);
-            Transaction::from_raw(&raw).unwrap()
+        let ethereum = |nonce| {
+            let transaction = LegacyTransaction {
+                nonce,
+                gas_price: Amount::ZERO,
+                gas_limit: 21_000,
+                to: None,
+                value: Amount::ZERO,
+                input: Vec::new(),
+            };
+            let key = SecretKey::from_bytes(Suite::Standard, &[7; 32]).unwrap();
+            Transaction::Ethereum(transaction.sign(&key, 1).unwrap())
         };
-        let run = [fisco(1), fisco(2), fisco(3)];
+        let run = [ethereum(1), ethereum(2), ethereum(3)];
         let hashes: Vec<Hash> = run.iter().map(|transaction| transaction.hash(Suite::Standard)).collect();
         let proposal = Proposal {
             version: Version,

@@ -168,6 +168,14 @@ pub(crate) fn list_payload(bytes: &[u8]) -> Option<&[u8]> {
     (header.list && header.payload_length == rest.len()).then_some(rest)
 }
 
+/// A list with this payload.
+pub(crate) fn list(payload: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(payload.len().saturating_add(9));
+    RlpHeader { list: true, payload_length: payload.len() }.encode(&mut encoded);
+    encoded.extend_from_slice(payload);
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

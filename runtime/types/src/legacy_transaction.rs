@@ -1,10 +1,10 @@
 //! Making Ethereum's oldest kind of transaction, which every one of its tools understands.
 
-use alloy_rlp::{Encodable, Header as RlpHeader};
+use alloy_rlp::Encodable;
 use entente_crypto::{SecretKey, keccak256};
 use ruint::aliases::U256;
 
-use crate::{Address, Amount, EthereumTransaction, EthereumTransactionError};
+use crate::{Address, Amount, EthereumTransaction, EthereumTransactionError, ethereum::list};
 
 /// A legacy transaction before it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +58,6 @@ impl LegacyTransaction {
 pub(crate) fn number(number: U256, encoded: &mut Vec<u8>) {
     let bytes = number.to_be_bytes::<32>();
     bytes.get(number.leading_zeros() / 8..).unwrap_or_default().encode(encoded);
-}
-
-fn list(payload: &[u8]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(payload.len().saturating_add(9));
-    RlpHeader { list: true, payload_length: payload.len() }.encode(&mut encoded);
-    encoded.extend_from_slice(payload);
-    encoded
 }
 
 #[cfg(test)]

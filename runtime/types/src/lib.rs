@@ -50,6 +50,7 @@ mod receipt;
 mod recovery;
 mod revert;
 mod transaction;
+mod unsigned_fisco;
 
 pub use authorization::Authorization;
 pub use block::{
@@ -67,7 +68,7 @@ pub use ethereum::{EthereumKind, EthereumOrigin, EthereumTransaction, EthereumTr
 pub use ethereum_header::{Bloom, EthereumHeader};
 pub use ethereum_payload::{AccessListEntry, EthereumPayload};
 pub use ethereum_refusal::{EthereumRefusal, SenderAccount};
-pub use fisco::{FiscoTransaction, FiscoTransactionError};
+pub use fisco::{FiscoFields, FiscoSigner, FiscoTransaction, FiscoTransactionError};
 pub use genesis::{
     ConsensusKind, EvmHash, EvmTimestamp, Genesis, GenesisError, GroupId, GroupIdError, Limits, Member,
     validate_sealers,
@@ -85,6 +86,7 @@ pub use receipt::{Log, Receipt, ReceiptError, Status};
 pub use recovery::{Lineage, Recovery, RecoveryError, SignedRecovery};
 pub use revert::{RevertReason, panic_meaning};
 pub use transaction::{NativeTransaction, Transaction, TransactionError, UnsignedTransaction};
+pub use unsigned_fisco::UnsignedFiscoTransaction;
 
 /// The height of a block.
 pub type BlockNumber = u64;

@@ -98,6 +98,9 @@ fn bytes_and_json_of_every_document_of_a_guomi_group_stand() {
     let transaction = samples::guomi::native();
     bytes("guomi/transaction_native", &transaction);
     json("guomi/transaction_native", &transaction);
+    let fisco = samples::guomi::fisco();
+    bytes("guomi/transaction_fisco", &fisco);
+    json("guomi/transaction_fisco", &fisco);
     let certificate = samples::guomi::certificate();
     bytes("guomi/certificate", &certificate);
     json_both("guomi/certificate", &certificate);

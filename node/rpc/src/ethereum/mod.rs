@@ -35,6 +35,7 @@ pub(crate) use logs::EthereumLog;
 pub(crate) use parameters::Form;
 pub(crate) use pending::PendingFeed;
 pub(crate) use places::BlockPlaces;
+pub(crate) use quantity::big_endian;
 pub(crate) use revert::REVERTED;
 
 /// Ethereum's code for whatever has none of its own (EIP-1474: invalid input).

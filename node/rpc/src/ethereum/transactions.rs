@@ -6,7 +6,8 @@ use entente_dev::impersonated;
 use entente_driver::GroupHandle;
 use entente_types::{
     AccessListEntry, Address, Amount, Authorization, BlockNumber, EthereumKind, EthereumPayload, EthereumTransaction,
-    Genesis, GroupId, Hash, Header, NativeTransaction, Signature, Transaction, hex_bytes,
+    FiscoFields, FiscoSigner, FiscoTransaction, Genesis, GroupId, Hash, Header, NativeTransaction, Signature,
+    Transaction, hex_bytes,
 };
 use serde::Serialize;
 
@@ -23,7 +24,7 @@ use crate::{
     views::{Answer, Place, answer},
 };
 
-/// A transaction. Native ones look like legacy ones, whose signature is theirs in form.
+/// A transaction. Native ones and FISCO BCOS's look like legacy ones, whose signature is theirs in form.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView<'a> {
@@ -124,6 +125,13 @@ enum OwnView<'a> {
         signature: &'a [u8],
     },
     Fisco {
+        chain_id: u64,
+        group_id: GroupId,
+        #[serde(with = "hex_bytes")]
+        nonce: &'a [u8],
+        valid_until: BlockNumber,
+        #[serde(with = "hex_bytes")]
+        extra: &'a [u8],
         #[serde(with = "hex_bytes")]
         raw: &'a [u8],
     },
@@ -169,7 +177,10 @@ impl Summary {
             Transaction::Native(NativeTransaction { unsigned, .. }) => {
                 Self { kind: LEGACY, from: unsigned.sender, to: unsigned.to, price: Amount::ZERO }
             }
-            Transaction::Fisco(_) => Self { kind: LEGACY, from: Address::ZERO, to: None, price: Amount::ZERO },
+            Transaction::Fisco(fisco) => {
+                let (from, to) = (fisco.sender().unwrap_or_default(), fisco.fields().to);
+                Self { kind: LEGACY, from, to, price: Amount::ZERO }
+            }
             Transaction::Ethereum(ethereum) => {
                 let (payload, from) = decoded(hash, ethereum)?;
                 Self { kind: kind(payload.kind), from, to: payload.to, price: price(genesis, &payload) }
@@ -197,9 +208,7 @@ impl<'a> TransactionView<'a> {
         let view = match transaction {
             Transaction::Native(native) => Self::native(genesis, native),
             Transaction::Ethereum(ethereum) => Self::ethereum(genesis, &hash, ethereum)?,
-            Transaction::Fisco(fisco) => {
-                Self { entente: Some(OwnView::Fisco { raw: fisco.raw() }), ..Self::empty(genesis, Address::ZERO) }
-            }
+            Transaction::Fisco(fisco) => Self::fisco(genesis, fisco),
         };
         Ok(Self {
             hash,
@@ -256,6 +265,35 @@ impl<'a> TransactionView<'a> {
                 signature: native.signature.as_bytes(),
             }),
             ..Self::empty(genesis, unsigned.sender)
+        }
+    }
+
+    /// Its gas is what it asks for, though it gets the group's limit for a transaction; its price is not taken.
+    fn fisco(genesis: &Genesis, fisco: &'a FiscoTransaction) -> Self {
+        let FiscoFields { nonce, gas, block_limit, to, value, chain_id, r, s, signer, .. } = fisco.fields();
+        let signature = match signer {
+            FiscoSigner::RecoveryId(id) => {
+                let mut signature = [*id; 65];
+                signature.iter_mut().zip(r.iter().chain(s)).for_each(|(target, byte)| *target = *byte);
+                legacy_signature(genesis.ethereum_chain_id, &signature)
+            }
+            FiscoSigner::Key(_) => None,
+        };
+        Self {
+            to: *to,
+            value: *value,
+            gas: Quantity(u64::try_from(gas.0).unwrap_or(u64::MAX)),
+            input: Cow::Borrowed(fisco.input()),
+            signature: signature.unwrap_or_default(),
+            entente: Some(OwnView::Fisco {
+                chain_id: *chain_id,
+                group_id: fisco.group_id(),
+                nonce,
+                valid_until: *block_limit,
+                extra: fisco.extra(),
+                raw: fisco.raw(),
+            }),
+            ..Self::empty(genesis, fisco.sender().unwrap_or_default())
         }
     }
 

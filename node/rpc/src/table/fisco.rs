@@ -297,7 +297,8 @@ pub(crate) static METHODS: &[Method] = &[
         name: "sendRawTransaction",
         parameters: &[GROUP_ID, TRANSACTION],
         result: "the hash",
-        documentation: "Sends a signed transaction: SCALE of ours, or the RLP of FISCO BCOS 2 (first byte 0xc0 or above).",
+        documentation: "Sends a signed transaction: SCALE of ours, or the RLP of FISCO BCOS 2 with 13 items (first byte 0xc0 or \
+                 above), which gets the group's limit of gas for a transaction, whatever it asks for.",
         example: "[1, \"{signed_4}\"]",
         handler: Handler::Waiting(sending::send),
     },

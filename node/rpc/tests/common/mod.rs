@@ -11,7 +11,7 @@ use entente_client::{
     client::{Client, Group, SignedTransaction},
     keystore::Account,
 };
-use entente_crypto::Suite;
+use entente_crypto::{SecretKey, Suite};
 use entente_driver::{ChecksHeld, Node, NodeConfig};
 use entente_rpc::{Server, serve};
 use entente_storage::Engine;
@@ -60,8 +60,13 @@ impl TestNode {
 
     /// Of a group that begins with another document.
     pub async fn start_of(genesis: &Genesis) -> Self {
+        Self::start_as(genesis, &key(200)).await
+    }
+
+    /// The same, for the node that signs with this key.
+    pub async fn start_as(genesis: &Genesis, key: &SecretKey) -> Self {
         let configuration = "[rpc]\nlisten = \"127.0.0.1:0\"\n[storage]\nengine = \"memory\"\n";
-        let folder = node_folder(genesis, &key(200), configuration);
+        let folder = node_folder(genesis, key, configuration);
         let config = NodeConfig::read(folder.path()).unwrap();
         let node = Node::start(folder.path(), &config).unwrap();
         Self::serve(folder, config, node).await

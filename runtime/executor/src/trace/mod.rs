@@ -133,7 +133,8 @@ impl Outline {
         Self { from, to, value, input, gas: simulation.gas.map_or(gas, |asked| asked.min(gas)) }
     }
 
-    fn of(input: &InputTransaction) -> Self {
+    /// With the gas of a transaction that gets the group's limit.
+    fn of(input: &InputTransaction, group_gas: u64) -> Self {
         let nothing = || Self { from: Address::ZERO, to: None, value: Amount::ZERO, input: Vec::new(), gas: 0 };
         match &*input.transaction {
             Transaction::Native(native) => {
@@ -149,7 +150,11 @@ impl Outline {
                 }
                 Err(_) => nothing(),
             },
-            Transaction::Fisco(_) => nothing(),
+            Transaction::Fisco(fisco) => {
+                let fields = fisco.fields();
+                let (from, to, value) = (fisco.sender().unwrap_or_default(), fields.to, fields.value);
+                Self { from, to, value, input: fisco.input().to_vec(), gas: group_gas }
+            }
         }
     }
 }
@@ -254,6 +259,7 @@ impl Executor {
         bytes_max: usize,
     ) -> Result<Vec<Traced>, TraceError> {
         let stage = self.stage(Arc::clone(&input.state), input.header)?;
+        let group_gas = stage.rules.transaction_gas;
         let mut context = stage.context();
         remember_ethereum_hash(&mut context.overlay, input.parent)?;
         context.overlay.seal();
@@ -276,7 +282,7 @@ impl Executor {
                 context.overlay.forget_access();
                 continue;
             }
-            let trace = tracing.end(&mut context, &Outline::of(transaction), receipt)?;
+            let trace = tracing.end(&mut context, &Outline::of(transaction, group_gas), receipt)?;
             traced.push(Traced { hash: transaction.hash, trace });
             if place.is_some() {
                 break;

@@ -20,6 +20,10 @@ pub(crate) fn native() -> Transaction {
     unsigned.sign(&genesis().hash(), &key(7))
 }
 
+pub(crate) fn fisco() -> Transaction {
+    super::fisco_by(&key(7))
+}
+
 pub(crate) fn certificate() -> Certificate {
     let header = super::header();
     let digest = Header::signing_digest(Suite::Guomi, &genesis().hash(), header.number, &header.hash(Suite::Guomi));
@@ -28,5 +32,5 @@ pub(crate) fn certificate() -> Certificate {
 }
 
 pub(crate) fn block() -> Block {
-    Block { certificate: certificate(), transactions: vec![native(), super::fisco()], ..super::block(Suite::Guomi) }
+    Block { certificate: certificate(), transactions: vec![native(), fisco()], ..super::block(Suite::Guomi) }
 }

@@ -5,7 +5,8 @@ use entente_types::{
     Address, Amount, Block, Bloom, Bytes, Certificate, CertificateVote, CertifiedHeader, Claim, ConsensusKind,
     DecidedSet, EthereumHeader, EvmHash, EvmTimestamp, Genesis, GroupId, Hash, Header, LeftOut, Limits, Log, Member,
     Observers, Proof, Proposal, Receipt, ReceiptClaim, ReceiptError, ReceiptStep, Recovery, RowClaim, SealerChange,
-    SealerEntry, SealerSet, SignedRecovery, Status, Table, Transaction, TransactionClaim, UnsignedTransaction, Version,
+    SealerEntry, SealerSet, SignedRecovery, Status, Table, Transaction, TransactionClaim, UnsignedFiscoTransaction,
+    UnsignedTransaction, Version,
 };
 use parity_scale_codec::{DecodeAll, Encode};
 
@@ -68,8 +69,25 @@ pub(crate) fn ethereum() -> Transaction {
     Transaction::Ethereum(entente_types::EthereumTransaction::new(raw).expect("an envelope"))
 }
 
+/// One of FISCO BCOS 2 that creates a contract, signed in the key's suite.
+pub(crate) fn fisco_by(key: &SecretKey) -> Transaction {
+    let unsigned = UnsignedFiscoTransaction {
+        nonce: [3; 32],
+        gas_price: Amount::from(300_000_000),
+        gas: Amount::from(300_000_000),
+        block_limit: 900,
+        to: None,
+        value: Amount::ZERO,
+        input: vec![0x60, 0x01, 0x60, 0x02, 0x55],
+        chain_id: 3,
+        group: 1,
+        extra: b"order 17".to_vec(),
+    };
+    Transaction::Fisco(unsigned.sign(key).expect("short"))
+}
+
 pub(crate) fn fisco() -> Transaction {
-    Transaction::from_raw(&[0xcd, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]).expect("thirteen items")
+    fisco_by(&key(7))
 }
 
 pub(crate) fn proposal() -> Proposal {
