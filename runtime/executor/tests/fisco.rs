@@ -65,7 +65,7 @@ fn evm_code_is_deployed_and_called_in_both_suites() {
         let mut chain = chain(suite);
         let sender = account_of(suite, 1);
         let deployment = signed(suite, &unsigned(1, None, creating(&caller())));
-        let receipt = chain.commit(&[deployment.clone()]).receipts[0].clone();
+        let receipt = chain.commit(std::slice::from_ref(&deployment)).receipts[0].clone();
         assert_eq!(receipt.status, Status::Success, "{receipt:?}");
         let hash = suite.hash(Domain::CREATE, &[&sender.0, &deployment.hash.0, &0_u32.to_le_bytes()]);
         assert_eq!(receipt.contract.expect("an address").0, hash.0[12..]);
