@@ -7,7 +7,7 @@ use entente_crypto::{SecretKey, SignatureScheme, SigningKey};
 use entente_executor::{Configuration, Executor, Sealers};
 use entente_host::NodeFault;
 use entente_ledger::{Ledger, ReplayEntry};
-use entente_pool::{Pool, PoolRules, ReplayKey};
+use entente_pool::{Pool, PoolLimits, PoolRules, ReplayKey};
 use entente_types::{BlockNumber, ConsensusKind};
 
 use crate::{
@@ -100,11 +100,7 @@ impl Group {
             ethereum: door.1.map(|rules| Arc::new(DoorRules(rules)) as _),
             verified: Arc::default(),
         };
-        let mut pool = Pool::new(pool_rules, options.pool, tip.number);
-        for block in ledger.replay_window() {
-            let (number, entries) = block?;
-            pool.remember(number, entries.iter().map(used_key).collect());
-        }
+        let pool = empty_pool(ledger, pool_rules, options.pool)?;
         let header = ledger.header(tip.number)?.ok_or(GroupError::NoTip(tip.number))?;
         let mut proposals = Proposals::default();
         let found = remembered::read(ledger)?;
@@ -219,4 +215,14 @@ pub fn pbft_options(ledger: &Ledger, options: &GroupOptions) -> PbftOptions {
         interval_ms_min: options.interval_ms_min,
         ..PbftOptions::default()
     }
+}
+
+/// A pool in which nothing waits, and that knows what the last blocks used.
+fn empty_pool(ledger: &Ledger, rules: PoolRules, limits: PoolLimits) -> Result<Pool, GroupError> {
+    let mut pool = Pool::new(rules, limits, ledger.tip().number);
+    for block in ledger.replay_window() {
+        let (number, entries) = block?;
+        pool.remember(number, entries.iter().map(used_key).collect());
+    }
+    Ok(pool)
 }
