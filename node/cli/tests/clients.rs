@@ -44,16 +44,21 @@ fn installed() -> Option<PathBuf> {
     Some(installed)
 }
 
-/// Has a script use a new chain; it says each of these steps when it is done.
-fn uses_a_chain(program: &[&str], script: &str, steps: &[&str]) {
+/// The path of a script.
+fn script(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name);
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// Has a program use a new chain; it says each of these steps when it is done.
+fn uses_a_chain(program: &[&str], steps: &[&str]) {
     let Some(installed) = installed() else { return };
     let home = Home::new();
     let chain = home.chain(&[]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
     // A path in the first place is taken from where the test runs.
     let own = installed.join(program[0]);
     let mut command = if own.is_file() { Command::new(own) } else { Command::new(program[0]) };
-    command.args(&program[1..]).arg(script).arg(&chain.rpc).arg(token()).current_dir(&installed);
+    command.args(&program[1..]).arg(&chain.rpc).arg(token()).current_dir(&installed);
     let output = command.output().unwrap_or_else(|error| panic!("{program:?}: {error}"));
     let done = text(&output.stdout);
     assert!(output.status.success(), "done: {done}\n{}", text(&output.stderr));
@@ -64,32 +69,42 @@ fn uses_a_chain(program: &[&str], script: &str, steps: &[&str]) {
 
 #[test]
 fn a_program_with_ethers() {
-    uses_a_chain(&["node"], "ethers.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("ethers.mjs")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_viem() {
-    uses_a_chain(&["node"], "viem.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("viem.mjs")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_web3_py() {
-    uses_a_chain(&["python/bin/python"], "web3_py.py", &LIBRARY);
+    uses_a_chain(&["python/bin/python", &script("web3_py.py")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_web3j() {
     // It knows of no transactions of type 4.
     let steps: Vec<&str> = LIBRARY.into_iter().filter(|step| *step != "delegations").collect();
-    uses_a_chain(&["java", "-cp", "web3j/*"], "web3j/Use.java", &steps);
+    uses_a_chain(&["java", "-cp", "web3j/*", &script("web3j/Use.java")], &steps);
+}
+
+#[test]
+fn a_program_with_alloy() {
+    uses_a_chain(&["alloy/use"], &LIBRARY);
+}
+
+#[test]
+fn a_program_with_go_ethereum() {
+    uses_a_chain(&["go/use"], &LIBRARY);
 }
 
 #[test]
 fn people_with_foundry() {
-    uses_a_chain(&["node"], "foundry.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("foundry.mjs")], &LIBRARY);
 }
 
 #[test]
 fn people_with_hardhat() {
-    uses_a_chain(&["node"], "hardhat.mjs", &["chain", "erc20", "erc721", "proxy", "errors", "gas"]);
+    uses_a_chain(&["node", &script("hardhat.mjs")], &LIBRARY);
 }
