@@ -44,11 +44,15 @@ fn installed() -> Option<PathBuf> {
     Some(installed)
 }
 
-/// Has a script use a new chain; it says each of these steps when it is done.
-fn uses_a_chain(program: &[&str], script: &str, steps: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
-    let token = token();
-    uses_a_chain_of("standard", &[program, &[script.to_str().unwrap()]].concat(), token.to_str().unwrap(), steps);
+/// The path of a script.
+fn script(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name);
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// Has a program use a new chain; it says each of these steps when it is done.
+fn uses_a_chain(program: &[&str], steps: &[&str]) {
+    uses_a_chain_of("standard", program, token().to_str().expect("a path in UTF-8"), steps);
 }
 
 /// Has a program use a new chain of this suite; it is told the node's URL and one thing more.
@@ -70,34 +74,44 @@ fn uses_a_chain_of(suite: &str, program: &[&str], told: &str, steps: &[&str]) {
 
 #[test]
 fn a_program_with_ethers() {
-    uses_a_chain(&["node"], "ethers.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("ethers.mjs")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_viem() {
-    uses_a_chain(&["node"], "viem.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("viem.mjs")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_web3_py() {
-    uses_a_chain(&["python/bin/python"], "web3_py.py", &LIBRARY);
+    uses_a_chain(&["python/bin/python", &script("web3_py.py")], &LIBRARY);
 }
 
 #[test]
 fn a_program_with_web3j() {
     // It knows of no transactions of type 4.
     let steps: Vec<&str> = LIBRARY.into_iter().filter(|step| *step != "delegations").collect();
-    uses_a_chain(&["java", "-cp", "web3j/*"], "web3j/Use.java", &steps);
+    uses_a_chain(&["java", "-cp", "web3j/*", &script("web3j/Use.java")], &steps);
+}
+
+#[test]
+fn a_program_with_alloy() {
+    uses_a_chain(&["alloy/use"], &LIBRARY);
+}
+
+#[test]
+fn a_program_with_go_ethereum() {
+    uses_a_chain(&["go/use"], &LIBRARY);
 }
 
 #[test]
 fn people_with_foundry() {
-    uses_a_chain(&["node"], "foundry.mjs", &LIBRARY);
+    uses_a_chain(&["node", &script("foundry.mjs")], &LIBRARY);
 }
 
 #[test]
 fn people_with_hardhat() {
-    uses_a_chain(&["node"], "hardhat.mjs", &["chain", "erc20", "erc721", "proxy", "errors", "gas"]);
+    uses_a_chain(&["node", &script("hardhat.mjs")], &LIBRARY);
 }
 
 /// What a program with a client of FISCO BCOS does.
@@ -112,9 +126,8 @@ fn programs_with_fisco_bcoss_go_sdk() {
 
 #[test]
 fn programs_with_fisco_bcoss_java_sdk() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/fisco_java/Use.java");
     for suite in ["standard", "guomi"] {
-        let program = ["java", "-cp", "fisco_java/*", script.to_str().unwrap()];
+        let program = ["java", "-cp", "fisco_java/*", &script("fisco_java/Use.java")];
         uses_a_chain_of(suite, &program, suite, &FISCO);
     }
 }
