@@ -79,14 +79,20 @@ fn evm_code_is_deployed_and_called_in_both_suites() {
 fn it_costs_what_a_native_one_costs_and_has_the_groups_gas() {
     let limits = Limits { transaction_gas: 3_000_000, ..Limits::default() };
     let mut chain = chain_of(&Genesis { protocol_version: 2, limits, ..genesis_of(Suite::Standard) });
-    let contract = chain.one(2, None, creating(&caller())).contract;
+    let deployed = |chain: &mut Chain, code: &[u8]| {
+        let deployment = chain.sign(2, None, creating(code), 3_000_000);
+        let receipt = chain.commit(&[deployment]).receipts[0].clone();
+        assert!(receipt.contract.is_some(), "{receipt:?}");
+        receipt.contract
+    };
+    let contract = deployed(&mut chain, &caller());
     let native = chain.sign(1, contract, vec![0, 1, 2], 3_000_000);
     let native = chain.commit(&[native]).receipts[0].clone();
     let fisco = signed(Suite::Standard, &unsigned(1, contract, vec![0, 1, 2]));
     let fisco = chain.commit(&[fisco]).receipts[0].clone();
     assert_eq!((fisco.gas_used, fisco.status, &fisco.output), (native.gas_used, native.status, &native.output));
     // INVALID takes all there is: not the million that the transaction asks for.
-    let endless = chain.one(2, None, creating(&[0xfe])).contract;
+    let endless = deployed(&mut chain, &[0xfe]);
     let endless = signed(Suite::Standard, &unsigned(2, endless, vec![]));
     let receipt = chain.commit(&[endless]).receipts[0].clone();
     assert_eq!((receipt.status, receipt.gas_used), (Status::BadInstruction, 3_000_000), "{receipt:?}");
