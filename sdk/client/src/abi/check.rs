@@ -72,7 +72,9 @@ fn parts(ty: &DynSolType) -> Option<usize> {
     let count = match ty {
         DynSolType::Array(inner) => parts(inner)?.checked_add(1)?,
         DynSolType::FixedArray(inner, length) => parts(inner)?.checked_mul(*length)?,
-        DynSolType::Tuple(inner) => inner.iter().try_fold(0_usize, |sum, inner| sum.checked_add(parts(inner)?))?,
+        DynSolType::Tuple(inner) | DynSolType::CustomStruct { tuple: inner, .. } => {
+            inner.iter().try_fold(0_usize, |sum, inner| sum.checked_add(parts(inner)?))?
+        }
         _ => 1,
     };
     (1..=ABI_PARTS_MAX).contains(&count).then_some(count)

@@ -135,10 +135,10 @@ pub(super) fn json(value: &DynSolValue) -> Value {
         DynSolValue::Function(function) => hexadecimal(function.as_slice()),
         DynSolValue::Bytes(bytes) => hexadecimal(bytes),
         DynSolValue::String(text) => Value::String(text.clone()),
-        DynSolValue::Array(values) | DynSolValue::FixedArray(values) | DynSolValue::Tuple(values) => {
-            Value::Array(values.iter().map(json).collect())
-        }
-        DynSolValue::CustomStruct { .. } => Value::Null,
+        DynSolValue::Array(values)
+        | DynSolValue::FixedArray(values)
+        | DynSolValue::Tuple(values)
+        | DynSolValue::CustomStruct { tuple: values, .. } => Value::Array(values.iter().map(json).collect()),
     }
 }
 

@@ -67,11 +67,11 @@ fn element(ty: &DynSolType, text: &str) -> Result<DynSolValue, Fault> {
             let elements = counted(text, *length, "[a,b]")?;
             DynSolValue::FixedArray(all(std::iter::repeat(&**inner), &elements)?)
         }
-        DynSolType::Tuple(inner) => {
+        // A struct is the tuple of its members, with names that nobody writes here.
+        DynSolType::Tuple(inner) | DynSolType::CustomStruct { tuple: inner, .. } => {
             let elements = counted(text, inner.len(), "(a,b)")?;
             DynSolValue::Tuple(all(inner.iter(), &elements)?)
         }
-        DynSolType::CustomStruct { .. } => return Err(fault(text, "a type that is supported")),
     })
 }
 
