@@ -102,7 +102,8 @@ fn it_costs_what_a_native_one_costs_and_has_the_groups_gas() {
     // Where there is no coin nobody can send any.
     let value = UnsignedFiscoTransaction { value: Amount::from(1), ..unsigned(4, contract, vec![]) };
     let receipt = chain.commit(&[signed(Suite::Standard, &value)]).receipts[0].clone();
-    assert_eq!(receipt.status, Status::NotEnoughCash, "{receipt:?}");
+    let error = receipt.error.as_ref().map(|error| error.code.as_str());
+    assert_eq!((receipt.status, error), (Status::BadInstruction, Some("value_without_balances")), "{receipt:?}");
 }
 
 #[test]
