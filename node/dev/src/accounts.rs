@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(addresses[0], "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
         assert_eq!(addresses[1], "0x70997970c51812dc3a010c7d01b50e0d17dc79c8");
         assert_eq!(addresses[19], "0x8626f6940e2eb28930efb4cef49b2d1f2c9c1199");
-        assert_eq!(Accounts::allowance().to_string(), "0x21e19e0c9bab2400000");
+        assert_eq!(Accounts::allowance().to_string(), "10000000000000000000000");
     }
 
     #[test]

@@ -17,15 +17,16 @@ pub fn message_digest(message: &[u8]) -> Hash {
 /// # Errors
 /// What is wrong with it.
 pub fn typed_data_digest(json: &str) -> Result<Hash, DevError> {
-    let data: TypedData = serde_json::from_str(json).map_err(|error| wrong(&error))?;
-    let digest = data.eip712_signing_hash().map_err(|error| wrong(&error))?;
+    let form = |error| format!("it has no `types`, `primaryType`, `domain` and `message` of EIP-712: {error}");
+    let data: TypedData = serde_json::from_str(json).map_err(|error: serde_json::Error| wrong(&form(error)))?;
+    let digest = data.eip712_signing_hash().map_err(|error| wrong(&error.to_string()))?;
     Ok(Hash(digest.0))
 }
 
 /// What is wrong, in words that may repeat a stranger's: not all of them.
-fn wrong(error: &dyn std::error::Error) -> DevError {
+fn wrong(words: &str) -> DevError {
     const CHARACTERS_MAX: usize = 200;
-    DevError::TypedData(error.to_string().chars().take(CHARACTERS_MAX).collect())
+    DevError::TypedData(words.chars().take(CHARACTERS_MAX).collect())
 }
 
 #[cfg(test)]

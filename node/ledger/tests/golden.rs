@@ -11,6 +11,8 @@ use support::{Chain, assert_same};
 fn chain() -> (Chain, Arc<dyn Engine>) {
     let engine: Arc<dyn Engine> = Arc::new(Memory::new());
     let mut chain = Chain::new();
+    // Of those days.
+    chain.genesis.protocol_version = 1;
     let ledger = chain.ledger(engine.clone());
     ledger.append(&chain.next(2, &vec![(1, Some(vec![1, 2, 3])), (200, Some(vec![]))])).unwrap();
     ledger.append(&chain.next(0, &vec![(200, None), (2, Some(vec![4]))])).unwrap();
