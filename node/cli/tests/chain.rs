@@ -64,7 +64,7 @@ fn what_is_promised_and_not_there_yet_gets_one_plain_line() {
         );
     }
     assert!(!home.path("chain").exists());
-    for workload in ["kv", "erc20", "mixed"] {
+    for workload in ["kv", "mixed"] {
         let line = home.failure(&["load", "--workload", workload]);
         assert!(line.contains("not there yet"), "{line}");
     }
