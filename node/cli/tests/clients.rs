@@ -6,8 +6,12 @@ mod common;
 
 use std::{
     env,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use common::{Home, text, token};
@@ -50,6 +54,22 @@ fn script(name: &str) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
+/// How long a program may take; on two busy cores the slowest takes two minutes.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a program wrote until it ended, by itself or because it took too long.
+fn ended(child: Child) -> Output {
+    let id = child.id().to_string();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(child.wait_with_output().unwrap()));
+    told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        // With what it started itself.
+        let killed = Command::new("kill").args(["-9", "--", &format!("-{id}")]).status().unwrap();
+        assert!(killed.success(), "process {id} neither ends nor can be ended");
+        told.recv().unwrap()
+    })
+}
+
 /// Has a program use a new chain; it says each of these steps when it is done.
 fn uses_a_chain(program: &[&str], steps: &[&str]) {
     uses_a_chain_of("standard", program, token().to_str().expect("a path in UTF-8"), steps);
@@ -64,9 +84,10 @@ fn uses_a_chain_of(suite: &str, program: &[&str], told: &str, steps: &[&str]) {
     let own = installed.join(program[0]);
     let mut command = if own.is_file() { Command::new(own) } else { Command::new(program[0]) };
     command.args(&program[1..]).arg(&chain.rpc).arg(told).current_dir(&installed);
-    let output = command.output().unwrap_or_else(|error| panic!("{program:?}: {error}"));
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = ended(command.spawn().unwrap_or_else(|error| panic!("{program:?}: {error}")));
     let done = text(&output.stdout);
-    assert!(output.status.success(), "done: {done}\n{}", text(&output.stderr));
+    assert!(output.status.success(), "{}, done: {done}\n{}", output.status, text(&output.stderr));
     assert_eq!(done.lines().collect::<Vec<_>>(), steps);
     let status = chain.status();
     assert_eq!(status["healthy"], true, "{status}");

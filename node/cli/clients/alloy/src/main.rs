@@ -73,7 +73,9 @@ struct Person {
 impl Person {
     fn new(url: &str) -> Outcome<Self> {
         let signer = PrivateKeySigner::random();
-        let provider = ProviderBuilder::new().wallet(signer.clone()).connect_http(url.parse()?).erased();
+        // Numbers that alloy counts by itself go up for what is refused before it is sent too, and then wait for ever.
+        let provider = ProviderBuilder::new().with_simple_nonce_management();
+        let provider = provider.wallet(signer.clone()).connect_http(url.parse()?).erased();
         Ok(Self { address: signer.address(), signer, provider })
     }
 }
