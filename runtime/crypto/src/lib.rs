@@ -17,6 +17,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+#[cfg(target_arch = "x86_64")]
+mod blake3_output;
 mod digest;
 mod domain;
 mod ids;
