@@ -112,7 +112,7 @@ fn ethereum(bytes: &[u8]) {
     assert_eq!(transaction.raw(), bytes);
     _ = (transaction.kind(), transaction.hash());
     if let Ok(payload) = transaction.payload() {
-        _ = (payload.sender(), payload.authorizations.iter().map(Authorization::authority).collect::<Vec<_>>());
+        _ = (transaction.origin(), payload.authorizations.iter().map(Authorization::authority).collect::<Vec<_>>());
     }
     let encoded = Transaction::Ethereum(transaction).to_bytes();
     document::<Transaction>(&encoded).expect("what was made is read");

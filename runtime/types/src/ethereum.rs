@@ -27,6 +27,18 @@ pub enum EthereumKind {
     SetCode,
 }
 
+impl EthereumKind {
+    /// The envelope's type (EIP-2718); a legacy transaction has none.
+    pub(crate) const fn number(self) -> Option<u8> {
+        match self {
+            Self::Legacy => None,
+            Self::AccessList => Some(1),
+            Self::DynamicFee => Some(2),
+            Self::SetCode => Some(4),
+        }
+    }
+}
+
 /// Why bytes are no Ethereum transaction that can be carried here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EthereumTransactionError {
@@ -148,11 +160,7 @@ impl EthereumTransaction {
     /// Whose it is, or nothing where its fields or its signature are not as they must be. Once this was asked, it costs
     /// nothing any more, in the clones neither.
     pub fn origin(&self) -> Option<EthereumOrigin> {
-        let find = || {
-            let payload = self.payload().ok()?;
-            Some(EthereumOrigin { sender: payload.sender()?, nonce: payload.nonce })
-        };
-        *self.origin.get_or_init(find)
+        *self.origin.get_or_init(|| self.signer())
     }
 
     /// Ethereum's hash of it: Keccak-256 of the envelope.

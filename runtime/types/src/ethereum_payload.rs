@@ -5,7 +5,7 @@ use entente_crypto::{keccak256, recover_secp256k1};
 use ruint::aliases::U256;
 
 use crate::{
-    Address, Amount, Authorization, EthereumKind, EthereumTransaction, EthereumTransactionError, Hash,
+    Address, Amount, Authorization, EthereumKind, EthereumOrigin, EthereumTransaction, EthereumTransactionError, Hash,
     limits::AUTHORIZATIONS_MAX,
 };
 
@@ -43,19 +43,11 @@ pub struct EthereumPayload {
     pub access_list: Vec<AccessListEntry>,
     /// The accounts whose code it sets. Of type 4 it has one at least, of others none.
     pub authorizations: Vec<Authorization>,
-    /// What its sender signed.
-    pub signing_hash: Hash,
     /// The signature: r, s and the recovery id.
     pub signature: [u8; 65],
 }
 
 impl EthereumPayload {
-    /// The account that signed it, if the signature is one with low s (EIP-2).
-    pub fn sender(&self) -> Option<Address> {
-        let key = recover_secp256k1(self.signing_hash.as_ref(), &self.signature)?;
-        keccak256(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes))
-    }
-
     /// The most that it may take from its sender, or nothing where that exceeds 256 bits.
     pub fn cost(&self) -> Option<Amount> {
         let gas = self.max_fee.0.checked_mul(U256::from(self.gas_limit))?;
@@ -79,11 +71,54 @@ impl EthereumTransaction {
     /// # Errors
     /// A field that is not encoded as Ethereum does, or has a value that it cannot have.
     pub fn payload(&self) -> Result<EthereumPayload, EthereumTransactionError> {
+        self.payload_signed().map(|(payload, _)| payload)
+    }
+
+    /// What its sender signed.
+    ///
+    /// # Errors
+    /// As [`Self::payload`].
+    pub fn signing_hash(&self) -> Result<Hash, EthereumTransactionError> {
+        self.payload_signed().map(|(payload, signed)| signing_hash(&payload, signed))
+    }
+
+    /// Who signed it, by a signature with low s (EIP-2), and which of theirs it is.
+    pub(crate) fn signer(&self) -> Option<EthereumOrigin> {
+        let (payload, signed) = self.payload_signed().ok()?;
+        let key = recover_secp256k1(signing_hash(&payload, signed).as_ref(), &payload.signature)?;
+        let sender = keccak256(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes))?;
+        Some(EthereumOrigin { sender, nonce: payload.nonce })
+    }
+
+    /// What it says, and the bytes of the fields that are signed.
+    fn payload_signed(&self) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
         match self.kind() {
             EthereumKind::Legacy => legacy(self.raw()),
             kind => typed(kind, self.raw()),
         }
     }
+}
+
+/// What is signed: the fields in front of the signature as a list, behind the envelope's type (EIP-2718) or with the
+/// chain's id in the signature's place (EIP-155).
+fn signing_hash(payload: &EthereumPayload, signed: &[u8]) -> Hash {
+    let mut digest = Vec::with_capacity(signed.len() + 24);
+    match payload.kind.number() {
+        None => {
+            let payload_length = signed.len() + payload.chain_id.length() + 2;
+            RlpHeader { list: true, payload_length }.encode(&mut digest);
+            digest.extend_from_slice(signed);
+            payload.chain_id.encode(&mut digest);
+            0_u8.encode(&mut digest);
+            0_u8.encode(&mut digest);
+        }
+        Some(number) => {
+            digest.push(number);
+            RlpHeader { list: true, payload_length: signed.len() }.encode(&mut digest);
+            digest.extend_from_slice(signed);
+        }
+    }
+    keccak256(&digest)
 }
 
 /// The fields of a list, read one by one.
@@ -187,10 +222,11 @@ impl<'a> Fields<'a> {
 /// r, s and the recovery id as one.
 fn signature(r: U256, s: U256, recovery_id: u8) -> [u8; 65] {
     let mut signature = [0; 65];
-    let bytes = r.to_be_bytes::<32>().into_iter().chain(s.to_be_bytes::<32>()).chain([recovery_id]);
-    for (target, byte) in signature.iter_mut().zip(bytes) {
-        *target = byte;
+    let (halves, last) = signature.as_chunks_mut::<32>();
+    for (half, number) in halves.iter_mut().zip([r, s]) {
+        *half = number.to_be_bytes();
     }
+    last.fill(recovery_id);
     signature
 }
 
@@ -199,7 +235,7 @@ fn until<'a>(list: &'a [u8], rest: &[u8]) -> &'a [u8] {
     list.get(..list.len().saturating_sub(rest.len())).unwrap_or_default()
 }
 
-fn legacy(raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
+fn legacy(raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
     let mut fields = Fields::of(raw)?;
     let list = fields.rest;
     let nonce = fields.small("nonce")?;
@@ -215,14 +251,7 @@ fn legacy(raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
     // EIP-155: 35 or 36 and twice the chain's id.
     let twice = v.checked_sub(35).ok_or(EthereumTransactionError::ChainId)?;
     let (chain_id, recovery_id) = (twice / 2, (twice % 2) as u8);
-    let mut digest = Vec::with_capacity(signed.len() + 24);
-    let payload_length = signed.len() + chain_id.length() + 2;
-    RlpHeader { list: true, payload_length }.encode(&mut digest);
-    digest.extend_from_slice(signed);
-    chain_id.encode(&mut digest);
-    0_u8.encode(&mut digest);
-    0_u8.encode(&mut digest);
-    Ok(EthereumPayload {
+    let payload = EthereumPayload {
         kind: EthereumKind::Legacy,
         chain_id,
         nonce,
@@ -234,13 +263,13 @@ fn legacy(raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
         input,
         access_list: Vec::new(),
         authorizations: Vec::new(),
-        signing_hash: keccak256(&digest),
         signature: signature(r, s, recovery_id),
-    })
+    };
+    Ok((payload, signed))
 }
 
-fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTransactionError> {
-    let (number, list) = raw.split_first().ok_or(EthereumTransactionError::Rlp)?;
+fn typed(kind: EthereumKind, raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
+    let (_, list) = raw.split_first().ok_or(EthereumTransactionError::Rlp)?;
     let mut fields = Fields::of(list)?;
     let list = fields.rest;
     let chain_id = fields.small("chain id")?;
@@ -269,11 +298,7 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTran
     fields.end()?;
     let recovery_id = u8::try_from(parity).ok().filter(|id| *id < 2);
     let recovery_id = recovery_id.ok_or(EthereumTransactionError::Field("y parity"))?;
-    let mut digest = Vec::with_capacity(signed.len() + 6);
-    digest.push(*number);
-    RlpHeader { list: true, payload_length: signed.len() }.encode(&mut digest);
-    digest.extend_from_slice(signed);
-    Ok(EthereumPayload {
+    let payload = EthereumPayload {
         kind,
         chain_id,
         nonce,
@@ -285,9 +310,9 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<EthereumPayload, EthereumTran
         input,
         access_list,
         authorizations,
-        signing_hash: keccak256(&digest),
         signature: signature(r, s, recovery_id),
-    })
+    };
+    Ok((payload, signed))
 }
 
 #[cfg(test)]
@@ -304,17 +329,21 @@ mod tests {
              6a3b6d83",
         )
         .unwrap();
-        let payload = EthereumTransaction::new(raw).unwrap().payload().unwrap();
+        let transaction = EthereumTransaction::new(raw).unwrap();
+        let payload = transaction.payload().unwrap();
         assert_eq!((payload.chain_id, payload.nonce, payload.gas_limit), (1, 9, 21_000));
         assert_eq!(payload.max_fee, Amount::from(20_000_000_000));
         assert_eq!(payload.to, Some(Address([0x35; 20])));
         assert_eq!(payload.value, Amount::from(1_000_000_000_000_000_000));
         assert_eq!(
-            payload.signing_hash.to_string(),
+            transaction.signing_hash().unwrap().to_string(),
             "0xdaf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53"
         );
         // The account of the example's key, 0x4646...46.
-        assert_eq!(payload.sender().unwrap().to_string().to_lowercase(), "0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f");
+        assert_eq!(
+            transaction.origin().unwrap().sender.to_string().to_lowercase(),
+            "0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f"
+        );
     }
 
     fn list(fields: &[Vec<u8>]) -> Vec<u8> {
@@ -471,7 +500,8 @@ mod tests {
             let body = list(&[bytes]);
             let raw = if kind == 0 { body } else { [vec![kind], body].concat() };
             if let Ok(transaction) = EthereumTransaction::new(raw) {
-                let _ = transaction.payload().map(|payload| payload.sender());
+                assert_eq!(transaction.payload().is_ok(), transaction.signing_hash().is_ok());
+                let _ = transaction.origin();
             }
         }
 
@@ -487,9 +517,11 @@ mod tests {
             let mut raw = whole.raw().to_vec();
             let position = position % raw.len();
             raw[position] = byte;
-            if let Ok(payload) = EthereumTransaction::new(raw.clone()).and_then(|changed| changed.payload()) {
+            let changed = EthereumTransaction::new(raw.clone());
+            if let Ok((changed, payload)) = changed.and_then(|changed| changed.payload().map(|said| (changed, said))) {
                 let before = whole.payload().unwrap();
-                let same = payload.signing_hash == before.signing_hash && payload.signature == before.signature;
+                let same =
+                    changed.signing_hash() == whole.signing_hash() && payload.signature == before.signature;
                 prop_assert_eq!(same, raw == whole.raw());
             }
         }

@@ -97,8 +97,9 @@ mod tests {
             let to = to.map(Address);
             let (gas_price, value) = (Amount::from(price), Amount::from(value));
             let transaction = LegacyTransaction { nonce, gas_price, gas_limit, to, value, input: input.clone() };
-            let payload = transaction.sign(&key, chain_id).unwrap().payload().unwrap();
-            prop_assert_eq!(payload.sender(), Some(key.public_key().address()));
+            let signed = transaction.sign(&key, chain_id).unwrap();
+            let payload = signed.payload().unwrap();
+            prop_assert_eq!(signed.origin().map(|origin| origin.sender), Some(key.public_key().address()));
             prop_assert_eq!((payload.nonce, payload.max_fee, payload.gas_limit), (nonce, gas_price, gas_limit));
             prop_assert_eq!((payload.to, payload.value, payload.input), (to, value, input));
             prop_assert_eq!(payload.chain_id, chain_id);

@@ -76,7 +76,7 @@ pub fn execute(
     for transaction in transactions {
         let payload = transaction.payload().expect("a transaction");
         let transaction = TxEnv::builder()
-            .caller(theirs(&payload.sender().expect("a signature")))
+            .caller(theirs(&transaction.origin().expect("a signature").sender))
             .gas_limit(payload.gas_limit)
             .gas_price(payload.max_fee.0.to())
             .kind(payload.to.map_or(TxKind::Create, |to| TxKind::Call(theirs(&to))))
