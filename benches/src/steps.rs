@@ -55,8 +55,7 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
                 }
             }
         });
-        let (whole, executed) = time(|| workload.execute(&inputs));
-        let executed = executed?;
+        let (execute, executed) = workload.execute_timed(&inputs)?;
         let (state_roots, _) = time(|| {
             let mut commitment = LtHash::default();
             executed.changes.apply_to(suite, &mut commitment);
@@ -87,7 +86,6 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
         written.map_err(|error| wrong(&error))?;
         parent = header;
         workload.keep(executed);
-        let execute = (whole - state_roots - block_roots).max(0.0);
         for (row, figure) in rows.iter_mut().zip([decode, verify, execute, state_roots, block_roots, write]) {
             row.push(figure / transfers as f64);
         }
@@ -96,7 +94,7 @@ pub fn measure_steps(workload: &mut Workload, transfers: u64, rounds: usize) -> 
     Ok(Steps { decode, verify, execute, state_roots, block_roots, write })
 }
 
-pub(crate) fn block_roots(suite: Suite, inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
+fn block_roots(suite: Suite, inputs: &[entente_executor::InputTransaction], receipts: &[Receipt]) {
     let hashes: Vec<_> = inputs.iter().map(|input| input.hash).collect();
     let mut bloom = Bloom::default();
     receipts.iter().flat_map(|receipt| &receipt.logs).for_each(|log| bloom.add(log));

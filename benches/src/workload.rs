@@ -12,6 +12,8 @@ use entente_types::{
     Status, UnsignedTransaction, Version,
 };
 
+use crate::time;
+
 /// Why the workload could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
@@ -241,9 +243,17 @@ impl Workload {
 
     /// Executes these transactions above the tip, roots and all, without keeping the block.
     pub fn execute(&self, transactions: &[InputTransaction]) -> Result<ExecutedBlock, WorkloadError> {
+        Ok(self.execute_timed(transactions)?.1)
+    }
+
+    /// The same, and the seconds that it takes without the roots.
+    pub(crate) fn execute_timed(
+        &self,
+        transactions: &[InputTransaction],
+    ) -> Result<(f64, ExecutedBlock), WorkloadError> {
         let proposal = self.proposal(transactions);
         let state: Arc<dyn StateReader> = Arc::clone(&self.state) as _;
-        let block = self.executor.execute(&BlockInput {
+        let input = BlockInput {
             parent: &self.parent,
             proposal: &proposal,
             transactions,
@@ -251,10 +261,12 @@ impl Workload {
             commitment: &self.commitment,
             record_accesses: false,
             ethereum: EthereumEnvironment::default(),
-        })?;
+        };
+        let (seconds, ran) = time(|| self.executor.run(&input));
+        let block = self.executor.conclude(&input, ran?);
         match block.receipts.iter().find(|receipt| receipt.status != Status::Success) {
             Some(receipt) => Err(WorkloadError::Wrong(format!("{receipt:?}"))),
-            None => Ok(block),
+            None => Ok((seconds, block)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Our host as revm's interpreter asks for it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use entente_host::Fault;
 use entente_types::{Address, Amount, Hash, Log};
@@ -11,7 +11,7 @@ use revm_interpreter::{
     state::AccountInfo,
 };
 
-use crate::{EvmCode, EvmHost, ShownCode, Word};
+use crate::{EvmCode, EvmHost, ShownCode, Word, hashes::Hashes};
 
 /// The length that CREATE takes at most, before it is known whether the code is a deployment container: then the EVM's
 /// own limit (EIP-3860) does not hold.
@@ -29,14 +29,15 @@ pub(crate) fn ours(address: EthereumAddress) -> Address {
 pub(crate) struct Adapter<H> {
     pub(crate) host: Box<H>,
     pub(crate) gas: GasParams,
+    pub(crate) hashes: Arc<Hashes>,
     pub(crate) fault: Option<Fault>,
     /// What the levels below the innermost get back so far, where somebody watches.
     pub(crate) refund_below: i64,
 }
 
 impl<H: EvmHost> Adapter<H> {
-    pub(crate) const fn new(host: Box<H>, gas: GasParams) -> Self {
-        Self { host, gas, fault: None, refund_below: 0 }
+    pub(crate) const fn new(host: Box<H>, gas: GasParams, hashes: Arc<Hashes>) -> Self {
+        Self { host, gas, hashes, fault: None, refund_below: 0 }
     }
 
     /// Notes a fault, which ends the frame, or all where it is the node's.
@@ -58,14 +59,10 @@ impl<H: EvmHost> Adapter<H> {
     }
 
     fn warm_slot(&mut self, address: &Address, key: &Word, skip_cold_load: bool) -> Result<bool, LoadError> {
-        if self.host.is_slot_warm(address, key) {
-            return Ok(false);
-        }
-        if skip_cold_load {
+        if skip_cold_load && !self.host.is_slot_warm(address, key) {
             return Err(LoadError::ColdLoadSkipped);
         }
-        self.host.warm_slot(address, key);
-        Ok(true)
+        Ok(self.host.warm_slot(address, key))
     }
 
     fn shown(&mut self, code: ShownCode, load_code: bool) -> Result<(B256, Option<EvmCode>), Fault> {
@@ -173,8 +170,10 @@ impl<H: EvmHost> Host for Adapter<H> {
     }
 
     fn log(&mut self, log: EthereumLog) {
-        let topics = log.data.topics().iter().map(|topic| Hash(topic.0)).collect();
-        let log = Log { address: ours(log.address), topics, data: log.data.data.to_vec() };
+        let address = ours(log.address);
+        // Neither is copied.
+        let (topics, data) = log.data.split();
+        let log = Log { address, topics: topics.into_iter().map(|topic| Hash(topic.0)).collect(), data: data.0.into() };
         if let Err(fault) = self.host.emit(log) {
             self.note(fault);
         }
@@ -189,15 +188,10 @@ impl<H: EvmHost> Host for Adapter<H> {
     ) -> Result<StateLoad<SStoreResult>, LoadError> {
         let (address, key) = (ours(address), key.to_be_bytes());
         let is_cold = self.warm_slot(&address, &key, skip_cold_load)?;
-        let present = self.host.load(&address, &key).map_err(|fault| self.note(fault))?;
-        let original = self.host.load_original(&address, &key).map_err(|fault| self.note(fault))?;
-        let new: Word = value.to_be_bytes();
-        if new != present {
-            self.host.store(&address, &key, &new).map_err(|fault| self.note(fault))?;
-        }
+        let stored = self.host.store(&address, &key, &value.to_be_bytes()).map_err(|fault| self.note(fault))?;
         let result = SStoreResult {
-            original_value: U256::from_be_bytes(original),
-            present_value: U256::from_be_bytes(present),
+            original_value: U256::from_be_bytes(stored.original),
+            present_value: U256::from_be_bytes(stored.present),
             new_value: value,
         };
         Ok(StateLoad::new(result, is_cold))

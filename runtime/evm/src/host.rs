@@ -3,7 +3,7 @@
 use entente_crypto::Hash;
 use entente_host::{CallHost, CallRequest, ContractFault, CreateRequest, Fault, FrameStatus, NodeFault, Outcome};
 use entente_types::{Address, Amount};
-use revm_interpreter::primitives::U256;
+use revm_interpreter::{Stack, primitives::U256};
 
 use crate::EvmCode;
 
@@ -63,6 +63,22 @@ pub struct SelfDestruct {
     pub target_existed: bool,
     /// Whether the contract was marked for removal before.
     pub was_marked: bool,
+}
+
+/// What was stored under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Before the transaction.
+    pub original: Word,
+    /// Until now.
+    pub present: Word,
+}
+
+/// The stack and the memory of a run's outermost frame, kept for the next run.
+#[derive(Default)]
+pub struct Spare {
+    pub(crate) stack: Option<Stack>,
+    pub(crate) memory: Vec<u8>,
 }
 
 /// What a nested call or creation that EVM code asked for came to.
@@ -163,17 +179,14 @@ pub trait EvmHost: CallHost {
     /// Whether the slot is warm.
     fn is_slot_warm(&self, address: &Address, key: &Word) -> bool;
 
-    /// Makes it warm.
-    fn warm_slot(&mut self, address: &Address, key: &Word);
+    /// Makes it warm. Tells whether it was cold.
+    fn warm_slot(&mut self, address: &Address, key: &Word) -> bool;
 
     /// The word stored under a key; zero where there is none, or a value that is no word.
     fn load(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault>;
 
-    /// The same as it was before the transaction.
-    fn load_original(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault>;
-
-    /// Stores a word; zero removes it.
-    fn store(&mut self, address: &Address, key: &Word, value: &Word) -> Result<(), NodeFault>;
+    /// Stores a word; zero removes it. Gives what was there.
+    fn store(&mut self, address: &Address, key: &Word, value: &Word) -> Result<Stored, NodeFault>;
 
     /// A word of the transient storage.
     fn load_transient(&self, address: &Address, key: &Word) -> Word;
@@ -203,6 +216,9 @@ pub trait EvmHost: CallHost {
 
     /// Ends the innermost frame.
     fn close(&mut self, closing: Closing<'_>, ending: &Ending<'_>) -> Result<(), NodeFault>;
+
+    /// Where what a run needs is kept for the next.
+    fn spare(&mut self) -> &mut Spare;
 
     /// Whether somebody watches each instruction.
     fn is_watched(&self) -> bool;

@@ -1,5 +1,6 @@
 //! The instructions of a fork and what they cost before they run.
 
+use entente_crypto::Hash;
 use entente_host::{ContractFault, Fault, FrameStatus};
 use entente_types::EvmHash;
 use revm_interpreter::{
@@ -36,8 +37,8 @@ impl Instructions {
         adapter: &mut Adapter<H>,
     ) -> InterpreterAction {
         let table = match self.hash {
-            EvmHash::Keccak256 => const { &instruction_table::<EthInterpreter, Adapter<H>>() },
-            EvmHash::Sm3 => const { &guomi_table::<Adapter<H>>() },
+            EvmHash::Keccak256 => const { &table::<H>(keccak256::<H>) },
+            EvmHash::Sm3 => const { &table::<H>(sm3::<H>) },
         };
         if adapter.host.is_watched() {
             return self.run_watched(table, interpreter, adapter);
@@ -129,16 +130,32 @@ pub fn instruction_name(number: u8) -> Option<&'static str> {
     OpCode::new(number).map(OpCode::as_str)
 }
 
-/// The table in which SM3 stands for Keccak-256, as FISCO BCOS's Guomi compiler takes it to.
-const fn guomi_table<H: Host>() -> InstructionTable<EthInterpreter, H> {
-    let mut table = instruction_table::<EthInterpreter, H>();
-    table[KECCAK256] = Instruction::new(sm3::<H>);
+/// The table with a KECCAK256 of ours.
+const fn table<H: EvmHost>(
+    hash: fn(InstructionContext<'_, Adapter<H>, EthInterpreter>) -> InstructionExecResult,
+) -> InstructionTable<EthInterpreter, Adapter<H>> {
+    let mut table = instruction_table::<EthInterpreter, Adapter<H>>();
+    table[KECCAK256] = Instruction::new(hash);
     table
 }
 
-/// KECCAK256 with another hash function, at the same cost.
-fn sm3<H: Host + ?Sized>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
-    let (interpreter, gas) = (context.interpreter, context.host.gas_params());
+/// KECCAK256, which remembers what it hashed last.
+fn keccak256<H: EvmHost>(context: InstructionContext<'_, Adapter<H>, EthInterpreter>) -> InstructionExecResult {
+    hashed(context, |adapter, bytes| adapter.hashes.keccak256(bytes))
+}
+
+/// The same with SM3, as FISCO BCOS's Guomi compiler takes it to be, at the same cost.
+fn sm3<H: EvmHost>(context: InstructionContext<'_, Adapter<H>, EthInterpreter>) -> InstructionExecResult {
+    hashed(context, |_, bytes| entente_crypto::sm3(bytes))
+}
+
+/// Puts the hash of a part of the memory on the stack.
+fn hashed<H: EvmHost>(
+    context: InstructionContext<'_, Adapter<H>, EthInterpreter>,
+    hash: impl FnOnce(&Adapter<H>, &[u8]) -> Hash,
+) -> InstructionExecResult {
+    let (interpreter, adapter) = (context.interpreter, &*context.host);
+    let gas = adapter.gas_params();
     let Some([offset, length]) = interpreter.stack.popn() else { return Err(InstructionResult::StackUnderflow) };
     let as_usize = |word: U256| usize::try_from(word).map_err(|_| InstructionResult::InvalidOperandOOG);
     let length = as_usize(length)?;
@@ -146,11 +163,11 @@ fn sm3<H: Host + ?Sized>(context: InstructionContext<'_, H, EthInterpreter>) -> 
         return Err(InstructionResult::OutOfGas);
     }
     let hash = if length == 0 {
-        entente_crypto::sm3(&[])
+        hash(adapter, &[])
     } else {
         let offset = as_usize(offset)?;
         interpreter.resize_memory(gas, offset, length)?;
-        entente_crypto::sm3(&interpreter.memory.slice_len(offset, length))
+        hash(adapter, &interpreter.memory.slice_len(offset, length))
     };
     if interpreter.stack.push(U256::from_be_bytes(hash.0)) { Ok(()) } else { Err(InstructionResult::StackOverflow) }
 }

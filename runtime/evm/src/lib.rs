@@ -19,11 +19,14 @@
 
 mod adapter;
 mod code;
+mod hashes;
 mod host;
 mod instructions;
 mod intrinsic;
 mod precompile;
 mod run;
+
+use std::sync::Arc;
 
 use entente_crypto::Hash;
 use entente_host::{Fork, NodeFault, Outcome};
@@ -31,12 +34,12 @@ use entente_types::EvmHash;
 use revm_interpreter::{context_interface::cfg::GasParams, primitives::hardfork::SpecId};
 use revm_precompile::PrecompileSpecId;
 
-use crate::{code::CodeCache, instructions::Instructions};
+use crate::{code::CodeCache, hashes::Hashes, instructions::Instructions};
 pub use crate::{
     code::{CODE_CACHE_BYTES_MAX, EvmCode},
     host::{
-        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
-        delegation, shown_native, shown_wasm,
+        Closing, Ending, EvmAccount, EvmCall, EvmHost, Opened, SelfDestruct, ShownCode, Spare, Step, Stepped, Stored,
+        Word, delegation, shown_native, shown_wasm,
     },
     instructions::instruction_name,
     intrinsic::{IntrinsicGas, REFUND_OF_KNOWN_AUTHORITY},
@@ -49,6 +52,7 @@ pub struct Evm {
     instructions: Instructions,
     gas: GasParams,
     cache: CodeCache,
+    hashes: Arc<Hashes>,
     /// The bytes of a contract's code.
     code_bytes_max: usize,
 }
@@ -62,6 +66,7 @@ impl Evm {
             instructions: Instructions::new(specification(fork), hash),
             gas: GasParams::new_spec(specification(fork)),
             cache: CodeCache::new(CODE_CACHE_BYTES_MAX),
+            hashes: Arc::new(Hashes::new()),
             code_bytes_max: code_bytes_max as usize,
         }
     }
@@ -102,6 +107,10 @@ impl Evm {
 
     pub(crate) const fn instructions(&self) -> &Instructions {
         &self.instructions
+    }
+
+    pub(crate) const fn hashes(&self) -> &Arc<Hashes> {
+        &self.hashes
     }
 
     pub(crate) const fn gas_params(&self) -> &GasParams {

@@ -1,6 +1,6 @@
 //! The loop that runs a frame of EVM code and the frames of EVM code nested in it, without the thread's stack.
 
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc};
 
 use entente_host::{
     CONTAINER_MAGIC, CallKind, CallRequest, ContractFault, CreateRequest, CreateScheme as Naming, Fault, FrameStatus,
@@ -9,20 +9,22 @@ use entente_host::{
 use entente_types::{Address, Amount};
 use revm_interpreter::{
     CallInput, CallInputs, CallScheme, CreateInputs, CreateScheme, FrameInput, InputsImpl, InstructionResult,
-    Interpreter, InterpreterAction, InterpreterResult, SharedMemory,
+    Interpreter, InterpreterAction, InterpreterResult, SharedMemory, Stack,
     interpreter::{EthInterpreter, ExtBytecode},
     interpreter_types::{MemoryTr, ReturnData},
     primitives::{Bytes, U256},
 };
 
 use crate::{
-    Closing, Ending, Evm, EvmCall, EvmCode, EvmHost, Opened, Precompiled,
+    Closing, Ending, Evm, EvmCall, EvmCode, EvmHost, Opened, Precompiled, Spare,
     adapter::{Adapter, ours, theirs},
     precompile::run_precompile,
 };
 
 /// The bytes of a page of memory, in which frames of all kinds count what they may have.
 const PAGE_BYTES: u64 = 64 << 10;
+/// The bytes of memory that are kept for the next run.
+const MEMORY_KEPT_MAX: usize = 64 << 10;
 /// What code of the EVM cannot begin with (EIP-3541).
 const RESERVED: u8 = 0xef;
 
@@ -73,28 +75,45 @@ struct Run<'e, H> {
     memory_bytes: u64,
     /// Interpreters whose frames have ended, for those that come.
     spare: Vec<Interpreter<EthInterpreter>>,
+    /// The stack of the outermost frame, before it is there and after it has ended.
+    stack: Option<Stack>,
 }
 
 /// Runs the host's innermost frame, which has this code, and closes it.
-pub(crate) fn run<H: EvmHost>(evm: &Evm, host: Box<H>, code: EvmCode) -> (Box<H>, Result<Outcome, NodeFault>) {
+pub(crate) fn run<H: EvmHost>(evm: &Evm, mut host: Box<H>, code: EvmCode) -> (Box<H>, Result<Outcome, NodeFault>) {
     let memory_bytes = u64::from(host.frame().memory_pages).saturating_mul(PAGE_BYTES);
+    let Spare { stack, memory } = std::mem::take(host.spare());
+    let buffer = Rc::new(RefCell::new(memory));
     let mut run = Run {
         evm,
-        adapter: Adapter::new(host, evm.gas_params().clone()),
+        adapter: Adapter::new(host, evm.gas_params().clone(), Arc::clone(evm.hashes())),
         levels: Vec::new(),
         memory_bytes,
         spare: Vec::new(),
+        stack,
     };
-    run.enter(SharedMemory::new_with_memory_limit(memory_bytes), code, None, Return::Out);
-    loop {
+    let mut memory = SharedMemory::new_with_buffer(Rc::clone(&buffer));
+    memory.set_memory_limit(memory_bytes);
+    run.enter(memory, code, None, Return::Out);
+    let outcome = loop {
         let (returned, next) = run.step();
         run = returned;
         match next {
             Ok(Next::Run) => {}
-            Ok(Next::Out(outcome)) => return (run.adapter.host, Ok(outcome)),
-            Err(fault) => return (run.adapter.host, Err(fault)),
+            Ok(Next::Out(outcome)) => break Ok(outcome),
+            Err(fault) => break Err(fault),
         }
-    }
+    };
+    let Run { adapter: Adapter { mut host, .. }, stack, .. } = run;
+    *host.spare() = Spare { stack, memory: emptied(buffer) };
+    (host, outcome)
+}
+
+/// The buffer of a memory that nobody has any more, empty, where it is small enough to be kept.
+fn emptied(buffer: Rc<RefCell<Vec<u8>>>) -> Vec<u8> {
+    let mut memory = Rc::into_inner(buffer).map(RefCell::into_inner).unwrap_or_default();
+    memory.clear();
+    if memory.capacity() > MEMORY_KEPT_MAX { Vec::new() } else { memory }
 }
 
 impl<H: EvmHost> Run<'_, H> {
@@ -114,6 +133,9 @@ impl<H: EvmHost> Run<'_, H> {
         let (gas, dust, is_static) = (frame.gas / UNITS_PER_GAS, frame.gas % UNITS_PER_GAS, frame.read_only);
         let specification = crate::specification(self.evm.fork());
         let mut interpreter = self.spare.pop().unwrap_or_else(Interpreter::invalid);
+        if let Some(stack) = self.stack.take() {
+            interpreter.stack = stack;
+        }
         interpreter.clear(memory, ExtBytecode::new(code.0), inputs, is_static, specification, gas, 0);
         self.levels.push(Level { interpreter, creates, returns, dust });
     }
@@ -279,16 +301,17 @@ impl<H: EvmHost> Run<'_, H> {
         };
         self.adapter.host.close(closing, &ended.ending())?;
         let created = (stands && level.creates).then_some(level.interpreter.input.target_address).map(ours);
-        let mut interpreter = level.interpreter;
-        interpreter.return_data.clear();
-        interpreter.memory = SharedMemory::invalid();
-        self.spare.push(interpreter);
         if let Return::Out = level.returns {
             if stands {
                 self.adapter.host.refund(ended.refund);
             }
+            self.stack = Some(level.interpreter.stack);
             return Ok(Next::Out(ended.outcome(created)));
         }
+        let mut interpreter = level.interpreter;
+        interpreter.return_data.clear();
+        interpreter.memory = SharedMemory::invalid();
+        self.spare.push(interpreter);
         if let Some(caller) = self.levels.last_mut() {
             caller.interpreter.memory.free_child_context();
         }
@@ -384,7 +407,7 @@ impl Ended {
     fn outcome(self, created: Option<Address>) -> Outcome {
         let gas_left = self.units_left();
         // A created contract's code is no output: whoever wants it finds it at the address.
-        let output = if created.is_some() { Vec::new() } else { self.output.to_vec() };
+        let output = if created.is_some() { Vec::new() } else { self.output.0.into() };
         Outcome { status: self.status, output, gas_left, created, function: None }
     }
 }

@@ -1,7 +1,7 @@
 //! The record of an account.
 
 use entente_host::NodeFault;
-use entente_state::{Overlay, Row, Table};
+use entente_state::{Overlay, Place, Row, Table};
 use entente_types::{Address, Amount, Hash, SenderAccount, Version};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 
@@ -70,14 +70,27 @@ impl Account {
     }
 
     pub(crate) fn load(overlay: &mut Overlay, address: &Address) -> Result<Option<Self>, NodeFault> {
-        let bytes = overlay.get(&Self::row(address))?;
-        bytes.map(|bytes| Self::from_bytes(address, bytes)).transpose()
+        Ok(Self::find(overlay, address)?.1)
+    }
+
+    /// The same, and where the account is or would be.
+    pub(crate) fn find(overlay: &mut Overlay, address: &Address) -> Result<(Place, Option<Self>), NodeFault> {
+        let place = overlay.find(&Self::row(address))?;
+        let account = overlay.at(place).map(|bytes| Self::from_bytes(address, bytes)).transpose()?;
+        Ok((place, account))
     }
 
     /// Sets the account's row, or removes it where the account has nothing left.
     pub(crate) fn store(&self, overlay: &mut Overlay, address: &Address) -> Result<(), NodeFault> {
+        let place = overlay.find(&Self::row(address))?;
+        self.store_at(overlay, place);
+        Ok(())
+    }
+
+    /// The same where the account was found.
+    pub(crate) fn store_at(&self, overlay: &mut Overlay, place: Place) {
         let is_empty = *self == Self::default();
-        Ok(overlay.set(&Self::row(address), (!is_empty).then(|| self.encode()))?)
+        overlay.set_at(place, (!is_empty).then(|| self.encode()));
     }
 }
 

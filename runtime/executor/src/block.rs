@@ -22,6 +22,9 @@ use crate::{
     transaction,
 };
 
+/// The rows that a transfer of tokens touches of its own, for which room is made.
+const ROWS_OF_A_TRANSFER: usize = 3;
+
 /// A transaction with what was found out about it on admission.
 #[derive(Debug, Clone)]
 pub struct InputTransaction {
@@ -68,6 +71,16 @@ pub struct ExecutedBlock {
     pub left_out: Vec<LeftOut>,
     /// What each transaction that was run read and wrote, where that was asked for.
     pub accesses: Vec<Access>,
+}
+
+/// A block whose transactions were run, and whose roots are not there yet.
+#[derive(Debug)]
+pub struct RanBlock {
+    rules: Rules,
+    changes: ChangeSet,
+    configuration: Configuration,
+    sealers: Sealers,
+    ran: Ran,
 }
 
 /// Executes the blocks of one group.
@@ -155,11 +168,19 @@ impl Executor {
         self.machine.compilations()
     }
 
-    /// Executes a proposal.
+    /// Executes a proposal: [`Self::run`] and [`Self::conclude`].
     ///
     /// # Errors
     /// Only the node's own faults: whatever the transactions do is in the receipts.
     pub fn execute(&self, input: &BlockInput<'_>) -> Result<ExecutedBlock, NodeFault> {
+        Ok(self.conclude(input, self.run(input)?))
+    }
+
+    /// Runs the transactions of a proposal.
+    ///
+    /// # Errors
+    /// Only the node's own faults: whatever the transactions do is in the receipts.
+    pub fn run(&self, input: &BlockInput<'_>) -> Result<RanBlock, NodeFault> {
         let proposal = input.proposal;
         let mut configuration = Configuration::read(input.state.as_ref())?;
         let sealers = self.sealers(input.state.as_ref())?;
@@ -172,12 +193,13 @@ impl Executor {
         remember_ethereum_hash(&mut overlay, input.parent)?;
         overlay.seal();
         overlay.forget_access();
+        overlay.reserve(input.transactions.len().saturating_mul(ROWS_OF_A_TRANSFER));
         let context = Box::new(Context::new(overlay, block, rules, Arc::clone(&self.machine), version));
         let (context, ran) = run_all(context, input, &rules)?;
         let changes = context.overlay.finish();
         configuration.apply(&changes)?;
         let sealers = sealers.apply(&changes)?;
-        Ok(self.finish(input, &rules, changes, (configuration, sealers), ran))
+        Ok(RanBlock { rules, changes, configuration, sealers, ran })
     }
 
     pub(crate) fn block_context(
@@ -206,14 +228,9 @@ impl Executor {
         }
     }
 
-    fn finish(
-        &self,
-        input: &BlockInput<'_>,
-        rules: &Rules,
-        changes: ChangeSet,
-        (configuration, sealers): (Configuration, Sealers),
-        ran: Ran,
-    ) -> ExecutedBlock {
+    /// Makes the block of what the same input came to: its roots and its header.
+    pub fn conclude(&self, input: &BlockInput<'_>, block: RanBlock) -> ExecutedBlock {
+        let RanBlock { rules, changes, configuration, sealers, ran } = block;
         let suite = self.genesis.suite;
         let mut commitment = input.commitment.clone();
         let (change_root, (transaction_root, receipt_root, bloom)) = rayon::join(
@@ -257,7 +274,7 @@ impl Executor {
 }
 
 /// What running the transactions came to.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Ran {
     hashes: Vec<Hash>,
     receipts: Vec<Receipt>,
@@ -267,7 +284,9 @@ struct Ran {
 }
 
 fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> Result<(Box<Context>, Ran), NodeFault> {
-    let mut ran = Ran::default();
+    let room = input.transactions.len();
+    let (hashes, receipts) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut ran = Ran { hashes, receipts, ..Ran::default() };
     for (position, transaction) in (0_u32..).zip(input.transactions) {
         let hash = transaction.hash;
         if ran.gas_used >= rules.block_gas {

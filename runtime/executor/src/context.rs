@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entente_evm::{Ending, Evm, EvmCode, Precompiled, is_precompile, run_precompile};
+use entente_evm::{Ending, Evm, EvmCode, Precompiled, Spare, is_precompile, run_precompile};
 use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
     Host, NATIVE_DEPTH_MAX, NativeAccess, NodeFault, Outcome, TransactionContext, gas::UNITS_PER_GAS,
@@ -43,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) evm: Option<Arc<Evm>>,
     /// The EVM code that the transaction touched.
     held: Held,
+    pub(crate) spare: Spare,
     frames: Vec<OpenFrame>,
     /// How many of them are of Wasm or native: those nest on the thread's stack.
     stacked: u16,
@@ -61,6 +62,21 @@ pub(crate) struct Context {
 struct Held {
     codes: HashMap<Hash, EvmCode>,
     bytes: usize,
+    /// What the last transaction, or this one, touched last: blocks are full of calls of the same contract.
+    last: Option<(Hash, EvmCode)>,
+}
+
+/// The codes for which room is kept for the next transaction.
+const CODES_KEPT_MAX: usize = 64;
+
+impl Held {
+    fn clear(&mut self) {
+        if self.codes.capacity() > CODES_KEPT_MAX {
+            self.codes = HashMap::default();
+        }
+        self.codes.clear();
+        self.bytes = 0;
+    }
 }
 
 /// Where everything stood before a frame.
@@ -125,6 +141,7 @@ impl Context {
             wasm: Arc::clone(&version.wasm),
             evm: version.evm.clone(),
             held: Held::default(),
+            spare: Spare::default(),
             frames: Vec::new(),
             stacked: 0,
             outside,
@@ -139,9 +156,7 @@ impl Context {
         self.transaction = transaction;
         self.logs.clear();
         self.touched.clear();
-        if !self.held.codes.is_empty() {
-            self.held = Held::default();
-        }
+        self.held.clear();
         self.gas_price = Amount::ZERO;
         self.frames.clear();
         self.stacked = 0;
@@ -362,7 +377,10 @@ impl Context {
         if let Some(code) = self.held.codes.get(hash) {
             return Ok(code.clone());
         }
-        let code = evm.code(hash, || self.code(hash))?;
+        let code = match &self.held.last {
+            Some((last, code)) if last == hash => code.clone(),
+            _ => evm.code(hash, || self.code(hash))?,
+        };
         let bytes = self.held.bytes.saturating_add(code.as_bytes().len());
         if bytes > TOUCHED_CODE_BYTES_MAX {
             let (found, limit) = (bytes as u64, TOUCHED_CODE_BYTES_MAX as u64);
@@ -370,6 +388,7 @@ impl Context {
         }
         self.held.bytes = bytes;
         self.held.codes.insert(*hash, code.clone());
+        self.held.last = Some((*hash, code.clone()));
         Ok(code)
     }
 
@@ -420,13 +439,19 @@ impl Context {
     }
 
     /// Calls a contract from outside or from a frame of another kind than EVM code.
-    pub(crate) fn enter(mut self: Box<Self>, caller: Address, mut request: CallRequest) -> Ended {
+    pub(crate) fn enter(self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
+        self.enter_code(caller, request, None)
+    }
+
+    /// The same, where it may be known what code stands there.
+    fn enter_code(mut self: Box<Self>, caller: Address, mut request: CallRequest, known: Option<Code>) -> Ended {
         let gas = request.gas;
         if let Err(fault) = self.tell_call(caller, &request, &request.input) {
             return (self, Err(fault));
         }
         let paid = self.pay_for_delegation(&mut request);
-        let opened = paid.and_then(|()| self.code_of(&request.address)).and_then(|code| {
+        let code = paid.and_then(|()| known.map_or_else(|| self.code_of(&request.address), Ok));
+        let opened = code.and_then(|code| {
             let (frame, moves_value) = self.prepare_call(caller, request, &code)?;
             let before = self.before();
             self.open(before, frame, &code, moves_value).map(|()| code)
@@ -443,13 +468,14 @@ impl Context {
 
     /// Calls a contract from outside.
     pub(crate) fn enter_first(mut self: Box<Self>, caller: Address, request: CallRequest) -> Ended {
-        let of_evm = match self.code_of(&request.address) {
-            Ok(code) => matches!(code, Code::Evm(_) | Code::Precompile),
+        let code = match self.code_of(&request.address) {
+            Ok(code) => code,
             Err(Fault::Contract(fault)) => return (self, Ok(Outcome::fault(fault))),
             Err(Fault::Node(fault)) => return (self, Err(fault)),
         };
+        let of_evm = matches!(code, Code::Evm(_) | Code::Precompile);
         let before = self.before();
-        let (context, outcome) = self.enter(caller, request);
+        let (context, outcome) = self.enter_code(caller, request, Some(code));
         if of_evm { context.paying_for_output(before, outcome) } else { (context, outcome) }
     }
 

@@ -5,6 +5,7 @@ use entente_host::{
     CallKind, CallRequest, CreateRequest, CreateScheme, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
     gas::UNITS_PER_GAS,
 };
+use entente_state::Place;
 use entente_types::{Address, Amount, EthereumPayload, EthereumTransaction, Hash, Receipt, SenderAccount, Suite};
 
 use crate::{Account, EthereumRules, context::Context, transaction::receipt_of};
@@ -15,6 +16,9 @@ const REFUND_QUOTIENT: u64 = 5;
 /// A transaction that can apply, with what its checks found out.
 pub(crate) struct Valid {
     pub(crate) sender: Address,
+    /// Where the sender's account is, and what it was before.
+    pub(crate) place: Place,
+    pub(crate) account: Account,
     pub(crate) payload: EthereumPayload,
     pub(crate) price: Amount,
     pub(crate) intrinsic: IntrinsicGas,
@@ -25,7 +29,7 @@ pub(crate) type RanEthereum = (Box<Context>, Result<Option<Receipt>, NodeFault>)
 
 /// Runs an Ethereum transaction, unless Ethereum holds it invalid in this state: then nothing has happened.
 pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, hash: Hash) -> RanEthereum {
-    let valid = match validate(&mut context, transaction) {
+    let mut valid = match validate(&mut context, transaction) {
         Ok(Some(valid)) => valid,
         Ok(None) => return (context, Ok(None)),
         Err(fault) => return (context, Err(fault)),
@@ -34,7 +38,7 @@ pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, 
     if let Err(fault) = begin(&mut context, &valid) {
         return (context, Err(fault));
     }
-    let (mut context, outcome) = start(context, &valid);
+    let (mut context, outcome) = start(context, &mut valid);
     let receipt = outcome.and_then(|outcome| finish(&mut context, &valid, outcome).map(Some));
     context.end();
     (context, receipt)
@@ -51,15 +55,16 @@ fn validate(context: &mut Context, transaction: &EthereumTransaction) -> Result<
     let Ok(intrinsic) = EthereumRules::of(context).check(&payload) else { return Ok(None) };
     let (Some(price), Some(origin)) = (payload.gas_price(base_fee), transaction.origin()) else { return Ok(None) };
     let sender = origin.sender;
-    let account = Account::load(&mut context.overlay, &sender)?.unwrap_or_default();
-    let is_next = account.nonce == payload.nonce;
-    let account = account.as_sender(context.block.balances);
+    let (place, account) = Account::find(&mut context.overlay, &sender)?;
+    let account = account.unwrap_or_default();
+    let found = account.as_sender(context.block.balances);
     // On a chain for tests a contract may be impersonated; of others nobody has the key (EIP-3607).
-    let account = SenderAccount { is_contract: account.is_contract && !transaction.is_impersonated(), ..account };
-    if !is_next || context.machine.natives.contains(&sender) || account.check(sender, &payload).is_err() {
+    let found = SenderAccount { is_contract: found.is_contract && !transaction.is_impersonated(), ..found };
+    let is_next = account.nonce == payload.nonce;
+    if !is_next || context.machine.natives.contains(&sender) || found.check(sender, &payload).is_err() {
         return Ok(None);
     }
-    Ok(Some(Valid { sender, payload, price, intrinsic }))
+    Ok(Some(Valid { sender, place, account, payload, price, intrinsic }))
 }
 
 fn cost(gas: u64, price: Amount) -> Option<Amount> {
@@ -69,15 +74,14 @@ fn cost(gas: u64, price: Amount) -> Option<Amount> {
 /// Takes the gas from the sender, raises its nonce and sets the code of accounts that let it: this stands whatever
 /// becomes of the rest.
 pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFault> {
-    let Valid { sender, payload, price, .. } = valid;
-    let mut account = Account::load(&mut context.overlay, sender)?.unwrap_or_default();
+    let Valid { place, mut account, ref payload, ref price, .. } = *valid;
     account.nonce = account.nonce.saturating_add(1);
     if context.block.balances {
         let bought = cost(payload.gas_limit, *price).unwrap_or(account.balance);
         account.balance = Amount(account.balance.0.saturating_sub(bought.0));
         context.gas_price = *price;
     }
-    account.store(&mut context.overlay, sender)?;
+    account.store_at(&mut context.overlay, place);
     for entry in &payload.access_list {
         context.touched.warm(&entry.address);
         for key in &entry.keys {
@@ -87,17 +91,18 @@ pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFaul
     payload.authorizations.iter().try_for_each(|authorization| context.authorize(authorization))
 }
 
-pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
+/// Runs what it calls or creates, with its input, which is not needed again.
+pub(crate) fn start(context: Box<Context>, valid: &mut Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
     let Valid { sender, payload, intrinsic, .. } = valid;
     let gas = payload.gas_limit.saturating_sub(intrinsic.initial).saturating_mul(UNITS_PER_GAS);
     let (value, memory_pages) = (payload.value, STACK_MEMORY_PAGES_MAX);
     match payload.to {
         None => {
-            let (container, scheme) = (payload.input.clone(), CreateScheme::Nonce);
+            let (container, scheme) = (std::mem::take(&mut payload.input), CreateScheme::Nonce);
             context.construct(*sender, &CreateRequest { container, scheme, value, gas, memory_pages })
         }
         Some(address) => {
-            let (kind, input) = (CallKind::Call, payload.input.clone());
+            let (kind, input) = (CallKind::Call, std::mem::take(&mut payload.input));
             context.enter_first(*sender, CallRequest { kind, address, value, input, gas, memory_pages })
         }
     }
@@ -105,7 +110,7 @@ pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Resu
 
 /// Gives back what was not used, pays whoever made the block, and removes what is to be removed.
 pub(crate) fn finish(context: &mut Context, valid: &Valid, outcome: Outcome) -> Result<Receipt, NodeFault> {
-    let Valid { sender, payload, price, intrinsic } = valid;
+    let Valid { sender, payload, price, intrinsic, .. } = valid;
     let used = payload.gas_limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS);
     let used = used.saturating_sub(refund(context, used)).max(intrinsic.floor);
     if context.block.balances {

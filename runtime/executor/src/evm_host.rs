@@ -2,8 +2,8 @@
 
 use entente_crypto::keccak256;
 use entente_evm::{
-    Closing, Ending, EvmAccount, EvmCall, EvmCode, EvmHost, Opened, SelfDestruct, ShownCode, Step, Stepped, Word,
-    shown_native, shown_wasm,
+    Closing, Ending, EvmAccount, EvmCall, EvmCode, EvmHost, Opened, SelfDestruct, ShownCode, Spare, Step, Stepped,
+    Stored, Word, shown_native, shown_wasm,
 };
 use entente_host::{
     ContractFault, CreateRequest, Fault, FrameStatus, Host, NodeFault, Outcome, limits::CALL_DATA_BYTES_MAX,
@@ -67,21 +67,21 @@ impl EvmHost for Context {
         self.touched.is_slot_warm(address, key)
     }
 
-    fn warm_slot(&mut self, address: &Address, key: &Word) {
-        self.touched.warm_slot(address, key);
+    fn warm_slot(&mut self, address: &Address, key: &Word) -> bool {
+        self.touched.warm_slot(address, key)
     }
 
     fn load(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault> {
         Ok(word(self.overlay.get(&slot(address, key))?))
     }
 
-    fn load_original(&mut self, address: &Address, key: &Word) -> Result<Word, NodeFault> {
-        Ok(word(self.overlay.get_sealed(&slot(address, key))?))
-    }
-
-    fn store(&mut self, address: &Address, key: &Word, value: &Word) -> Result<(), NodeFault> {
-        let value = (*value != Word::default()).then(|| value.to_vec());
-        Ok(self.overlay.set(&slot(address, key), value)?)
+    fn store(&mut self, address: &Address, key: &Word, value: &Word) -> Result<Stored, NodeFault> {
+        let place = self.overlay.find(&slot(address, key))?;
+        let stored = Stored { original: word(self.overlay.sealed_at(place)), present: word(self.overlay.at(place)) };
+        if *value != stored.present {
+            self.overlay.set_at(place, (*value != Word::default()).then(|| value.to_vec()));
+        }
+        Ok(stored)
     }
 
     fn load_transient(&self, address: &Address, key: &Word) -> Word {
@@ -182,6 +182,10 @@ impl EvmHost for Context {
         }
         Context::close(self, closing != Closing::Undone);
         Ok(())
+    }
+
+    fn spare(&mut self) -> &mut Spare {
+        &mut self.spare
     }
 
     fn is_watched(&self) -> bool {

@@ -46,7 +46,7 @@ mod trace;
 mod transaction;
 
 pub use account::{Account, CodeKind, CodeReference};
-pub use block::{BlockInput, ExecutedBlock, Executor, InputTransaction};
+pub use block::{BlockInput, ExecutedBlock, Executor, InputTransaction, RanBlock};
 pub use entente_evm::{Word, instruction_name};
 pub use entente_host::CONTAINER_MAGIC;
 pub use entente_wasm::{CodeKey, CodeOptions, CodeStore, CodeVault, Compiler};

@@ -189,7 +189,7 @@ pub(crate) fn run(
     mut context: Box<Context>,
     simulation: &Simulation,
 ) -> (Box<Context>, Result<Simulated, SimulationError>) {
-    let valid = match prepare(&mut context, simulation) {
+    let mut valid = match prepare(&mut context, simulation) {
         Ok(valid) => valid,
         Err(error) => return (context, Err(error)),
     };
@@ -197,7 +197,7 @@ pub(crate) fn run(
     if let Err(fault) = ethereum::begin(&mut context, &valid) {
         return (context, Err(fault.into()));
     }
-    let (mut context, outcome) = ethereum::start(context, &valid);
+    let (mut context, outcome) = ethereum::start(context, &mut valid);
     let simulated = outcome.and_then(|outcome| {
         let limit = valid.payload.gas_limit;
         let gas_peak = limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS).max(valid.intrinsic.floor);
@@ -237,7 +237,6 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
         input: input.clone(),
         access_list: simulation.access_list.clone(),
         authorizations: simulation.authorizations.clone(),
-        signing_hash: Hash::ZERO,
         signature: [0; 65],
     };
     let rules = EthereumRules::of(context);
@@ -245,11 +244,12 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
     let price = payload.gas_price(base_fee).unwrap_or_default();
     let intrinsic = if *is_free { IntrinsicGas { initial: 0, floor: 0 } } else { intrinsic(context, &rules, &payload) };
     EthereumRules::covers(&payload, intrinsic)?;
-    let account = Account::load(&mut context.overlay, from)?.unwrap_or_default();
+    let (place, account) = Account::find(&mut context.overlay, from)?;
+    let account = account.unwrap_or_default();
     // Whoever asks may ask for an account that is a contract, and does not say a number.
     let sender = SenderAccount { nonce: 0, is_contract: false, ..account.as_sender(context.block.balances) };
     sender.check(*from, &payload)?;
-    Ok(Valid { sender: *from, payload, price, intrinsic })
+    Ok(Valid { sender: *from, place, account, payload, price, intrinsic })
 }
 
 /// What it costs before any code runs. A version without EVM code has its own schedule for that.

@@ -117,10 +117,13 @@ impl Touched {
         self.slots.contains(&(*address, *key))
     }
 
-    pub(crate) fn warm_slot(&mut self, address: &Address, key: &Word) {
-        if self.slots.insert((*address, *key)) {
+    /// Makes a slot warm. Tells whether it was cold.
+    pub(crate) fn warm_slot(&mut self, address: &Address, key: &Word) -> bool {
+        let was_cold = self.slots.insert((*address, *key));
+        if was_cold {
             self.journal.push(Undo::Slot(*address, *key));
         }
+        was_cold
     }
 
     pub(crate) fn transient(&self, address: &Address, key: &Word) -> Word {

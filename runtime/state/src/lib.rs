@@ -27,6 +27,6 @@ mod reader;
 mod row;
 
 pub use change::{Change, ChangeSet, write_leaf};
-pub use overlay::{Access, Checkpoint, Overlay};
+pub use overlay::{Access, Checkpoint, Overlay, Place};
 pub use reader::{LayeredState, MapState, StateReadError, StateReader};
 pub use row::{KEY_BYTES_MAX, Row, RowError, Table, TableNameError};

@@ -14,6 +14,10 @@ use crate::{Change, ChangeSet, Row, StateReadError, StateReader};
 #[must_use]
 pub struct Checkpoint(usize);
 
+/// Where an overlay has a row, for whoever looks at it more than once. It holds for that overlay alone, as long as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u32);
+
 /// The rows that were touched since the last call of [`Overlay::take_access`], ascending. Absent rows count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
@@ -98,10 +102,27 @@ impl Overlay {
         }
     }
 
+    /// Makes room for so many rows more.
+    pub fn reserve(&mut self, rows: usize) {
+        self.entries.reserve(rows);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.reserve(rows, |position| hash_at(entries, hasher, *position));
+    }
+
     /// The row's value.
     pub fn get(&mut self, row: &Row) -> Result<Option<&[u8]>, StateReadError> {
-        let position = self.touch(row)?;
-        Ok(self.entries.get(position as usize).and_then(Entry::current))
+        let place = self.find(row)?;
+        Ok(self.at(place))
+    }
+
+    /// Where the row is, which is read from the base on first touch, and noted as read.
+    pub fn find(&mut self, row: &Row) -> Result<Place, StateReadError> {
+        self.touch(row).map(Place)
+    }
+
+    /// The value of the row at a place.
+    pub fn at(&self, place: Place) -> Option<&[u8]> {
+        self.entries.get(place.0 as usize).and_then(Entry::current)
     }
 
     /// The row's value, without a trace in what was read: for rows whose reading depends on a node's caches.
@@ -117,10 +138,15 @@ impl Overlay {
 
     /// The row's value as it was when the overlay was last sealed: before the transaction.
     pub fn get_sealed(&mut self, row: &Row) -> Result<Option<&[u8]>, StateReadError> {
-        let position = self.touch(row)?;
-        let Some(entry) = self.entries.get(position as usize) else { return Ok(None) };
+        let place = self.find(row)?;
+        Ok(self.sealed_at(place))
+    }
+
+    /// The same of the row at a place.
+    pub fn sealed_at(&self, Place(position): Place) -> Option<&[u8]> {
+        let entry = self.entries.get(position as usize)?;
         let first = self.journal.get(entry.first_undo as usize).filter(|undo| undo.entry == position);
-        Ok(first.map_or_else(|| entry.current(), |undo| entry.value_of(&undo.previous)))
+        first.map_or_else(|| entry.current(), |undo| entry.value_of(&undo.previous))
     }
 
     /// The rows of wanted tables that were written since the overlay was last sealed and whose writing still stands,
@@ -135,7 +161,13 @@ impl Overlay {
 
     /// Sets the row's value, or removes it.
     pub fn set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), StateReadError> {
-        let position = self.touch(row)?;
+        let place = self.find(row)?;
+        self.set_at(place, value);
+        Ok(())
+    }
+
+    /// Sets the value of the row at a place, or removes it.
+    pub fn set_at(&mut self, Place(position): Place, value: Option<Vec<u8>>) {
         let recording = self.recording;
         if let Some(entry) = self.entries.get_mut(position as usize) {
             if entry.written_in != recording {
@@ -146,7 +178,7 @@ impl Overlay {
             let previous = std::mem::replace(&mut entry.written, written);
             let is_its = |place: u32| self.journal.get(place as usize).is_some_and(|undo| undo.entry == position);
             if is_its(entry.last_undo) && entry.last_undo as usize >= self.floor {
-                return Ok(());
+                return;
             }
             let place = u32::try_from(self.journal.len()).unwrap_or(u32::MAX);
             if !is_its(entry.first_undo) {
@@ -155,7 +187,6 @@ impl Overlay {
             entry.last_undo = place;
             self.journal.push(Undo { entry: position, previous });
         }
-        Ok(())
     }
 
     /// The entry of a row, read from the base on first touch, and noted as read.
@@ -192,10 +223,7 @@ impl Overlay {
             last_undo: u32::MAX,
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hash, position, |position| {
-            let bytes = entries.get(*position as usize).map_or(&[][..], |entry| entry.row.as_bytes());
-            hasher.hash_one(RowBytes(bytes))
-        });
+        self.index.insert_unique(hash, position, |position| hash_at(entries, hasher, *position));
         Ok(position)
     }
 
@@ -253,6 +281,12 @@ impl Overlay {
         });
         ChangeSet::new(changes.collect())
     }
+}
+
+/// The hash of the row at a position.
+fn hash_at(entries: &[Entry], hasher: &DefaultHashBuilder, position: u32) -> u64 {
+    let bytes = entries.get(position as usize).map_or(&[][..], |entry| entry.row.as_bytes());
+    hasher.hash_one(RowBytes(bytes))
 }
 
 /// Hashes a row's bytes without the length that slices are prefixed with.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use entente_crypto::Address;
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, Encode, Output};
 use smallvec::SmallVec;
 
 /// The bytes of a key within its table.
@@ -90,15 +90,23 @@ pub struct Row {
     table_length: u8,
 }
 
+/// Takes an encoding in without room of its own on the heap.
+struct Encoded(SmallVec<[u8; 64]>);
+
+impl Output for Encoded {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
 impl Row {
     /// The row of this table under this key. The caller bounds keys; see [`KEY_BYTES_MAX`].
     pub fn new(table: &Table, key: &[u8]) -> Self {
-        let mut bytes = SmallVec::new();
-        let table_length = table.using_encoded(|encoded| {
-            bytes.extend_from_slice(encoded);
-            // A table's encoding has at most 21 bytes.
-            encoded.len() as u8
-        });
+        let mut encoded = Encoded(SmallVec::new());
+        table.encode_to(&mut encoded);
+        let Encoded(mut bytes) = encoded;
+        // A table's encoding has at most 21 bytes.
+        let table_length = bytes.len() as u8;
         bytes.extend_from_slice(key);
         Self { bytes, table_length }
     }
