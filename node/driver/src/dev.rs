@@ -21,6 +21,7 @@ use crate::{
     node::{Workers, system},
     read_genesis, read_secret_key,
     run::{Message, Running, channel, unix_ms},
+    together::{Asking, Gathering},
 };
 
 impl Node {
@@ -44,6 +45,7 @@ impl Node {
             ledger: Arc::clone(chain.ledger()),
             executor: Arc::clone(chain.executor()),
             limits,
+            gathering: Gathering::new(messages.clone()),
             messages,
             places: Places::new(&config.pool),
             counters: GroupCounters::default(),
@@ -97,16 +99,7 @@ impl Loop {
     fn run(mut self, messages: &mpsc::Receiver<Message>) {
         loop {
             let done = match self.next(messages) {
-                Ok(Message::Admit { checked, answer, held }) => {
-                    self.chain.admit(unix_ms(), checked).map(|results| {
-                        let refused = results.iter().filter_map(|result| result.as_ref().err());
-                        refused.for_each(|error| self.handle.shared.counters.refused(error));
-                        // Whoever hears of it finds what is shown to be so already.
-                        self.tell();
-                        let _ = answer.send(results);
-                        drop(held);
-                    })
-                }
+                Ok(Message::Admit(requests)) => requests.into_iter().try_for_each(|request| self.admit(request)),
                 Ok(Message::Look(look)) => {
                     look(&self.chain);
                     Ok(())
@@ -141,6 +134,18 @@ impl Loop {
                 messages.recv_timeout(due.saturating_sub(self.mined_at.elapsed()))
             }
         }
+    }
+
+    /// Lets in what a request brings: each is a block, where blocks are made at once.
+    fn admit(&mut self, Asking { checked, answer, held }: Asking) -> Result<(), DevError> {
+        let results = self.chain.admit(unix_ms(), checked)?;
+        let refused = results.iter().filter_map(|result| result.as_ref().err());
+        refused.for_each(|error| self.handle.shared.counters.refused(error));
+        // Whoever hears of it finds what is shown to be so already.
+        self.tell();
+        let _ = answer.send(results);
+        drop(held);
+        Ok(())
     }
 
     /// Tells of what was made, and shows how the chain stands.

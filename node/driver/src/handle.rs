@@ -23,6 +23,7 @@ use crate::{
     measures::{GroupCounters, traffic},
     network::{Introduction, NodeNetwork},
     run::Message,
+    together::{Asking, Gathering},
 };
 
 /// The blocks that a subscriber may be behind before it is told that it missed some.
@@ -126,6 +127,14 @@ pub(crate) struct Held {
     _transactions: OwnedSemaphorePermit,
 }
 
+#[cfg(test)]
+impl Held {
+    /// One of the places that a node has which is configured so.
+    pub(crate) fn of(config: &PoolConfig) -> Self {
+        Places::new(config).take(1, &GroupCounters::default()).expect("a place")
+    }
+}
+
 impl Places {
     pub(crate) fn new(config: &PoolConfig) -> Self {
         let (submissions_max, checking_max) = (config.submissions_max, config.checking_transactions_max);
@@ -198,6 +207,7 @@ pub(crate) struct Shared {
     pub(crate) executor: Arc<Executor>,
     pub(crate) limits: PoolLimits,
     pub(crate) messages: mpsc::Sender<Message>,
+    pub(crate) gathering: Arc<Gathering>,
     pub(crate) places: Places,
     pub(crate) counters: GroupCounters,
     pub(crate) blocks: broadcast::Sender<Arc<CommittedBlock>>,
@@ -338,9 +348,8 @@ impl GroupHandle {
         let height = shared.ledger.tip().number;
         let rules = Arc::clone(&shared.shown.lock().unwrap_or_else(PoisonError::into_inner).rules);
         let checks = Arc::clone(&shared.checks);
-        checks.check(&rules, height, transactions, move |checked| {
-            let _ = shared.messages.send(Message::Admit { checked, answer, held });
-        });
+        let unchecked = shared.gathering.begin();
+        checks.check(&rules, height, transactions, move |checked| unchecked.done(Asking { checked, answer, held }));
         answered.await.map_err(|_| SubmitError::Stopped)
     }
 

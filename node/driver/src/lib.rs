@@ -34,6 +34,7 @@ mod measures;
 mod network;
 mod node;
 mod run;
+mod together;
 
 pub use admission::{ADMISSION_FILE, read_access_lists, write_access_lists};
 pub use begun::{SetAside, set_data_aside};

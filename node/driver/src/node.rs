@@ -26,6 +26,7 @@ use crate::{
     network::{Introduction, NodeNetwork},
     read_genesis, read_secret_key,
     run::{Rebuild, Running, channel, shown},
+    together::Gathering,
 };
 
 /// How often is looked whether the stores are closed.
@@ -233,6 +234,7 @@ impl Node {
             ledger,
             executor,
             limits: options.pool,
+            gathering: Gathering::new(messages.clone()),
             messages,
             places: Places::new(&config.pool),
             counters: GroupCounters::default(),

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, atomic::Ordering, mpsc},
@@ -17,19 +17,15 @@ use entente_group::{
     WriteTask,
 };
 use entente_network::Place;
-use entente_pool::{AdmissionError, Checked};
-use entente_types::{BlockNumber, Hash, PublicKey};
-use tokio::sync::oneshot;
+use entente_types::{BlockNumber, PublicKey};
 
 use crate::{
     GroupHandle,
-    handle::{Held, Looked, Shown},
+    handle::{Looked, Shown},
     measures::Counted,
     network::{Speaker, members},
+    together::{Asking, Together, Waiting},
 };
-
-/// Where the answer to a request with transactions goes.
-type Answer = oneshot::Sender<Vec<Result<Hash, AdmissionError>>>;
 
 /// A short look at whatever runs a group.
 type Look = Box<dyn FnOnce(&dyn Looked) + Send>;
@@ -42,13 +38,8 @@ pub(crate) type Test = Box<dyn FnOnce(&mut DevChain, u64) -> Box<dyn FnOnce() + 
 pub(crate) enum Message {
     /// Something the group itself is told.
     Event(Event),
-    /// Checked transactions, and where to send the answer.
-    Admit {
-        checked: Vec<Result<Checked, AdmissionError>>,
-        answer: Answer,
-        /// Given up when the answer is out.
-        held: Held,
-    },
+    /// Requests whose transactions were checked.
+    Admit(Vec<Asking>),
     /// What another node of the group said.
     Heard {
         from: PublicKey,
@@ -106,7 +97,9 @@ impl Running {
             started: Instant::now(),
             // The first event is a tick.
             wake_at: Some(0),
-            answers: HashMap::new(),
+            line: VecDeque::new(),
+            put_back: None,
+            waiting: HashMap::new(),
             next_ticket: 0,
         };
         let mut threads = vec![
@@ -239,20 +232,27 @@ struct Loop {
     write: mpsc::Sender<Writing>,
     started: Instant,
     wake_at: Option<u64>,
-    answers: HashMap<u64, (Answer, Held)>,
+    /// Requests whose transactions were checked, which were not let in yet.
+    line: VecDeque<Asking>,
+    /// The message that stood behind requests that were let in together.
+    put_back: Option<Message>,
+    waiting: HashMap<u64, Waiting>,
     next_ticket: u64,
 }
 
 impl Loop {
     fn run(mut self, messages: &mpsc::Receiver<Message>) {
         loop {
+            if !self.line.is_empty() {
+                let event = self.admit(messages);
+                self.step(event);
+                continue;
+            }
             let event = match self.next(messages) {
                 Some(Message::Event(event)) => event,
-                Some(Message::Admit { checked, answer, held }) => {
-                    let ticket = self.next_ticket;
-                    self.next_ticket += 1;
-                    self.answers.insert(ticket, (answer, held));
-                    Event::Admit { ticket, checked }
+                Some(Message::Admit(requests)) => {
+                    self.line.extend(requests);
+                    continue;
                 }
                 Some(Message::Heard { from, incoming, place }) => {
                     let event = Event::Message { from, incoming };
@@ -272,6 +272,26 @@ impl Loop {
         }
     }
 
+    /// Lets in what requests bring, as many of them as go together.
+    fn admit(&mut self, messages: &mpsc::Receiver<Message>) -> Event {
+        let mut together = Together::default();
+        together.take_from(&mut self.line);
+        while self.line.is_empty() && self.put_back.is_none() {
+            match messages.try_recv() {
+                Ok(Message::Admit(requests)) => {
+                    self.line.extend(requests);
+                    together.take_from(&mut self.line);
+                }
+                Ok(other) => self.put_back = Some(other),
+                Err(_) => break,
+            }
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.insert(ticket, together.waiting);
+        Event::Admit { ticket, checked: together.checked }
+    }
+
     fn step(&mut self, event: Event) {
         let ends = event.ends_group();
         if let Event::Installed { height, result: Err(error) } = &event {
@@ -286,7 +306,7 @@ impl Loop {
         shown.look(&self.group);
         if shown.halted.is_some() {
             // Whoever waits is told that there will be no answer.
-            self.answers.clear();
+            self.waiting.clear();
         }
     }
 
@@ -315,6 +335,9 @@ impl Loop {
 
     /// The next message, or a tick when its time has come. Nothing when all senders are gone.
     fn next(&mut self, messages: &mpsc::Receiver<Message>) -> Option<Message> {
+        if let Some(message) = self.put_back.take() {
+            return Some(message);
+        }
         let Some(wake_at) = self.wake_at else { return messages.recv().ok() };
         let now = self.now().monotonic_ms;
         let received = if wake_at <= now {
@@ -374,8 +397,8 @@ impl Loop {
             Effect::Answer { ticket, results } => {
                 let refused = results.iter().filter_map(|result| result.as_ref().err());
                 refused.for_each(|error| self.handle.shared.counters.refused(error));
-                if let Some((answer, _held)) = self.answers.remove(&ticket) {
-                    let _ = answer.send(results);
+                if let Some(waiting) = self.waiting.remove(&ticket) {
+                    waiting.answer(results);
                 }
             }
             Effect::WakeAt(time) => self.wake_at = Some(time),
