@@ -124,12 +124,21 @@ pub mod hex_bytes {
 
     /// `0x` and the digits.
     pub fn encode(bytes: &[u8]) -> String {
-        format!("0x{}", hex::encode(bytes))
+        const_hex::encode_prefixed(bytes)
     }
 
     /// The bytes of digits with or without `0x`.
     pub fn decode(text: &str) -> Result<Vec<u8>, hex::FromHexError> {
-        hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        decode_digits(text.strip_prefix("0x").unwrap_or(text))
+    }
+
+    /// The bytes of digits alone.
+    pub fn decode_digits(digits: &str) -> Result<Vec<u8>, hex::FromHexError> {
+        match const_hex::decode(digits) {
+            // It passes over a `0x`.
+            Ok(bytes) if bytes.len() * 2 == digits.len() => Ok(bytes),
+            _ => hex::decode(digits),
+        }
     }
 }
 
@@ -240,6 +249,19 @@ mod tests {
         // A length of a gigabyte with nothing behind it.
         let lying = Compact(1_u32 << 30).encode();
         assert!(Bytes::<{ usize::MAX }>::decode(&mut lying.as_slice()).is_err());
+    }
+
+    #[test]
+    fn digits_have_one_prefix_or_none() {
+        for text in ["0x01aB", "01Ab"] {
+            assert_eq!(hex_bytes::decode(text).unwrap(), [1, 0xab]);
+        }
+        assert!(hex_bytes::decode("0x").unwrap().is_empty());
+        assert_eq!(hex_bytes::encode(&[1, 0xab]), "0x01ab");
+        for text in ["0x0x01ab", "0x1", "1", "0x0g", "0X01", "x"] {
+            assert!(hex_bytes::decode(text).is_err(), "{text}");
+        }
+        assert!(hex_bytes::decode_digits("0x01ab").is_err());
     }
 
     #[test]

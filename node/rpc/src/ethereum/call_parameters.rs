@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     fields::Fields,
-    parameters::{digits, hash, quantity, slot},
+    parameters::{data, digits, hash, quantity, slot},
     quantity::big_endian,
 };
 use crate::{
@@ -214,7 +214,7 @@ impl Reader {
     }
 
     fn data(&self, field: &str, value: Raw<'_>) -> Result<Option<Vec<u8>>, RpcError> {
-        self.read(field, value, DATA, |value| digits(value).and_then(|digits| hex::decode(digits).ok()))
+        self.read(field, value, DATA, data)
     }
 
     fn flag(&self, field: &str, value: Raw<'_>) -> Result<bool, RpcError> {

@@ -1,6 +1,6 @@
 //! Reading what Ethereum's tools write.
 
-use entente_types::{BlockNumber, Hash};
+use entente_types::{BlockNumber, Hash, hex_bytes};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -122,11 +122,21 @@ struct RawBlock<'a> {
     _require_canonical: Option<bool>,
 }
 
+/// What stands after 0x.
+fn prefixed(value: &RawValue) -> Option<&str> {
+    let text: &str = serde_json::from_str(value.get()).ok()?;
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
+}
+
 /// The digits after 0x.
 pub(super) fn digits(value: &RawValue) -> Option<&str> {
-    let text: &str = serde_json::from_str(value.get()).ok()?;
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let digits = prefixed(value)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)
+}
+
+/// Bytes, of which there may be many.
+pub(super) fn data(value: &RawValue) -> Option<Vec<u8>> {
+    hex_bytes::decode_digits(prefixed(value)?).ok()
 }
 
 pub(super) fn quantity(value: &RawValue) -> Option<u64> {
@@ -243,7 +253,7 @@ impl Arguments<'_> {
 
     /// Bytes.
     pub(crate) fn data(&self, index: usize) -> Result<Vec<u8>, RpcError> {
-        self.required(index, |value| digits(value).and_then(|digits| hex::decode(digits).ok()))
+        self.required(index, data)
     }
 
     /// Percentiles; none where they are left out.
