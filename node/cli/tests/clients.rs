@@ -55,7 +55,7 @@ fn script(name: &str) -> String {
 }
 
 /// How long a program may take; on two busy cores the slowest takes two minutes.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a program wrote until it ended, by itself or because it took too long.
 fn ended(child: Child) -> Output {

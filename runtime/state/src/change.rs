@@ -22,40 +22,87 @@ pub struct Change {
 
 /// The changes of a block, ascending by row, each row once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChangeSet(Vec<Change>);
+pub struct ChangeSet {
+    changes: Vec<Change>,
+    /// The beginning of each change's key, in their order: a row is found without a look at most of the others.
+    beginnings: Vec<u64>,
+    /// Where the changes of each table begin.
+    tables: Vec<usize>,
+}
+
+/// The first bytes of a key. Where those of two keys differ, the keys stand in their order.
+fn beginning(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    for (target, byte) in bytes.iter_mut().zip(key) {
+        *target = *byte;
+    }
+    u64::from_be_bytes(bytes)
+}
 
 impl ChangeSet {
     /// Sorts the changes and drops those that change nothing.
-    pub(crate) fn new(mut changes: Vec<Change>) -> Self {
-        changes.retain(|change| change.old != change.new);
-        changes.par_sort_unstable_by(|left, right| left.row.cmp(&right.row));
-        Self(changes)
+    pub(crate) fn new(changes: Vec<Change>) -> Self {
+        let mut changes: Vec<Option<Change>> =
+            changes.into_iter().map(|change| Some(change).filter(|change| change.old != change.new)).collect();
+        let rows = || changes.iter().zip(0_usize..).filter_map(|(change, place)| Some((&change.as_ref()?.row, place)));
+        let mut tables: Vec<&[u8]> = Vec::new();
+        for (row, _) in rows() {
+            if tables.last() != Some(&row.table()) {
+                tables.push(row.table());
+            }
+        }
+        tables.sort_unstable();
+        tables.dedup();
+        // No table's encoding begins another's: rows stand in the order of their tables first.
+        let rank = |row: &Row| tables.partition_point(|table| *table < row.table());
+        let mut order: Vec<_> = rows().map(|(row, place)| (rank(row), beginning(row.key()), row, place)).collect();
+        order.par_sort_unstable_by(|left, right| {
+            (left.0, left.1).cmp(&(right.0, right.1)).then_with(|| left.2.cmp(right.2))
+        });
+        let mut starts = Vec::with_capacity(tables.len());
+        for (place, (rank, ..)) in order.iter().enumerate() {
+            if *rank == starts.len() {
+                starts.push(place);
+            }
+        }
+        let (beginnings, places): (Vec<u64>, Vec<usize>) =
+            order.into_iter().map(|(_, beginning, _, place)| (beginning, place)).unzip();
+        let take = |place| changes.get_mut(place).and_then(Option::take);
+        Self { changes: places.into_iter().filter_map(take).collect(), beginnings, tables: starts }
     }
 
     /// The changes in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Change> {
-        self.0.iter()
+        self.changes.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.changes.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 
     /// The change of this row.
     pub fn find(&self, row: &Row) -> Option<&Change> {
-        self.0.binary_search_by(|change| change.row.cmp(row)).ok().and_then(|index| self.0.get(index))
+        let of_table = |start: &usize| self.changes.get(*start).map(|change| change.row.table());
+        let table = self.tables.binary_search_by(|start| of_table(start).cmp(&Some(row.table()))).ok()?;
+        let start = *self.tables.get(table)?;
+        let end = self.tables.get(table + 1).copied().unwrap_or(self.changes.len());
+        let (beginnings, wanted) = (self.beginnings.get(start..end)?, beginning(row.key()));
+        let first = start + beginnings.partition_point(|beginning| *beginning < wanted);
+        let last = start + beginnings.partition_point(|beginning| *beginning <= wanted);
+        let alike = self.changes.get(first..last)?;
+        alike.binary_search_by(|change| change.row.cmp(row)).ok().and_then(|index| alike.get(index))
     }
 
     /// The change root: Merkle over the [`write_leaf`] of each change.
     pub fn root(&self, suite: Suite) -> Hash {
         let leaf = |change: &Change| write_leaf(&change.row, change.new.as_deref());
-        let leaves: Vec<Vec<u8>> = self.0.par_iter().with_min_len(CHANGES_PER_TASK).map(leaf).collect();
+        let leaves: Vec<Vec<u8>> = self.changes.par_iter().with_min_len(CHANGES_PER_TASK).map(leaf).collect();
         merkle_root(suite, &leaves)
     }
 
@@ -63,7 +110,7 @@ impl ChangeSet {
     /// threads without a trace in the result.
     pub fn apply_to(&self, suite: Suite, commitment: &mut LtHash) {
         let difference = self
-            .0
+            .changes
             .par_chunks(CHANGES_PER_TASK)
             .map(|changes| {
                 let mut sum = LtHash::default();
@@ -152,6 +199,43 @@ mod tests {
                 changes.apply_to(Suite::Standard, &mut commitment);
                 state.apply(&changes);
                 prop_assert_eq!(&commitment, &whole(Suite::Standard, &state));
+            }
+        }
+    }
+
+    /// Keys of which many begin alike, or are the beginning of others.
+    fn rows() -> impl Strategy<Value = Row> {
+        let key = prop_oneof![
+            proptest::collection::vec(0_u8..3, 0..12),
+            any::<[u8; 32]>().prop_map(|key| key.to_vec()),
+            (0_u8..9).prop_map(|last| [[0; 31].to_vec(), vec![last]].concat()),
+        ];
+        let table = prop_oneof![
+            Just(Table::Accounts),
+            Just(Table::Members),
+            (0_u8..3).prop_map(|byte| Table::Contract(Address([byte; 20]))),
+        ];
+        (table, key).prop_map(|(table, key)| Row::new(&table, &key))
+    }
+
+    proptest! {
+        #[test]
+        fn changes_stand_in_the_order_of_their_rows_and_are_found(
+            found in proptest::collection::btree_map(rows(), (any::<Option<u8>>(), any::<Option<u8>>()), 0..60),
+            others in proptest::collection::vec(rows(), 0..30),
+        ) {
+            let change = |row: &Row, (old, new): &(Option<u8>, Option<u8>)| {
+                let value = |value: &Option<u8>| value.map(|byte| vec![byte]);
+                Change { row: row.clone(), old: value(old), new: value(new) }
+            };
+            let expected: Vec<Change> =
+                found.iter().map(|(row, values)| change(row, values)).filter(|change| change.old != change.new).collect();
+            // In the order in which the rows hash.
+            let shuffled: std::collections::HashMap<_, _> = found.iter().collect();
+            let set = ChangeSet::new(shuffled.into_iter().map(|(row, values)| change(row, values)).collect());
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+            for row in found.keys().chain(&others) {
+                prop_assert_eq!(set.find(row), expected.iter().find(|change| change.row == *row));
             }
         }
     }

@@ -428,6 +428,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_found_again_when_room_was_made() {
+        let mut overlay = Overlay::new(Arc::new(MapState::default()));
+        overlay.set(&row(1), Some(vec![1])).unwrap();
+        let place = overlay.find(&row(1)).unwrap();
+        overlay.reserve(10_000);
+        assert_eq!(overlay.find(&row(1)), Ok(place));
+        overlay.set_at(place, Some(vec![2]));
+        assert_eq!((overlay.at(place), overlay.sealed_at(place)), (Some(&[2][..]), None));
+        assert_eq!(overlay.finish().len(), 1);
+    }
+
+    #[test]
     fn a_failing_base_is_told_and_not_remembered() {
         struct Failing;
         impl StateReader for Failing {
