@@ -10,7 +10,7 @@ use entente_group::{
 use entente_host::NodeFault;
 use entente_ledger::InstallError;
 use entente_pool::check;
-use entente_types::{PublicKey, Suite};
+use entente_types::{Block, PublicKey, Suite};
 use parity_scale_codec::{DecodeAll, Encode};
 
 use crate::{
@@ -336,7 +336,7 @@ impl<C: Conduct> World<C> {
                 let result = task.run(&ledger);
                 if let (Ok(block), true) = (&result, self.machines[machine].honest()) {
                     let new = self.checker.told(machine, block)?;
-                    self.learn_state(machine, height, new, block.record.block.transactions.is_empty())?;
+                    self.learn_state(machine, height, new, is_empty(&block.record.block))?;
                     self.note(|| format!("node {machine}: block {height}"));
                     let counter = block.record.receipts.iter().find_map(|receipt| receipt.contract);
                     self.clients.counter = self.clients.counter.or(counter);
@@ -374,7 +374,7 @@ impl<C: Conduct> World<C> {
             let block = block.ok_or_else(|| Violation(format!("node {machine} lacks its block {number}")))?;
             let hashes: Vec<_> = block.transactions.iter().map(|one| one.hash(Suite::Standard)).collect();
             let new = self.checker.written(machine, &block.header, &block.certificate, &hashes)?;
-            self.learn_state(machine, number, new, hashes.is_empty())?;
+            self.learn_state(machine, number, new, is_empty(&block))?;
         }
         Ok(())
     }
@@ -390,6 +390,7 @@ impl<C: Conduct> World<C> {
         let failed = |error: NodeFault| Violation(error.to_string());
         let sealers = one.executor.sealers(state.as_ref()).map_err(failed)?;
         if empty {
+            self.checker.count_empty();
             let configuration = Configuration::read(state.as_ref()).map_err(failed)?;
             let period = configuration.empty_block_period_ms(height).map_err(failed)?;
             let interval = self.checker.interval_ms(height);
@@ -504,4 +505,9 @@ impl<C: Conduct> World<C> {
         let checked = check(group.pool().rules(), group.pool().height(), sized);
         self.tell(machine, life, Event::Admit { ticket: 0, checked })
     }
+}
+
+/// Whether a block came without a transaction that it was proposed for. One whose transactions were all left out did not.
+fn is_empty(block: &Block) -> bool {
+    block.transactions.is_empty() && block.left_out.is_empty()
 }

@@ -63,6 +63,14 @@ fn a_block_with_some_left_out_is_whole_with_what_it_has() {
     }
 }
 
+/// A block whose transactions were all left out was taken for one that nobody had asked for.
+#[test]
+fn a_block_of_which_all_was_left_out_is_no_empty_block() {
+    for seed in [8, 1_530] {
+        assert_eq!(run(seed).err(), None);
+    }
+}
+
 /// A member that was behind showed more prepared heights in its VIEW-CHANGE than the pipeline is deep, and was not heard.
 #[test]
 fn a_member_that_is_behind_is_heard_in_a_view_change() {
