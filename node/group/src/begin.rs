@@ -21,6 +21,7 @@ use crate::{
     proposals::Proposals,
     remembered,
     retelling::Retelling,
+    room::Room,
 };
 
 /// How signatures are made and read in a group. Nodes use their key and the suite.
@@ -132,6 +133,7 @@ impl Group {
             headers,
             join,
             retelling: Retelling::default(),
+            room: Room::unknown(),
             candidate: None,
             put_off: Vec::new(),
             consensus_wake_at: None,

@@ -23,6 +23,7 @@ use crate::{
     proposals::{Ground, Proposals, Question},
     remembered::{self, Keys, StoredProposal},
     retelling::Retelling,
+    room::Room,
 };
 
 /// The bytes of transactions that go into one proposal.
@@ -53,6 +54,7 @@ pub struct Group {
     pub(crate) headers: HeaderChain,
     pub(crate) join: Join,
     pub(crate) retelling: Retelling,
+    pub(crate) room: Room,
     /// The proposal that came with the message being looked at.
     pub(crate) candidate: Option<Arc<Proposal>>,
     /// What a proposal in flight keeps from the next ones: it has another with the same number.
@@ -401,7 +403,8 @@ impl Group {
         // A transaction with the nonce of one in flight can be in no proposal above it; but that one may come to nothing.
         let in_flight = self.proposals.keys_down_from(parent);
         let mut transactions = Vec::new();
-        for pooled in self.pool.take(height, limits.block_transactions as usize, PROPOSAL_BYTES_MAX) {
+        let most = self.room.most().min(limits.block_transactions as usize);
+        for pooled in self.pool.take(height, most, PROPOSAL_BYTES_MAX) {
             match ReplayKey::of(&pooled.transaction).filter(|key| in_flight.contains(key)) {
                 Some(_) => self.put_off.push(pooled.hash),
                 None => transactions.push(pooled.hash),
@@ -481,6 +484,10 @@ impl Group {
             return;
         };
         let keys = run(&begun.inputs, &executed).filter_map(|input| ReplayKey::of(&input.transaction)).collect();
+        if let Ok(limits) = self.chain.configuration.limits(height) {
+            let (ran, left_out) = (executed.receipts.len(), executed.left_out.len());
+            self.room.after(ran, left_out, executed.header.gas_used, limits.block_gas);
+        }
         self.chain.executed(height, Ran { begun, block: executed }, keys);
         let sealers = Arc::new(sealer_set(&self.chain.sealers, height + self.depth));
         self.drive(now, Some(Input::Executed { height, header, sealers }), effects);

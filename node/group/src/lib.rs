@@ -43,6 +43,7 @@ mod recovery;
 mod remembered;
 mod replay;
 mod retelling;
+mod room;
 mod talk;
 mod task;
 
