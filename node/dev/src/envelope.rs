@@ -99,6 +99,19 @@ impl Envelope {
     }
 }
 
+/// The transaction that a call would be, for whoever asks what it would come to. Nobody signed it.
+///
+/// # Errors
+/// More than a transaction can say.
+pub fn unsigned(
+    call: &Simulation,
+    chain_id: u64,
+    nonce: u64,
+    gas: u64,
+) -> Result<EthereumTransaction, EthereumTransactionError> {
+    Envelope::new(call, chain_id, nonce, gas, false).impersonate(call.from)
+}
+
 /// The same transaction, with its sender known again where a chain of this kind made it for somebody whose key was not
 /// there. It must come from the blocks of such a chain.
 #[must_use]
@@ -193,8 +206,9 @@ mod tests {
             let made = envelope.sign(accounts.key(&address).unwrap()).unwrap();
             let payload = made.payload().unwrap();
             assert_eq!((made.kind(), payload.chain_id, payload.nonce, payload.gas_limit), (kind, 31_337, 5, 50_000));
-            assert_eq!((payload.to, &payload.input, payload.value), (wanted.to, &wanted.input, wanted.value));
-            assert_eq!((payload.access_list, payload.authorizations), (wanted.access_list, wanted.authorizations));
+            assert_eq!((payload.to, &*payload.input, payload.value), (wanted.to, &*wanted.input, wanted.value));
+            assert_eq!(payload.access_list, wanted.access_list);
+            assert_eq!(payload.authorizations, wanted.authorizations);
             assert_eq!(payload.max_fee, wanted.max_fee);
             assert_eq!(made.origin().unwrap().sender, address);
             assert!(impersonated(&made).is_none());

@@ -125,7 +125,9 @@ fn ends(transaction: &Transaction) -> (Address, Address, Vec<u8>) {
         Transaction::Fisco(fisco) => (fisco.sender(), fisco.fields().to, fisco.input().to_vec()),
         Transaction::Ethereum(ethereum) => {
             let sender = ethereum.origin().map(|origin| origin.sender);
-            ethereum.payload().map_or((sender, None, Vec::new()), |payload| (sender, payload.to, payload.input))
+            ethereum
+                .payload()
+                .map_or((sender, None, Vec::new()), |payload| (sender, payload.to, payload.input.to_vec()))
         }
     };
     (from.unwrap_or_default(), to.unwrap_or_default(), input)

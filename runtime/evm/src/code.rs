@@ -21,8 +21,8 @@ pub struct EvmCode(pub(crate) Bytecode);
 
 impl EvmCode {
     /// Analyses code. Any bytes are code.
-    pub fn new(code: Vec<u8>) -> Self {
-        Self(Bytecode::new_legacy(Bytes::from(code)))
+    pub fn new(code: impl Into<Bytes>) -> Self {
+        Self(Bytecode::new_legacy(code.into()))
     }
 
     /// The same of code that an account has: one that is another's address stands for that one's code (EIP-7702). Other

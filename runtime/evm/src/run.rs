@@ -121,7 +121,7 @@ impl<H: EvmHost> Run<'_, H> {
     fn enter(&mut self, memory: SharedMemory, code: EvmCode, input: Option<CallInput>, returns: Return) {
         let frame = self.adapter.host.frame();
         let creates = frame.creating;
-        let input = input.unwrap_or_else(|| CallInput::Bytes(Bytes::copy_from_slice(&frame.input)));
+        let input = input.unwrap_or_else(|| CallInput::Bytes(Bytes(frame.input.clone())));
         let inputs = InputsImpl {
             target_address: theirs(&frame.storage_address),
             bytecode_address: (!creates).then(|| theirs(&frame.code_address)),
@@ -184,7 +184,7 @@ impl<H: EvmHost> Run<'_, H> {
             },
             address: ours(inputs.bytecode_address),
             value: Amount(inputs.value.transfer().unwrap_or_default()),
-            input: Vec::new(),
+            input: Default::default(),
             gas: inputs.gas_limit.saturating_mul(UNITS_PER_GAS),
             memory_pages: self.pages_left(),
         };
@@ -224,7 +224,7 @@ impl<H: EvmHost> Run<'_, H> {
     }
 
     fn create(mut self, inputs: &CreateInputs) -> (Self, Result<Next, NodeFault>) {
-        let container = inputs.init_code().to_vec();
+        let container = inputs.init_code().0.clone();
         let limit = self.evm.init_code_bytes_max();
         if container.len() > limit && !container.starts_with(&CONTAINER_MAGIC) {
             let (found, limit) = (container.len() as u64, limit as u64);

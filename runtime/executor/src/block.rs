@@ -314,6 +314,14 @@ fn run_all(mut context: Box<Context>, input: &BlockInput<'_>, rules: &Rules) -> 
 
 /// Keeps the parent's Ethereum hash where BLOCKHASH will look for it (after EIP-2935).
 pub(crate) fn remember_ethereum_hash(overlay: &mut Overlay, parent: &Header) -> Result<(), NodeFault> {
-    let row = Row::new(&Table::EthereumHashes, &[(parent.number % 256) as u8]);
-    Ok(overlay.set(&row, Some(parent.ethereum_hash.0.to_vec()))?)
+    remember_ethereum_hash_of(overlay, parent.number, parent.ethereum_hash)
+}
+
+pub(crate) fn remember_ethereum_hash_of(
+    overlay: &mut Overlay,
+    number: BlockNumber,
+    hash: Hash,
+) -> Result<(), NodeFault> {
+    let row = Row::new(&Table::EthereumHashes, &[(number % 256) as u8]);
+    Ok(overlay.set(&row, Some(hash.0.to_vec()))?)
 }

@@ -16,6 +16,7 @@ use crate::{
     Account, CodeKind, CodeReference, Rules,
     machine::{KnownVersion, Machine},
     observer::Observer,
+    sequence::transfer_log,
     touched::{Touched, TouchedCheckpoint},
 };
 
@@ -55,6 +56,10 @@ pub(crate) struct Context {
     pub(crate) observer: Option<Observer>,
     /// Whether what a transaction did is looked at once it has run: whoever looks seals it.
     pub(crate) is_traced: bool,
+    /// Whether coin that moves is told of by a log, which transactions never have.
+    pub(crate) tells_transfers: bool,
+    /// The hashes of the 256 blocks below this one are kept, where the block may say to be another.
+    pub(crate) hashed_below: u64,
 }
 
 /// Analysed code by its hash, and how much it is. It is found by name alone.
@@ -121,7 +126,7 @@ impl Context {
             storage_address: Address::ZERO,
             code_address: Address::ZERO,
             value: Amount::ZERO,
-            input: Arc::from([]),
+            input: Default::default(),
             gas: 0,
             memory_pages: 0,
             read_only: true,
@@ -129,6 +134,7 @@ impl Context {
             creating: false,
         };
         let transaction = TransactionContext { hash: Hash::ZERO, origin: Address::ZERO };
+        let hashed_below = block.number;
         Self {
             overlay,
             block,
@@ -148,6 +154,8 @@ impl Context {
             created: 0,
             observer: None,
             is_traced: false,
+            tells_transfers: false,
+            hashed_below,
         }
     }
 
@@ -332,6 +340,14 @@ impl Context {
         if value.is_zero() {
             return Ok(());
         }
+        self.move_coin(from, to, value)?;
+        if self.tells_transfers {
+            self.logs.push(transfer_log(from, to, value));
+        }
+        Ok(())
+    }
+
+    fn move_coin(&mut self, from: &Address, to: &Address, value: Amount) -> Result<(), Fault> {
         if !self.block.balances {
             return Err(ContractFault::ValueWithoutBalances.into());
         }
@@ -420,7 +436,7 @@ impl Context {
             storage_address: parent.filter(|_| borrows).map_or(request.address, |parent| parent.storage_address),
             code_address: request.address,
             value: parent.filter(|_| delegate).map_or(request.value, |parent| parent.value),
-            input: request.input.into(),
+            input: request.input,
             gas: request.gas,
             memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
@@ -543,6 +559,10 @@ impl Host for Context {
             return Err(ContractFault::ReadOnly("emit a log").into());
         }
         self.tell_log(&log)?;
+        if self.logs.is_empty() {
+            // Most transactions emit one, and all of it stays with the receipt.
+            self.logs.reserve_exact(1);
+        }
         self.logs.push(log);
         Ok(())
     }

@@ -170,7 +170,7 @@ impl Context {
             storage_address: address,
             code_address: address,
             value: request.value,
-            input: [].into(),
+            input: Default::default(),
             gas: request.gas,
             memory_pages: request.memory_pages,
             read_only: false,
@@ -201,7 +201,8 @@ impl Context {
         self.keep_code(&hash, module)?;
         account.code = Some(reference);
         account.store(&mut self.overlay, &address)?;
-        let frame = Frame { input: arguments.into(), gas, ..self.constructor(creator, address, request) };
+        let frame =
+            Frame { input: request.container.slice_ref(arguments), gas, ..self.constructor(creator, address, request) };
         let code = Code::Wasm(Entry::Deploy, reference);
         self.open(before, frame, &code, true)?;
         Ok((address, code))

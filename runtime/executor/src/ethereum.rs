@@ -1,5 +1,7 @@
 //! One Ethereum transaction, by Ethereum's rules.
 
+use std::sync::Arc;
+
 use entente_evm::IntrinsicGas;
 use entente_host::{
     CallKind, CallRequest, CreateRequest, CreateScheme, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
@@ -19,7 +21,7 @@ pub(crate) struct Valid {
     /// Where the sender's account is, and what it was before.
     pub(crate) place: Place,
     pub(crate) account: Account,
-    pub(crate) payload: EthereumPayload,
+    pub(crate) payload: Arc<EthereumPayload>,
     pub(crate) price: Amount,
     pub(crate) intrinsic: IntrinsicGas,
 }
@@ -29,7 +31,7 @@ pub(crate) type RanEthereum = (Box<Context>, Result<Option<Receipt>, NodeFault>)
 
 /// Runs an Ethereum transaction, unless Ethereum holds it invalid in this state: then nothing has happened.
 pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, hash: Hash) -> RanEthereum {
-    let mut valid = match validate(&mut context, transaction) {
+    let valid = match validate(&mut context, transaction) {
         Ok(Some(valid)) => valid,
         Ok(None) => return (context, Ok(None)),
         Err(fault) => return (context, Err(fault)),
@@ -38,7 +40,7 @@ pub(crate) fn run(mut context: Box<Context>, transaction: &EthereumTransaction, 
     if let Err(fault) = begin(&mut context, &valid) {
         return (context, Err(fault));
     }
-    let (mut context, outcome) = start(context, &mut valid);
+    let (mut context, outcome) = start(context, &valid);
     let receipt = outcome.and_then(|outcome| finish(&mut context, &valid, outcome).map(Some));
     context.end();
     (context, receipt)
@@ -91,18 +93,18 @@ pub(crate) fn begin(context: &mut Context, valid: &Valid) -> Result<(), NodeFaul
     payload.authorizations.iter().try_for_each(|authorization| context.authorize(authorization))
 }
 
-/// Runs what it calls or creates, with its input, which is not needed again.
-pub(crate) fn start(context: Box<Context>, valid: &mut Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
+/// Runs what it calls or creates.
+pub(crate) fn start(context: Box<Context>, valid: &Valid) -> (Box<Context>, Result<Outcome, NodeFault>) {
     let Valid { sender, payload, intrinsic, .. } = valid;
     let gas = payload.gas_limit.saturating_sub(intrinsic.initial).saturating_mul(UNITS_PER_GAS);
     let (value, memory_pages) = (payload.value, STACK_MEMORY_PAGES_MAX);
     match payload.to {
         None => {
-            let (container, scheme) = (std::mem::take(&mut payload.input), CreateScheme::Nonce);
+            let (container, scheme) = (payload.input.clone(), CreateScheme::Nonce);
             context.construct(*sender, &CreateRequest { container, scheme, value, gas, memory_pages })
         }
         Some(address) => {
-            let (kind, input) = (CallKind::Call, std::mem::take(&mut payload.input));
+            let (kind, input) = (CallKind::Call, payload.input.clone());
             context.enter_first(*sender, CallRequest { kind, address, value, input, gas, memory_pages })
         }
     }

@@ -40,6 +40,7 @@ mod observer;
 mod overrides;
 mod rules;
 mod sealers;
+mod sequence;
 mod simulate;
 mod touched;
 mod trace;
@@ -57,6 +58,9 @@ pub use observer::FrameKind;
 pub use overrides::{AccountOverride, BlockOverride, Overrides, RowSet, account_rows};
 pub use rules::{Configuration, Rules};
 pub use sealers::Sealers;
+pub use sequence::{
+    Sequence, SequenceBlock, SequenceCall, SequenceError, SequenceLimits, SequencedBlock, SequencedCall, TRANSFERS,
+};
 pub use simulate::{CallInput, Called, Scene, Simulated, Simulation, SimulationError};
 pub use trace::{
     AccessListed, AccountState, CallFrame, CallLog, CallTrace, ReplayInput, StateTrace, StepLog, StepOptions,

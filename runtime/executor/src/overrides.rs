@@ -8,7 +8,7 @@ use std::{
 use entente_crypto::keccak256;
 use entente_evm::{Word, delegation};
 use entente_host::{BlockContext, NodeFault};
-use entente_state::{Row, StateReadError, StateReader, Table};
+use entente_state::{ChangeSet, Row, StateReadError, StateReader, Table};
 use entente_types::{Address, Amount, EvmTimestamp, Hash};
 use hashbrown::HashMap;
 use parity_scale_codec::Encode;
@@ -77,7 +77,8 @@ impl BlockOverride {
 }
 
 /// A state in which some rows differ.
-struct OverriddenState {
+#[derive(Clone)]
+pub(crate) struct OverriddenState {
     rows: HashMap<Row, Option<Vec<u8>>>,
     /// The tables of which nothing is left but what is in `rows`, by their encoding.
     emptied: BTreeSet<Vec<u8>>,
@@ -102,7 +103,7 @@ pub(crate) fn overridden(
     if accounts.is_empty() {
         return Ok(base);
     }
-    let mut state = OverriddenState { rows: HashMap::new(), emptied: BTreeSet::new(), base };
+    let mut state = OverriddenState::of(base);
     for (address, account) in accounts {
         state.put(address, account)?;
     }
@@ -110,12 +111,26 @@ pub(crate) fn overridden(
 }
 
 impl OverriddenState {
-    fn put(&mut self, address: &Address, account: &AccountOverride) -> Result<(), NodeFault> {
-        self.rows.extend(account_rows(&*self.base, address, account)?);
+    /// One in which none does.
+    pub(crate) fn of(base: Arc<dyn StateReader>) -> Self {
+        Self { rows: HashMap::new(), emptied: BTreeSet::new(), base }
+    }
+
+    /// Has an account differ from what it is by now.
+    pub(crate) fn put(&mut self, address: &Address, account: &AccountOverride) -> Result<(), NodeFault> {
+        let rows = account_rows(self, address, account)?;
         if account.storage.is_some() {
-            self.emptied.insert(Table::Contract(*address).encode());
+            let table = Table::Contract(*address).encode();
+            self.rows.retain(|row, _| row.table() != table);
+            self.emptied.insert(table);
         }
+        self.rows.extend(rows);
         Ok(())
+    }
+
+    /// Puts what a block changed over it.
+    pub(crate) fn apply(&mut self, changes: &ChangeSet) {
+        self.rows.extend(changes.iter().map(|change| (change.row.clone(), change.new.clone())));
     }
 }
 

@@ -112,6 +112,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) state: Arc<dyn StateReader>,
     pub(crate) block: BlockContext,
     pub(crate) rules: Rules,
+    /// Whatever number the block says to have.
+    hashed_below: u64,
     version: &'a KnownVersion,
     machine: &'a Arc<Machine>,
 }
@@ -120,7 +122,9 @@ impl Stage<'_> {
     pub(crate) fn context(&self) -> Box<Context> {
         let overlay = Overlay::new(Arc::clone(&self.state));
         let (block, machine) = (Arc::new(self.block.clone()), Arc::clone(self.machine));
-        Box::new(Context::new(overlay, block, self.rules, machine, self.version))
+        let mut context = Box::new(Context::new(overlay, block, self.rules, machine, self.version));
+        context.hashed_below = self.hashed_below;
+        context
     }
 
     /// Runs what would be a transaction over the stage.
@@ -135,7 +139,7 @@ impl Executor {
         let (rules, version) = self.version(&Configuration::read(state.as_ref())?, header.number)?;
         let sealers = self.sealers(state.as_ref())?;
         let block = self.block_context(header.number, header.timestamp_ms, header.proposer, &rules, &sealers);
-        Ok(Stage { state, block, rules, version, machine: self.machine() })
+        Ok(Stage { state, hashed_below: block.number, block, rules, version, machine: self.machine() })
     }
 
     pub(crate) fn overridden_stage(&self, scene: &Scene<'_>) -> Result<Stage<'_>, SimulationError> {
@@ -184,20 +188,40 @@ impl Executor {
     }
 }
 
+/// What a simulation is held against besides, and how it is called.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    /// The nonce that it must have.
+    pub(crate) nonce: Option<u64>,
+    /// Whether it must pay the base fee even where it offers nothing.
+    pub(crate) base_fee: bool,
+    /// Its transaction's hash.
+    pub(crate) hash: Hash,
+}
+
 /// Runs what would be a transaction, by what runs those that are.
 pub(crate) fn run(
-    mut context: Box<Context>,
+    context: Box<Context>,
     simulation: &Simulation,
 ) -> (Box<Context>, Result<Simulated, SimulationError>) {
-    let mut valid = match prepare(&mut context, simulation) {
+    run_held(context, simulation, Held::default())
+}
+
+/// The same where more of it is said.
+pub(crate) fn run_held(
+    mut context: Box<Context>,
+    simulation: &Simulation,
+    held: Held,
+) -> (Box<Context>, Result<Simulated, SimulationError>) {
+    let valid = match prepare(&mut context, simulation, held) {
         Ok(valid) => valid,
         Err(error) => return (context, Err(error)),
     };
-    context.begin(TransactionContext { hash: Hash::ZERO, origin: valid.sender });
+    context.begin(TransactionContext { hash: held.hash, origin: valid.sender });
     if let Err(fault) = ethereum::begin(&mut context, &valid) {
         return (context, Err(fault.into()));
     }
-    let (mut context, outcome) = ethereum::start(context, &mut valid);
+    let (mut context, outcome) = ethereum::start(context, &valid);
     let simulated = outcome.and_then(|outcome| {
         let limit = valid.payload.gas_limit;
         let gas_peak = limit.saturating_sub(outcome.gas_left / UNITS_PER_GAS).max(valid.intrinsic.floor);
@@ -218,9 +242,9 @@ fn created_code(context: &mut Context, receipt: &Receipt) -> Result<Vec<u8>, Nod
 }
 
 /// What is checked of a simulation, and what of it runs.
-fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, SimulationError> {
+fn prepare(context: &mut Context, simulation: &Simulation, held: Held) -> Result<Valid, SimulationError> {
     let Simulation { from, to, input, value, max_fee, max_priority_fee, is_free, .. } = simulation;
-    if max_fee.is_zero() {
+    if max_fee.is_zero() && !held.base_fee {
         Arc::make_mut(&mut context.block).ethereum.base_fee = Amount::ZERO;
     }
     let base_fee = context.block.ethereum.base_fee;
@@ -228,13 +252,13 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
     let payload = EthereumPayload {
         kind: EthereumKind::DynamicFee,
         chain_id: context.block.ethereum_chain_id,
-        nonce: 0,
+        nonce: held.nonce.unwrap_or_default(),
         max_fee: *max_fee,
         max_priority_fee: *max_priority_fee,
         gas_limit: simulation.gas.map_or(limit, |gas| gas.min(limit)),
         to: *to,
         value: *value,
-        input: input.clone(),
+        input: input.clone().into(),
         access_list: simulation.access_list.clone(),
         authorizations: simulation.authorizations.clone(),
         signature: [0; 65],
@@ -246,10 +270,14 @@ fn prepare(context: &mut Context, simulation: &Simulation) -> Result<Valid, Simu
     EthereumRules::covers(&payload, intrinsic)?;
     let (place, account) = Account::find(&mut context.overlay, from)?;
     let account = account.unwrap_or_default();
-    // Whoever asks may ask for an account that is a contract, and does not say a number.
-    let sender = SenderAccount { nonce: 0, is_contract: false, ..account.as_sender(context.block.balances) };
+    // Whoever asks may ask for an account that is a contract, and need not say a number.
+    let nonce = if held.nonce.is_some() { account.nonce } else { 0 };
+    let sender = SenderAccount { nonce, is_contract: false, ..account.as_sender(context.block.balances) };
     sender.check(*from, &payload)?;
-    Ok(Valid { sender: *from, place, account, payload, price, intrinsic })
+    if let Some(found) = held.nonce.filter(|found| *found > nonce) {
+        return Err(EthereumRefusal::NonceHigh { found, sender: *from, most: nonce }.into());
+    }
+    Ok(Valid { sender: *from, place, account, payload: Arc::new(payload), price, intrinsic })
 }
 
 /// What it costs before any code runs. A version without EVM code has its own schedule for that.

@@ -119,6 +119,10 @@ impl Touched {
 
     /// Makes a slot warm. Tells whether it was cold.
     pub(crate) fn warm_slot(&mut self, address: &Address, key: &Word) -> bool {
+        // What is loaded is often stored next.
+        if matches!(self.journal.last(), Some(Undo::Slot(last, slot)) if last == address && slot == key) {
+            return false;
+        }
         let was_cold = self.slots.insert((*address, *key));
         if was_cold {
             self.journal.push(Undo::Slot(*address, *key));

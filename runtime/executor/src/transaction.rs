@@ -147,7 +147,8 @@ pub(crate) fn start(mut context: Box<Context>, begun: Start) -> (Box<Context>, R
     let Start { sender, to, value, input, gas } = begun;
     let memory_pages = STACK_MEMORY_PAGES_MAX;
     let Some(address) = to else {
-        let request = CreateRequest { container: input, scheme: CreateScheme::Index, value, gas, memory_pages };
+        let (container, scheme) = (input.into(), CreateScheme::Index);
+        let request = CreateRequest { container, scheme, value, gas, memory_pages };
         return context.construct(sender, &request);
     };
     // Calling where there is nothing is an error, as with FISCO BCOS, unless it pays.
@@ -156,7 +157,7 @@ pub(crate) fn start(mut context: Box<Context>, begun: Start) -> (Box<Context>, R
         Err(fault) => return (context, Err(fault)),
         Ok(_) => {}
     }
-    let kind = CallKind::Call;
+    let (kind, input) = (CallKind::Call, input.into());
     context.enter_first(sender, CallRequest { kind, address, value, input, gas, memory_pages })
 }
 

@@ -2,6 +2,7 @@
 
 use std::{boxed::Box, sync::Arc, vec::Vec};
 
+use bytes::Bytes;
 use entente_crypto::Suite;
 use entente_state::Row;
 use entente_types::{Address, Amount, EvmTimestamp, Hash, Log, Member};
@@ -23,7 +24,7 @@ pub struct Frame {
     /// The coin sent along.
     pub value: Amount,
     /// What it was called with; for a constructor, its arguments.
-    pub input: Arc<[u8]>,
+    pub input: Bytes,
     /// The gas given to it.
     pub gas: u64,
     /// The pages of 64 KiB that its memory and those of the frames nested in it may have together.
@@ -132,7 +133,7 @@ pub struct CallRequest {
     /// The coin to send along.
     pub value: Amount,
     /// What to call it with.
-    pub input: Vec<u8>,
+    pub input: Bytes,
     /// The gas given down; the caller has taken it from its own already.
     pub gas: u64,
     /// The pages of memory given down: what the caller's own memory leaves.
@@ -143,7 +144,7 @@ pub struct CallRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateRequest {
     /// The deployment container, or EVM code that creates a contract.
-    pub container: Vec<u8>,
+    pub container: Bytes,
     /// How its address follows.
     pub scheme: CreateScheme,
     /// The coin to send along.

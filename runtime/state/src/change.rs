@@ -9,6 +9,9 @@ use crate::Row;
 /// The changes that one thread takes at a time: enough to be worth handing over.
 const CHANGES_PER_TASK: usize = 64;
 
+/// Fewer rows are sorted before another thread has woken up.
+const SORTED_BY_ONE: usize = 16 << 10;
+
 /// One row's change. `old` and `new` differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -39,14 +42,19 @@ fn beginning(key: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-impl ChangeSet {
-    /// Sorts the changes and drops those that change nothing.
-    pub(crate) fn new(changes: Vec<Change>) -> Self {
-        let mut changes: Vec<Option<Change>> =
-            changes.into_iter().map(|change| Some(change).filter(|change| change.old != change.new)).collect();
-        let rows = || changes.iter().zip(0_usize..).filter_map(|(change, place)| Some((&change.as_ref()?.row, place)));
+/// In which order the rows of changes stand that lie somewhere.
+pub(crate) struct Order {
+    /// Where each lies.
+    pub(crate) places: Vec<u32>,
+    beginnings: Vec<u64>,
+    tables: Vec<usize>,
+}
+
+impl Order {
+    /// The order of rows, each with its place.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = (&'a Row, u32)> + Clone) -> Self {
         let mut tables: Vec<&[u8]> = Vec::new();
-        for (row, _) in rows() {
+        for (row, _) in rows.clone() {
             if tables.last() != Some(&row.table()) {
                 tables.push(row.table());
             }
@@ -55,20 +63,30 @@ impl ChangeSet {
         tables.dedup();
         // No table's encoding begins another's: rows stand in the order of their tables first.
         let rank = |row: &Row| tables.partition_point(|table| *table < row.table());
-        let mut order: Vec<_> = rows().map(|(row, place)| (rank(row), beginning(row.key()), row, place)).collect();
-        order.par_sort_unstable_by(|left, right| {
+        let mut order: Vec<_> = rows.map(|(row, place)| (rank(row), beginning(row.key()), row, place)).collect();
+        let by_row = |left: &(usize, u64, &Row, u32), right: &(usize, u64, &Row, u32)| {
             (left.0, left.1).cmp(&(right.0, right.1)).then_with(|| left.2.cmp(right.2))
-        });
+        };
+        if order.len() < SORTED_BY_ONE {
+            order.sort_unstable_by(by_row);
+        } else {
+            order.par_sort_unstable_by(by_row);
+        }
         let mut starts = Vec::with_capacity(tables.len());
         for (place, (rank, ..)) in order.iter().enumerate() {
             if *rank == starts.len() {
                 starts.push(place);
             }
         }
-        let (beginnings, places): (Vec<u64>, Vec<usize>) =
-            order.into_iter().map(|(_, beginning, _, place)| (beginning, place)).unzip();
-        let take = |place| changes.get_mut(place).and_then(Option::take);
-        Self { changes: places.into_iter().filter_map(take).collect(), beginnings, tables: starts }
+        let (beginnings, places) = order.into_iter().map(|(_, beginning, _, place)| (beginning, place)).unzip();
+        Self { places, beginnings, tables: starts }
+    }
+}
+
+impl ChangeSet {
+    /// Changes in the order of their rows.
+    pub(crate) fn new(changes: Vec<Change>, order: Order) -> Self {
+        Self { changes, beginnings: order.beginnings, tables: order.tables }
     }
 
     /// The changes in their order.
@@ -230,14 +248,36 @@ mod tests {
             };
             let expected: Vec<Change> =
                 found.iter().map(|(row, values)| change(row, values)).filter(|change| change.old != change.new).collect();
+            let old = found.iter().filter_map(|(row, (old, _))| Some((row.clone(), vec![(*old)?])));
+            let mut overlay = Overlay::new(Arc::new(MapState(old.collect())));
             // In the order in which the rows hash.
             let shuffled: std::collections::HashMap<_, _> = found.iter().collect();
-            let set = ChangeSet::new(shuffled.into_iter().map(|(row, values)| change(row, values)).collect());
+            for (row, (_, new)) in shuffled {
+                overlay.set(row, new.map(|byte| vec![byte])).unwrap();
+            }
+            let set = overlay.finish();
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
             for row in found.keys().chain(&others) {
                 prop_assert_eq!(set.find(row), expected.iter().find(|change| change.row == *row));
             }
         }
+    }
+
+    #[test]
+    fn many_changes_stand_in_the_same_order_as_few() {
+        let mut overlay = Overlay::new(Arc::new(MapState::default()));
+        let count = SORTED_BY_ONE as u64 + 1;
+        for number in 0..count {
+            // Each once, far from the one before.
+            let key = (number.wrapping_mul(7_919) % count).to_be_bytes();
+            let table =
+                if number % 3 == 0 { Table::Accounts } else { Table::Contract(Address([number as u8 % 5; 20])) };
+            overlay.set(&Row::new(&table, &key), Some(vec![1])).unwrap();
+        }
+        let set = overlay.finish();
+        let rows: Vec<&Row> = set.iter().map(|change| &change.row).collect();
+        assert!(rows.len() as u64 == count && rows.is_sorted());
+        assert!(rows.iter().all(|row| set.find(row).is_some_and(|change| change.row == **row)));
     }
 
     #[test]

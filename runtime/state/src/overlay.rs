@@ -7,7 +7,7 @@ use std::{
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::{Change, ChangeSet, Row, StateReadError, StateReader};
+use crate::{Change, ChangeSet, Row, StateReadError, StateReader, change::Order};
 
 /// A point to which the overlay can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +52,21 @@ impl Entry {
         self.value_of(&self.written)
     }
 
+    fn is_changed(&self) -> bool {
+        !matches!(self.written, Written::Nothing) && self.current() != self.original.as_deref()
+    }
+
+    /// The row's change; nothing is left here.
+    fn take_change(&mut self) -> Change {
+        let row = std::mem::replace(&mut self.row, Row::nothing());
+        let old = self.original.take();
+        let new = match std::mem::replace(&mut self.written, Written::Nothing) {
+            Written::Value(value) => Some(value),
+            Written::Removal | Written::Nothing => None,
+        };
+        Change { row, old, new }
+    }
+
     /// What the row holds where this is what the block wrote to it.
     fn value_of<'a>(&'a self, written: &'a Written) -> Option<&'a [u8]> {
         match written {
@@ -81,6 +96,8 @@ pub struct Overlay {
     /// The journal's length at the last checkpoint: what a row held since needs no second undo.
     floor: usize,
     hasher: DefaultHashBuilder,
+    /// The entry that was touched last, of which there may be none yet.
+    last: u32,
     recording: u32,
     reads: Vec<u32>,
     writes: Vec<u32>,
@@ -96,6 +113,7 @@ impl Overlay {
             journal: Vec::new(),
             floor: 0,
             hasher: DefaultHashBuilder::default(),
+            last: 0,
             recording: 1,
             reads: Vec::new(),
             writes: Vec::new(),
@@ -191,15 +209,20 @@ impl Overlay {
 
     /// The entry of a row, read from the base on first touch, and noted as read.
     fn touch(&mut self, row: &Row) -> Result<u32, StateReadError> {
-        let hash = self.hasher.hash_one(RowBytes(row.as_bytes()));
-        let entries = &self.entries;
-        let found = self.index.find(hash, |position| {
-            entries.get(*position as usize).is_some_and(|entry| entry.row.as_bytes() == row.as_bytes())
-        });
-        let position = match found {
-            Some(position) => *position,
-            None => self.load(row, hash)?,
+        let is_here = |position: u32| {
+            self.entries.get(position as usize).is_some_and(|entry| entry.row.as_bytes() == row.as_bytes())
         };
+        // What is read is often written next.
+        let position = if is_here(self.last) {
+            self.last
+        } else {
+            let hash = self.hasher.hash_one(RowBytes(row.as_bytes()));
+            match self.index.find(hash, |position| is_here(*position)) {
+                Some(position) => *position,
+                None => self.load(row, hash)?,
+            }
+        };
+        self.last = position;
         let recording = self.recording;
         if let Some(entry) = self.entries.get_mut(position as usize)
             && entry.read_in != recording
@@ -272,14 +295,16 @@ impl Overlay {
         self.recording = self.recording.wrapping_add(1).max(1);
     }
 
-    /// The block's changes.
+    /// The block's changes: rows that hold something else than at the beginning.
     pub fn finish(self) -> ChangeSet {
-        let changes = self.entries.into_iter().filter_map(|Entry { row, original: old, written, .. }| match written {
-            Written::Nothing => None,
-            Written::Removal => Some(Change { row, old, new: None }),
-            Written::Value(value) => Some(Change { row, old, new: Some(value) }),
-        });
-        ChangeSet::new(changes.collect())
+        let mut entries = self.entries;
+        let changed = entries.iter().zip(0_u32..).filter(|(entry, _)| entry.is_changed());
+        let order = Order::of(changed.map(|(entry, place)| (&entry.row, place)));
+        // What is not known to be as many is moved again and again while it is gathered.
+        let mut changes = Vec::with_capacity(order.places.len());
+        let entry = |place: &u32| entries.get_mut(*place as usize).map(Entry::take_change);
+        changes.extend(order.places.iter().filter_map(entry));
+        ChangeSet::new(changes, order)
     }
 }
 

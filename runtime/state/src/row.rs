@@ -100,6 +100,11 @@ impl Output for Encoded {
 }
 
 impl Row {
+    /// The name of no row, for where one was taken from.
+    pub(crate) fn nothing() -> Self {
+        Self { bytes: SmallVec::new(), table_length: 0 }
+    }
+
     /// The row of this table under this key. The caller bounds keys; see [`KEY_BYTES_MAX`].
     pub fn new(table: &Table, key: &[u8]) -> Self {
         let mut encoded = Encoded(SmallVec::new());

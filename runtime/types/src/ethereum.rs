@@ -4,12 +4,13 @@ use std::sync::OnceLock;
 
 use alloy_rlp::Header as RlpHeader;
 use entente_crypto::keccak256;
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, Encode, Output};
 use serde::{Serialize, Serializer};
 
 use crate::{
     Address, Bytes, Hash,
     bytes::hex_bytes,
+    ethereum_payload::Said,
     limits::{AUTHORIZATIONS_MAX, TRANSACTION_BYTES_MAX},
 };
 
@@ -74,14 +75,15 @@ pub struct EthereumOrigin {
 }
 
 /// A raw Ethereum envelope, kept byte for byte.
-#[derive(Debug, Clone, Encode)]
+#[derive(Debug, Clone)]
 pub struct EthereumTransaction {
-    raw: Bytes<TRANSACTION_BYTES_MAX>,
-    /// What its signature was found to say. It follows from the bytes, and costs too much to be found twice.
-    #[codec(skip)]
+    /// At most [`TRANSACTION_BYTES_MAX`].
+    raw: bytes::Bytes,
+    /// What it says, or why it says nothing, and what its signature was found to say. Both follow from the bytes, and
+    /// cost too much to be found twice.
+    said: OnceLock<Result<Said, EthereumTransactionError>>,
     origin: OnceLock<Option<EthereumOrigin>>,
     /// Whether its sender was said beside it.
-    #[codec(skip)]
     is_impersonated: bool,
 }
 
@@ -92,6 +94,16 @@ impl PartialEq for EthereumTransaction {
 }
 
 impl Eq for EthereumTransaction {}
+
+impl Encode for EthereumTransaction {
+    fn size_hint(&self) -> usize {
+        self.raw().size_hint()
+    }
+
+    fn encode_to<O: Output + ?Sized>(&self, output: &mut O) {
+        self.raw().encode_to(output);
+    }
+}
 
 impl Decode for EthereumTransaction {
     fn decode<I: parity_scale_codec::Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
@@ -120,8 +132,10 @@ impl EthereumTransaction {
             Some((kind, _)) => return Err(EthereumTransactionError::Kind(*kind)),
         };
         list_payload(list).ok_or(EthereumTransactionError::Rlp)?;
-        let raw = Bytes::new(raw).ok_or(EthereumTransactionError::Size(size))?;
-        Ok(Self { raw, origin: OnceLock::new(), is_impersonated: false })
+        if size > TRANSACTION_BYTES_MAX {
+            return Err(EthereumTransactionError::Size(size));
+        }
+        Ok(Self { raw: raw.into(), said: OnceLock::new(), origin: OnceLock::new(), is_impersonated: false })
     }
 
     /// An envelope whose sender is said beside it, whatever its signature is. Whoever decodes the same bytes finds by the
@@ -155,6 +169,16 @@ impl EthereumTransaction {
     /// The envelope's bytes.
     pub fn raw(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// The same, of which parts can be kept without a copy.
+    pub(crate) const fn shared(&self) -> &bytes::Bytes {
+        &self.raw
+    }
+
+    /// What it says, read once.
+    pub(crate) fn said(&self) -> Result<&Said, EthereumTransactionError> {
+        self.said.get_or_init(|| Said::read(self)).as_ref().map_err(Clone::clone)
     }
 
     /// Whose it is, or nothing where its fields or its signature are not as they must be. Once this was asked, it costs

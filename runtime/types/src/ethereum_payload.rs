@@ -1,5 +1,7 @@
 //! What an Ethereum transaction says.
 
+use std::sync::Arc;
+
 use alloy_rlp::{Encodable, Header as RlpHeader};
 use entente_crypto::{keccak256, recover_secp256k1};
 use ruint::aliases::U256;
@@ -38,7 +40,7 @@ pub struct EthereumPayload {
     /// The coin that it sends along.
     pub value: Amount,
     /// What it calls with, or the code that creates the contract.
-    pub input: Vec<u8>,
+    pub input: bytes::Bytes,
     /// What it says it will touch.
     pub access_list: Vec<AccessListEntry>,
     /// The accounts whose code it sets. Of type 4 it has one at least, of others none.
@@ -65,13 +67,31 @@ impl EthereumPayload {
     }
 }
 
+/// What an Ethereum transaction says, and the bytes of the fields that are signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    payload: Arc<EthereumPayload>,
+    signed: bytes::Bytes,
+}
+
+impl Said {
+    pub(crate) fn read(transaction: &EthereumTransaction) -> Result<Self, EthereumTransactionError> {
+        let raw = transaction.shared();
+        let (payload, signed) = match transaction.kind() {
+            EthereumKind::Legacy => legacy(raw)?,
+            kind => typed(kind, raw)?,
+        };
+        Ok(Self { payload: Arc::new(payload), signed: raw.slice_ref(signed) })
+    }
+}
+
 impl EthereumTransaction {
-    /// What it says.
+    /// What it says. Once this was asked, it costs nothing any more, in the clones neither.
     ///
     /// # Errors
     /// A field that is not encoded as Ethereum does, or has a value that it cannot have.
-    pub fn payload(&self) -> Result<EthereumPayload, EthereumTransactionError> {
-        self.payload_signed().map(|(payload, _)| payload)
+    pub fn payload(&self) -> Result<Arc<EthereumPayload>, EthereumTransactionError> {
+        self.said().map(|said| Arc::clone(&said.payload))
     }
 
     /// What its sender signed.
@@ -79,23 +99,15 @@ impl EthereumTransaction {
     /// # Errors
     /// As [`Self::payload`].
     pub fn signing_hash(&self) -> Result<Hash, EthereumTransactionError> {
-        self.payload_signed().map(|(payload, signed)| signing_hash(&payload, signed))
+        self.said().map(|said| signing_hash(&said.payload, &said.signed))
     }
 
     /// Who signed it, by a signature with low s (EIP-2), and which of theirs it is.
     pub(crate) fn signer(&self) -> Option<EthereumOrigin> {
-        let (payload, signed) = self.payload_signed().ok()?;
-        let key = recover_secp256k1(signing_hash(&payload, signed).as_ref(), &payload.signature)?;
+        let Said { payload, signed } = self.said().ok()?;
+        let key = recover_secp256k1(signing_hash(payload, signed).as_ref(), &payload.signature)?;
         let sender = keccak256(&key).0.last_chunk::<20>().map(|bytes| Address(*bytes))?;
         Some(EthereumOrigin { sender, nonce: payload.nonce })
-    }
-
-    /// What it says, and the bytes of the fields that are signed.
-    fn payload_signed(&self) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
-        match self.kind() {
-            EthereumKind::Legacy => legacy(self.raw()),
-            kind => typed(kind, self.raw()),
-        }
     }
 }
 
@@ -235,7 +247,7 @@ fn until<'a>(list: &'a [u8], rest: &[u8]) -> &'a [u8] {
     list.get(..list.len().saturating_sub(rest.len())).unwrap_or_default()
 }
 
-fn legacy(raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
+fn legacy(raw: &bytes::Bytes) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
     let mut fields = Fields::of(raw)?;
     let list = fields.rest;
     let nonce = fields.small("nonce")?;
@@ -243,7 +255,7 @@ fn legacy(raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionErr
     let gas_limit = fields.small("gas limit")?;
     let to = fields.to()?;
     let value = Amount(fields.number("value")?);
-    let input = fields.bytes("input")?.to_vec();
+    let input = raw.slice_ref(fields.bytes("input")?);
     let signed = until(list, fields.rest);
     let v = fields.small("v")?;
     let (r, s) = (fields.number("r")?, fields.number("s")?);
@@ -268,7 +280,7 @@ fn legacy(raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionErr
     Ok((payload, signed))
 }
 
-fn typed(kind: EthereumKind, raw: &[u8]) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
+fn typed(kind: EthereumKind, raw: &bytes::Bytes) -> Result<(EthereumPayload, &[u8]), EthereumTransactionError> {
     let (_, list) = raw.split_first().ok_or(EthereumTransactionError::Rlp)?;
     let mut fields = Fields::of(list)?;
     let list = fields.rest;
@@ -284,7 +296,7 @@ fn typed(kind: EthereumKind, raw: &[u8]) -> Result<(EthereumPayload, &[u8]), Eth
     let gas_limit = fields.small("gas limit")?;
     let to = fields.to()?;
     let value = Amount(fields.number("value")?);
-    let input = fields.bytes("input")?.to_vec();
+    let input = raw.slice_ref(fields.bytes("input")?);
     let access_list = fields.access_list()?;
     let mut authorizations = Vec::new();
     if kind == EthereumKind::SetCode {
@@ -412,7 +424,7 @@ mod tests {
         let payload = dynamic(usize::MAX, vec![]).payload().unwrap();
         assert_eq!((payload.chain_id, payload.nonce, payload.gas_limit), (5, 9, 21_000));
         assert_eq!((payload.max_priority_fee, payload.max_fee), (Amount::from(2), Amount::from(3)));
-        assert_eq!(payload.input, b"input");
+        assert_eq!(payload.input, b"input".as_slice());
         let entry = AccessListEntry { address: Address([6; 20]), keys: vec![[7; 32], [8; 32]] };
         assert_eq!(payload.access_list, [entry]);
         assert_eq!(payload.signature.last(), Some(&1));

@@ -101,7 +101,7 @@ mod tests {
             let payload = signed.payload().unwrap();
             prop_assert_eq!(signed.origin().map(|origin| origin.sender), Some(key.public_key().address()));
             prop_assert_eq!((payload.nonce, payload.max_fee, payload.gas_limit), (nonce, gas_price, gas_limit));
-            prop_assert_eq!((payload.to, payload.value, payload.input), (to, value, input));
+            prop_assert_eq!((payload.to, payload.value, payload.input.to_vec()), (to, value, input));
             prop_assert_eq!(payload.chain_id, chain_id);
         }
     }

@@ -236,7 +236,7 @@ mod functions {
     ) -> Result<(), RuntimeError> {
         host_call(&mut env, |caller, gas| {
             caller.charge_by(gas.host_call, gas.host_byte, length)?;
-            let input = std::sync::Arc::clone(&caller.host()?.frame().input);
+            let input = caller.host()?.frame().input.clone();
             let range = slice(&input, "input", offset, length)?;
             caller.write(destination, range)
         })
@@ -412,7 +412,7 @@ mod functions {
             let input = caller.read("the input of a call", input, input_length, CALL_DATA_BYTES_MAX)?;
             let given = gas_asked.min(all_but_a_64th(caller.gas_left()?));
             let memory_pages = caller.pages_left()?;
-            let request = CallRequest { kind, address, value, input, gas: given, memory_pages };
+            let request = CallRequest { kind, address, value, input: input.into(), gas: given, memory_pages };
             let outcome = caller.nested(given, |host| host.call(request))?;
             Ok(status_of(&outcome))
         })
@@ -431,7 +431,8 @@ mod functions {
             let container = caller.read("a deployment container", source, length, CALL_DATA_BYTES_MAX)?;
             let given = all_but_a_64th(caller.gas_left()?);
             let memory_pages = caller.pages_left()?;
-            let request = CreateRequest { container, scheme: CreateScheme::Index, value, gas: given, memory_pages };
+            let (container, scheme) = (container.into(), CreateScheme::Index);
+            let request = CreateRequest { container, scheme, value, gas: given, memory_pages };
             let outcome = caller.nested(given, |host| host.create(request))?;
             if let Some(created) = outcome.created {
                 caller.write(destination, created.as_ref())?;

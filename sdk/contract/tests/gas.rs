@@ -127,7 +127,7 @@ fn frame(caller: NodeAddress, to: NodeAddress, input: &[u8], gas: u64) -> Frame 
         storage_address: to,
         code_address: to,
         value: Amount::ZERO,
-        input: input.into(),
+        input: input.to_vec().into(),
         gas,
         memory_pages: STACK_MEMORY_PAGES_MAX,
         read_only: false,

@@ -158,7 +158,7 @@ const fn kind(kind: EthereumKind) -> &'static str {
 }
 
 /// What an Ethereum transaction says that was let in: it decodes, and has a sender.
-fn decoded(hash: &Hash, transaction: &EthereumTransaction) -> Result<(EthereumPayload, Address), RpcError> {
+fn decoded(hash: &Hash, transaction: &EthereumTransaction) -> Result<(Arc<EthereumPayload>, Address), RpcError> {
     let damaged = |what: &str| RpcError::new(INTERNAL, format!("transaction {hash}: {what}"));
     let payload = transaction.payload().map_err(|error| damaged(&error.to_string()))?;
     // No signature is nobody's in a block, but where a chain for tests let somebody be impersonated.
@@ -217,6 +217,11 @@ impl<'a> TransactionView<'a> {
             transaction_index: place.map(|place| Quantity(place.index.into())),
             ..view
         })
+    }
+
+    /// The same of one that nobody signed.
+    pub(crate) fn without_signature(self) -> Self {
+        Self { signature: SignatureView { y_parity: Some(Quantity(0)), ..SignatureView::default() }, ..self }
     }
 
     /// A legacy transaction that says nothing.
@@ -319,8 +324,8 @@ impl<'a> TransactionView<'a> {
             gas_price: if is_dynamic { price(genesis, &payload) } else { payload.max_fee },
             max_fee_per_gas: is_dynamic.then_some(payload.max_fee),
             max_priority_fee_per_gas: is_dynamic.then_some(payload.max_priority_fee),
-            input: Cow::Owned(payload.input),
-            access_list: (!is_legacy).then(|| payload.access_list.into_iter().map(AccessView::from).collect()),
+            input: Cow::Owned(payload.input.to_vec()),
+            access_list: (!is_legacy).then(|| payload.access_list.iter().cloned().map(AccessView::from).collect()),
             authorization_list: sets_code.then(|| payload.authorizations.iter().map(AuthorizationView::new).collect()),
             signature,
             ..Self::empty(genesis, from)

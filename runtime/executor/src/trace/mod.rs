@@ -146,7 +146,7 @@ impl Outline {
                 Ok(payload) => {
                     let from = ethereum.origin().map(|origin| origin.sender).unwrap_or_default();
                     let (to, value, gas) = (payload.to, payload.value, payload.gas_limit);
-                    Self { from, to, value, input: payload.input, gas }
+                    Self { from, to, value, input: payload.input.to_vec(), gas }
                 }
                 Err(_) => nothing(),
             },

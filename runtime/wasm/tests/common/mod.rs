@@ -99,7 +99,7 @@ impl TestHost {
             storage_address: address,
             code_address: address,
             value: Amount::from(5),
-            input: input.into(),
+            input: input.to_vec().into(),
             gas,
             memory_pages,
             read_only: false,

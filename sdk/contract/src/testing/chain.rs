@@ -228,7 +228,7 @@ impl Chain {
                 return frames::construct(
                     sender,
                     &CreateRequest {
-                        container: input.to_vec(),
+                        container: input.to_vec().into(),
                         scheme: CreateScheme::Index,
                         value,
                         gas,
@@ -290,7 +290,7 @@ fn call_request(to: Address, value: U256, input: &[u8], gas: u64) -> CallRequest
         kind: CallKind::Call,
         address: host_address(to),
         value,
-        input: input.to_vec(),
+        input: input.to_vec().into(),
         gas,
         memory_pages: STACK_MEMORY_PAGES_MAX,
     }

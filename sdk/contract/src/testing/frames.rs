@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,7 +57,7 @@ pub(crate) fn enter(caller: HostAddress, request: CallRequest) -> Outcome {
             storage_address: kept.map_or(request.address, |parent| parent.storage_address),
             code_address: request.address,
             value: kept.map_or(request.value, |parent| parent.value),
-            input: request.input.into(),
+            input: request.input,
             gas: request.gas,
             memory_pages: request.memory_pages,
             read_only: request.kind == CallKind::Static || parent.is_some_and(|parent| parent.read_only),
@@ -123,7 +122,7 @@ impl World {
             storage_address: address,
             code_address: address,
             value: request.value,
-            input: Arc::from(arguments),
+            input: request.container.slice_ref(arguments),
             gas,
             memory_pages: request.memory_pages,
             read_only: false,

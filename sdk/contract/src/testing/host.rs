@@ -229,7 +229,14 @@ impl World {
         bound("the input of a call", input.len(), CALL_DATA_BYTES_MAX)?;
         let gas = self.give_down(gas)?;
         let (address, value) = (HostAddress(to), Amount::from_le_bytes(value));
-        Ok(CallRequest { kind, address, value, input: input.to_vec(), gas, memory_pages: STACK_MEMORY_PAGES_MAX })
+        Ok(CallRequest {
+            kind,
+            address,
+            value,
+            input: input.to_vec().into(),
+            gas,
+            memory_pages: STACK_MEMORY_PAGES_MAX,
+        })
     }
 
     /// Charges a creation, and takes the gas that goes down with it.
@@ -238,7 +245,7 @@ impl World {
         bound("a deployment container", container.len(), CALL_DATA_BYTES_MAX)?;
         let gas = self.give_down(u64::MAX)?;
         Ok(CreateRequest {
-            container: container.to_vec(),
+            container: container.to_vec().into(),
             scheme: CreateScheme::Index,
             value: Amount::from_le_bytes(value),
             gas,

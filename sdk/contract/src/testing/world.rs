@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use entente_crypto::Suite;
@@ -180,7 +179,7 @@ pub(super) fn frame(caller: Address, to: Address, value: U256, input: &[u8], gas
         storage_address: entente_types::Address(to.0),
         code_address: entente_types::Address(to.0),
         value: Amount::from_le_bytes(value.to_le_bytes()),
-        input: Arc::from(input),
+        input: input.to_vec().into(),
         gas,
         memory_pages: STACK_MEMORY_PAGES_MAX,
         read_only: false,
