@@ -14,6 +14,12 @@ pub enum DevError {
     /// The account's key is not here, and nobody said that it may be done without.
     #[error("unknown account {0}: its key is not on this node; ask for it with hardhat_impersonateAccount")]
     UnknownAccount(Address),
+    /// The account's key is not here, and what is asked for cannot be done without.
+    #[error(
+        "account {0} is impersonated: its key is not on this node, so nothing can be signed for it; eth_sendTransaction \
+         sends for it without a signature"
+    )]
+    Impersonated(Address),
     /// A time that no block can have.
     #[error("Timestamp {asked_s} is lower than or equal to previous block's timestamp {parent_s}")]
     Timestamp {
@@ -34,6 +40,14 @@ pub enum DevError {
         minimum: u64,
         /// The most.
         maximum: u64,
+    },
+    /// A number that the account's transactions had already.
+    #[error("New nonce ({asked}) must not be smaller than the existing nonce ({next})")]
+    Nonce {
+        /// What was asked for.
+        asked: u64,
+        /// That of the account's next transaction.
+        next: u64,
     },
     /// Coin, where there is none.
     #[error("this chain has no coin: `balances` of its genesis is false")]

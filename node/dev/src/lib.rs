@@ -48,7 +48,7 @@ mod typed_data;
 
 pub use accounts::Accounts;
 pub use chain::DevChain;
-pub use envelope::{impersonated, with_sender};
+pub use envelope::{impersonated, unsigned, with_sender};
 pub use error::{BLOCKS_AT_ONCE_MAX, BeginError, DevError};
 pub use sending::{Sent, Wanted};
 pub use typed_data::{message_digest, typed_data_digest};

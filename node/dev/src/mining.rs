@@ -7,13 +7,14 @@ use entente_group::CommittedBlock;
 use entente_host::{EthereumEnvironment, NodeFault};
 use entente_ledger::BlockRecord;
 use entente_pool::{AdmissionError, Checked, PooledTransaction, ReplayKey};
-use entente_state::Table;
+use entente_state::{LayeredState, StateReader, Table};
 use entente_types::{
-    Address, Block, Certificate, CertificateVote, Hash, Header, Proposal, SenderAccount, Transaction, Version,
+    Address, Block, BlockNumber, Certificate, CertificateVote, Hash, Header, Proposal, SenderAccount, Transaction,
+    Version,
 };
 use parity_scale_codec::Encode;
 
-use crate::{BLOCKS_AT_ONCE_MAX, DevChain, DevError, chain::DoorRules};
+use crate::{BLOCKS_AT_ONCE_MAX, DevChain, DevError, chain::DoorRules, clock::Clock};
 
 /// The bytes of transactions that go into one block.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
@@ -23,6 +24,10 @@ const HISTORY: Address = Address([
 ]);
 /// How many.
 const HISTORY_BLOCKS: u64 = 8_191;
+
+fn input(pooled: PooledTransaction) -> InputTransaction {
+    InputTransaction { hash: pooled.hash, transaction: pooled.transaction }
+}
 
 impl DevChain {
     /// Whether each transaction is in a block at once.
@@ -109,21 +114,50 @@ impl DevChain {
 
     /// Makes a block of what waits. Where an empty one is not wanted, what cannot be in it goes.
     fn mine_block(&mut self, unix_ms: u64, may_be_empty: bool) -> Result<(), DevError> {
-        let parent = self.tip()?;
-        let number = parent.number.saturating_add(1);
+        let number = self.ledger().tip().number.saturating_add(1);
+        let count = self.block_transactions(number)?;
+        let taken = self.pool.take(number, count, BLOCK_BYTES_MAX);
+        let inputs: Vec<InputTransaction> = taken.into_iter().map(input).collect();
+        let (executed, clock) = self.execute(unix_ms, &inputs)?;
+        if executed.receipts.is_empty() && !may_be_empty {
+            let hashes: Vec<Hash> = inputs.iter().map(|input| input.hash).collect();
+            self.pool.discard(&hashes);
+            return Ok(());
+        }
+        self.settings.clock = clock;
+        self.settings.prevrandao = Hash::ZERO;
+        self.add(executed, &inputs)
+    }
+
+    /// The state as it were after the block that came now: as it is, where nothing waits.
+    ///
+    /// # Errors
+    /// The node's own faults.
+    pub fn pending_state(&self, unix_ms: u64) -> Result<Arc<dyn StateReader>, DevError> {
+        let number = self.ledger().tip().number.saturating_add(1);
+        let count = self.block_transactions(number)?;
+        let inputs: Vec<InputTransaction> = self.pool.waiting().take(count).map(input).collect();
         let state = self.ledger().state();
-        let limits = Configuration::read(state.as_ref())?.limits(number)?;
-        let taken = self.pool.take(number, limits.block_transactions as usize, BLOCK_BYTES_MAX);
-        let input = |pooled: &PooledTransaction| InputTransaction {
-            hash: pooled.hash,
-            transaction: Arc::clone(&pooled.transaction),
-        };
-        let inputs: Vec<InputTransaction> = taken.iter().map(input).collect();
+        if inputs.is_empty() {
+            return Ok(state);
+        }
+        let (executed, _) = self.execute(unix_ms, &inputs)?;
+        Ok(Arc::new(LayeredState::new(executed.changes, state)))
+    }
+
+    fn block_transactions(&self, number: BlockNumber) -> Result<usize, NodeFault> {
+        let limits = Configuration::read(self.ledger().state().as_ref())?.limits(number)?;
+        Ok(limits.block_transactions as usize)
+    }
+
+    /// Executes a block of these, of which nothing is kept, and how the clock would go on after it.
+    fn execute(&self, unix_ms: u64, inputs: &[InputTransaction]) -> Result<(ExecutedBlock, Clock), DevError> {
+        let parent = self.tip()?;
         let mut clock = self.settings.clock;
         let proposal = Proposal {
             version: Version,
             genesis: self.ledger().genesis_hash(),
-            number,
+            number: parent.number.saturating_add(1),
             parent: parent.proposal,
             view: 0,
             timestamp_ms: clock.take(unix_ms / 1000, parent.timestamp_ms / 1000).saturating_mul(1000),
@@ -135,19 +169,13 @@ impl DevChain {
         let executed = self.executor.execute(&BlockInput {
             parent: &parent,
             proposal: &proposal,
-            transactions: &inputs,
-            state,
+            transactions: inputs,
+            state: self.ledger().state(),
             commitment: &self.ledger().commitment(),
             record_accesses: false,
             ethereum,
         })?;
-        if executed.receipts.is_empty() && !may_be_empty {
-            self.pool.discard(&proposal.transactions);
-            return Ok(());
-        }
-        self.settings.clock = clock;
-        self.settings.prevrandao = Hash::ZERO;
-        self.add(executed, &inputs)
+        Ok((executed, clock))
     }
 
     /// Signs a block and adds it.
@@ -216,5 +244,41 @@ impl DevChain {
             self.pool.set_rules(door.0, door.1.map(|rules| Arc::new(DoorRules(rules)) as _));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entente_executor::Simulation;
+    use entente_pool::PoolLimits;
+    use entente_testing::{genesis, key};
+    use entente_types::{Amount, Genesis};
+
+    use super::*;
+    use crate::Wanted;
+
+    #[test]
+    fn the_pending_state_has_what_waits_and_nothing_of_it_is_kept() {
+        const NOW_MS: u64 = 1_800_000_000_000;
+        let genesis = Genesis { balances: true, ..genesis(&[key(200)]) };
+        let mut chain = DevChain::begin(&genesis, key(200), PoolLimits::default(), NOW_MS).unwrap();
+        chain.set_automine(false);
+        let (from, to) = (chain.accounts().addresses().next().unwrap(), Address([7; 20]));
+        let balance = |state: &dyn StateReader| {
+            let bytes = state.row(&Account::row(&to)).unwrap()?;
+            Some(Account::from_bytes(&to, &bytes).unwrap().balance)
+        };
+        assert_eq!(balance(chain.pending_state(NOW_MS).unwrap().as_ref()), None);
+        for value in [3, 4] {
+            let what = Simulation { from, to: Some(to), value: Amount::from(value), ..Simulation::default() };
+            chain.send(NOW_MS, &Wanted { what, ..Wanted::default() }).unwrap();
+        }
+        let seven = Some(Amount::from(7));
+        for _ in 0..2 {
+            assert_eq!(balance(chain.pending_state(NOW_MS).unwrap().as_ref()), seven);
+            assert_eq!((chain.ledger().tip().number, balance(chain.ledger().state().as_ref())), (0, None));
+        }
+        chain.mine_one(NOW_MS, None).unwrap();
+        assert_eq!((chain.pool().len(), balance(chain.ledger().state().as_ref())), (0, seven));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entente_executor::Simulation;
-use entente_types::{Address, Hash, Receipt, Transaction};
+use entente_types::{Address, EthereumTransaction, Hash, Receipt, Transaction};
 
 use crate::{DevChain, DevError, envelope::Envelope};
 
@@ -49,16 +49,10 @@ impl DevChain {
     /// Nobody's key is here, or the transaction is not let in.
     pub fn send(&mut self, unix_ms: u64, wanted: &Wanted) -> Result<Sent, DevError> {
         let from = wanted.what.from;
-        let nonce = match wanted.nonce {
-            Some(nonce) => nonce,
-            None => self.next_nonce(&from)?,
-        };
-        let (chain_id, most) = (self.ledger().genesis().ethereum_chain_id, self.door.0);
-        let gas = wanted.what.gas.unwrap_or(most);
-        let envelope = Envelope::new(&wanted.what, chain_id, nonce, gas, wanted.is_legacy);
+        let envelope = self.envelope(wanted)?;
         let made = match self.accounts.key(&from) {
             Ok(key) => envelope.sign(key)?,
-            Err(_) if self.impersonates_all || self.impersonated.contains(&from) => envelope.impersonate(from)?,
+            Err(_) if self.impersonates(&from) => envelope.impersonate(from)?,
             Err(error) => return Err(error),
         };
         let bytes = made.raw().len();
@@ -67,5 +61,36 @@ impl DevChain {
         let hash = self.let_in(checked)??;
         self.mine_what_waits(unix_ms)?;
         Ok(Sent { hash, receipt: self.ledger().receipt(&hash)?.map(|found| found.receipt) })
+    }
+
+    /// Signs a transaction of an account whose key is here, and does not send it.
+    ///
+    /// # Errors
+    /// Nobody's key is here, or there can be no such transaction.
+    pub fn sign(&self, wanted: &Wanted) -> Result<EthereumTransaction, DevError> {
+        let from = wanted.what.from;
+        let key = match self.accounts.key(&from) {
+            Err(_) if self.impersonates(&from) => return Err(DevError::Impersonated(from)),
+            found => found?,
+        };
+        let signed = self.envelope(wanted)?.sign(key)?;
+        // One that is sent, the pool looks at; here nobody else does.
+        signed.payload()?;
+        Ok(signed)
+    }
+
+    /// What is wanted, with the number and the gas that it has where they are not said.
+    fn envelope(&self, wanted: &Wanted) -> Result<Envelope, DevError> {
+        let nonce = match wanted.nonce {
+            Some(nonce) => nonce,
+            None => self.next_nonce(&wanted.what.from)?,
+        };
+        let (chain_id, most) = (self.ledger().genesis().ethereum_chain_id, self.door.0);
+        let gas = wanted.what.gas.unwrap_or(most);
+        Ok(Envelope::new(&wanted.what, chain_id, nonce, gas, wanted.is_legacy))
+    }
+
+    fn impersonates(&self, address: &Address) -> bool {
+        self.impersonates_all || self.impersonated.contains(address)
     }
 }

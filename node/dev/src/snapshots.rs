@@ -45,7 +45,7 @@ impl DevChain {
         Ok(false)
     }
 
-    /// Begins anew.
+    /// Begins anew; the next snapshot is the first one again, as it is on Hardhat's node.
     ///
     /// # Errors
     /// The node's own faults.
@@ -53,6 +53,7 @@ impl DevChain {
         let Some(taken) = self.begun.clone() else { return Ok(()) };
         self.go_back(unix_ms, Taken { unix_ms, ..taken })?;
         self.snapshots.clear();
+        self.last_snapshot = 0;
         self.impersonated.clear();
         (self.impersonates_all, self.automine, self.interval_ms) = (false, true, None);
         self.resets = self.resets.saturating_add(1);

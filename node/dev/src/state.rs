@@ -12,11 +12,16 @@ impl DevChain {
     /// Sets something of an account, as if the last block had left it so.
     ///
     /// # Errors
-    /// Coin where there is none, and the node's own faults.
+    /// Coin where there is none, a number below the account's next one, and the node's own faults.
     pub fn set_account(&mut self, address: &Address, account: &AccountOverride) -> Result<(), DevError> {
         let has_coin = self.ledger().genesis().balances;
         if !has_coin && account.balance.is_some_and(|balance| balance != Amount::ZERO) {
             return Err(DevError::NoCoin);
+        }
+        // The same transaction would be in the chain twice.
+        let next = self.sender(address)?.nonce;
+        if let Some(asked) = account.nonce.filter(|asked| *asked < next) {
+            return Err(DevError::Nonce { asked, next });
         }
         let rows = account_rows(self.ledger().state().as_ref(), address, account)?;
         self.set_rows(rows)

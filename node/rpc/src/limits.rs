@@ -69,7 +69,13 @@ pub const ACCESS_ADDRESSES_MAX: usize = 1024;
 pub const OVERRIDDEN_ACCOUNTS_MAX: usize = 1024;
 /// The slots of one address in the access list of a call, and those of an account that a call overrides.
 pub const SLOTS_MAX: usize = 16_384;
-/// The requests for traces that are worked on at a time; others wait for their turn.
+/// The blocks of one `eth_simulateV1`, those between the numbers that are said counted.
+pub const SEQUENCE_BLOCKS_MAX: usize = 256;
+/// The calls of each.
+pub const SEQUENCE_CALLS_MAX: usize = 1024;
+/// The bytes of what all its calls give back and of their logs.
+pub const SEQUENCE_BYTES_MAX: usize = 5 << 20;
+/// The requests for traces and for sequences of blocks that are worked on at a time; others wait for their turn.
 pub const TRACES_MAX: usize = 1;
 /// The bytes of JSON that the traces in one answer have, about.
 pub const TRACE_BYTES_MAX: usize = 14 << 20;

@@ -246,16 +246,17 @@ fn wrong_form(form: Form, common: Vec<Value>) -> Vec<Value> {
         Form::Slots => vec![json!("0x0"), json!([5]), json!(vec!["0x0"; 1025])],
         Form::Data => vec![json!("0x1"), json!("00"), json!("0xzz"), json!(5)],
         Form::Percentiles => vec![json!([5, 4]), json!([101]), json!(vec![1; 101]), json!("0x1")],
-        Form::Subject => vec![json!("syncing"), json!("newheads"), json!(5)],
+        Form::Subject => vec![json!("Syncing"), json!("newheads"), json!(5)],
         Form::TypedData => vec![json!({ "types": {}, "primaryType": "Note" }), json!([]), json!("{}")],
         Form::Nothing => vec![json!({ "forking": {} }), json!([]), json!("{}")],
         // A field that they do not know, Ethereum's nodes pass over.
         Form::SubjectOptions => return common.into_iter().filter(|value| !is_object(value)).collect(),
-        Form::Call | Form::Overrides | Form::BlockOverrides | Form::Tracing => {
+        Form::Call | Form::Overrides | Form::BlockOverrides | Form::Tracing | Form::Sequence => {
             let more = match form {
                 Form::Call => json!({ "input": "0x0" }),
                 Form::Overrides => json!({ "0x12": {} }),
                 Form::BlockOverrides => json!({ "number": 5 }),
+                Form::Sequence => json!({ "blockStateCalls": [{ "calls": 5 }] }),
                 _ => json!({ "tracer": "x" }),
             };
             return common.into_iter().filter(|value| !is_object(value)).chain([more, json!([])]).collect();

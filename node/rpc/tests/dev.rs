@@ -155,6 +155,8 @@ async fn a_transaction_is_in_a_block_when_its_sender_hears_of_it() {
         let answer =
             dev.node.rpc("eth_sendTransaction", json!([{ "from": from, "to": PLACE, "gas": "0x186a0" }])).await;
         assert_eq!(answer["error"]["data"]["data"], data, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("VM Exception while processing transaction: "), "{message}");
         let called = dev.node.rpc("eth_call", json!([{ "from": from, "to": PLACE, "gas": "0x186a0" }, "latest"])).await;
         assert_eq!((&called["error"]["data"], &called["error"]["code"]), (&json!(data), &answer["error"]["code"]));
         let estimated = dev.node.rpc("eth_estimateGas", json!([{ "from": from, "to": PLACE }])).await;
@@ -219,6 +221,7 @@ async fn a_snapshot_is_gone_back_to_in_all_that_can_be_seen() {
     for _ in 0..2 {
         assert_eq!(dev.ask("hardhat_reset", json!([{}])).await, true);
         assert_eq!((dev.height().await, dev.nonce(&from).await), (0, 0));
+        assert_eq!(dev.ask("evm_snapshot", json!([])).await, "0x1", "snapshots are counted anew");
         dev.deploy().await;
     }
     dev.stop().await;
@@ -234,7 +237,7 @@ async fn what_waited_waits_again_after_going_back() {
     for value in ["0x1", "0x2", "0x3"] {
         hashes.push(dev.send(json!({ "from": from, "to": to, "value": value })).await);
     }
-    dev.send(json!({ "from": from, "to": to, "nonce": "0x9" })).await;
+    let later = dev.send(json!({ "from": from, "to": to, "nonce": "0x9" })).await;
     assert_eq!((dev.height().await, dev.nonce(from).await), (0, 0));
     assert_eq!(number(&dev.ask("eth_getTransactionCount", json!([from, "pending"])).await), 3);
     let status = dev.ask("txpool_status", json!([])).await;
@@ -242,6 +245,9 @@ async fn what_waited_waits_again_after_going_back() {
     let content = dev.ask("txpool_content", json!([])).await;
     let queued = content["queued"].as_object().unwrap().values().next().unwrap();
     assert_eq!((&queued["9"]["nonce"], &queued["9"]["blockHash"]), (&json!("0x9"), &Value::Null), "{content}");
+    let listed = dev.ask("eth_pendingTransactions", json!([])).await;
+    let listed: Vec<&Value> = listed.as_array().unwrap().iter().map(|shown| &shown["hash"]).collect();
+    assert_eq!(json!(listed), json!([hashes[0], hashes[1], hashes[2], later]));
     let snapshot = dev.ask("evm_snapshot", json!([])).await;
     assert_eq!(dev.ask("evm_mine", json!([])).await, "0x0");
     // All that could be in it are in one block, in their order.
@@ -357,6 +363,9 @@ async fn the_state_is_what_it_is_set_to_and_was_what_it_was() {
     let (now, then) = (seen("latest").await, seen("0x1").await);
     assert_eq!(now, (json!("0x7"), json!("0x5"), word(9), json!(LOOKS)));
     assert_eq!(then, (json!("0x21e19e0c9bab2400000"), json!("0x0"), word(0), json!("0x")));
+    let (code, message) = dev.error("hardhat_setNonce", json!([to, "0x4"])).await;
+    assert_eq!((code, message.as_str()), (-32602, "New nonce (4) must not be smaller than the existing nonce (5)"));
+    assert_eq!(dev.ask("hardhat_setNonce", json!([to, "0x5"])).await, true);
     // The chain goes on from there, and what was stays.
     let receipt = dev.receipt(&dev.send(json!({ "from": to, "to": from, "value": "0x3" })).await).await;
     assert_eq!(
@@ -494,6 +503,39 @@ async fn the_known_accounts_sign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_is_sent_by_whoever_wants_to() {
+    let dev = Dev::start().await;
+    let [from, to] = [&dev.accounts[0], &dev.accounts[1]];
+    for (nonce, fee, kind) in [(0, "maxFeePerGas", "0x2"), (1, "gasPrice", "0x0")] {
+        let mut wanted = json!({ "from": from, "to": to, "value": "0x5" });
+        wanted[fee] = json!("0x7");
+        let signed = dev.ask("eth_signTransaction", json!([wanted])).await;
+        let shown = signed["tx"].as_object().unwrap();
+        assert_eq!((&shown["type"], &shown[fee], number(&shown["nonce"])), (&json!(kind), &json!("0x7"), nonce));
+        for field in ["from", "blockHash", "blockNumber", "transactionIndex"] {
+            assert!(!shown.contains_key(field), "{signed}");
+        }
+        assert_eq!((dev.height().await, dev.nonce(from).await), (nonce, nonce), "nothing is sent");
+        assert_eq!(dev.ask("eth_sendRawTransaction", json!([signed["raw"]])).await, shown["hash"]);
+        let sent = dev.ask("eth_getTransactionByHash", json!([shown["hash"]])).await;
+        assert_eq!(sent["from"], json!(from));
+        assert!(shown.iter().all(|(field, value)| sent[field] == *value), "{signed} {sent}");
+    }
+    let authorization =
+        json!({ "chainId": "0x1", "address": to, "nonce": "0x0", "yParity": "0x0", "r": "0x1", "s": "0x1" });
+    let creation = json!([{ "from": from, "authorizationList": [authorization] }]);
+    let (code, message) = dev.error("eth_signTransaction", creation).await;
+    assert!(code == -32602 && message.contains("and no `to`"), "{code} {message}");
+    let wanted = json!([{ "from": PLACE, "to": to }]);
+    let unknown = dev.error("eth_signTransaction", wanted.clone()).await;
+    assert_eq!(unknown, dev.error("eth_sendTransaction", wanted.clone()).await);
+    dev.ask("hardhat_impersonateAccount", json!([PLACE])).await;
+    let (code, message) = dev.error("eth_signTransaction", wanted).await;
+    assert!(code == -32000 && message.contains("is impersonated"), "{code} {message}");
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn native_transactions_are_in_a_block_at_once_too() {
     let dev = Dev::start().await;
     let (sender, group) = (entente_testing::key(9), dev.node.node.handle().groups()[0].clone());
@@ -530,6 +572,7 @@ async fn a_node_that_is_not_for_tests_has_none_of_it() {
         ("anvil_autoImpersonateAccount", json!([true])),
         ("anvil_setCode", json!(["neither", "read", "nor", "counted"])),
         ("eth_sendTransaction", json!([{ "from": PLACE }])),
+        ("eth_signTransaction", json!([{ "from": PLACE }])),
         ("txpool_content", json!([])),
     ] {
         let (code, message) = node.error(method, parameters).await;

@@ -322,6 +322,7 @@ async fn subscriptions_tell_of_heads_logs_and_transactions() {
     let all_logs = subscribe(&mut socket, json!(["logs"])).await;
     let hashes = subscribe(&mut socket, json!(["newPendingTransactions"])).await;
     let whole = subscribe(&mut socket, json!(["newPendingTransactions", true])).await;
+    let syncing = subscribe(&mut socket, json!(["syncing"])).await;
     let sent = signed(&group, &owner, token, 3);
     group.send(&sent).await.unwrap();
     let mut told = std::collections::BTreeMap::new();
@@ -330,6 +331,7 @@ async fn subscriptions_tell_of_heads_logs_and_transactions() {
         assert_eq!(notice["method"], json!("eth_subscription"));
         told.insert(notice["params"]["subscription"].to_string(), notice["params"]["result"].take());
     }
+    assert!(!told.contains_key(&syncing.to_string()), "a node alone is behind nobody: {told:?}");
     let told = |id: &Value| &told[&id.to_string()];
     let mut block = scene.result("eth_getBlockByNumber", json!(["latest", false])).await;
     for field in ["transactions", "size", "uncles", "totalDifficulty"] {
@@ -341,7 +343,7 @@ async fn subscriptions_tell_of_heads_logs_and_transactions() {
     assert_eq!(*told(&logs), scene.result("eth_getLogs", json!([{}])).await[0]);
     assert_eq!(*told(&hashes), json!(sent.hash));
     assert_eq!((&told(&whole)["hash"], &told(&whole)["to"]), (&json!(sent.hash), &json!(token)));
-    for id in [&heads, &whole] {
+    for id in [&heads, &whole, &syncing] {
         let request = json!({ "jsonrpc": "2.0", "id": 2, "method": "eth_unsubscribe", "params": [id] });
         socket.send(&request.to_string()).await;
         assert_eq!(socket.json().await["result"], json!(true));

@@ -182,3 +182,82 @@ async fn committed_transactions_are_traced() {
     assert_eq!(before[0]["result"]["input"], json!(hexadecimal(&transfer(RECEIVER, 5))));
     scene.node.stop().await;
 }
+
+/// A receiver that has nothing yet.
+const STRANGER: Address = Address([8; 20]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_calls_stand_on_one_another() {
+    let scene = Scene::new().await;
+    let balance = call_of(&scene, &balance_of(STRANGER));
+    let pay = call_of(&scene, &transfer(STRANGER, 4));
+    let mut more = call_of(&scene, &transfer(RECEIVER, 5));
+    more["from"] = json!(STRANGER);
+    let payload = json!({
+        "blockStateCalls": [
+            { "calls": [balance, pay, balance] },
+            { "blockOverrides": { "number": "0x6", "feeRecipient": RECEIVER }, "calls": [more, pay] },
+        ],
+        "returnFullTransactions": true,
+    });
+    let blocks = scene.result("eth_simulateV1", json!([payload, "latest"])).await;
+    // The tip is 3; what is said to be 6 has one below it that is empty.
+    let all = |field: &str| blocks.as_array().unwrap().iter().map(|block| block[field].clone()).collect::<Vec<_>>();
+    assert_eq!(all("number"), [json!("0x4"), json!("0x5"), json!("0x6")]);
+    let tip = scene.result("eth_getBlockByNumber", json!(["latest", false])).await;
+    assert_eq!(all("parentHash"), [tip["hash"].clone(), blocks[0]["hash"].clone(), blocks[1]["hash"].clone()]);
+    assert_eq!(number(&blocks[1]["timestamp"]), number(&blocks[0]["timestamp"]) + 1);
+    assert_eq!((&blocks[1]["calls"], &blocks[1]["transactions"]), (&json!([]), &json!([])));
+    assert_eq!(blocks[2]["miner"], json!(RECEIVER));
+    let calls = |block: usize| blocks[block]["calls"].as_array().unwrap();
+    assert_eq!((&calls(0)[0]["returnData"], &calls(0)[2]["returnData"]), (&word(0), &word(4)));
+    let log = &calls(0)[1]["logs"][0];
+    assert_eq!((&log["address"], &log["blockHash"]), (&json!(scene.token), &blocks[0]["hash"]));
+    assert_eq!((&log["transactionIndex"], &log["data"]), (&json!("0x1"), &word(4)));
+    // One that fails is told of, and those behind it run.
+    let failed = &calls(2)[0];
+    assert_eq!(
+        (&failed["status"], &failed["returnData"], &failed["error"]["code"]),
+        (&json!("0x0"), &json!("0x"), &json!(3))
+    );
+    assert_eq!((&calls(2)[1]["status"], calls(2)[1].get("error")), (&json!("0x1"), None));
+    let used: u64 = calls(2).iter().map(|call| number(&call["gasUsed"])).sum();
+    assert_eq!(number(&blocks[2]["gasUsed"]), used);
+    let sent = &blocks[2]["transactions"][1];
+    assert_eq!((&sent["from"], &sent["nonce"], &sent["type"]), (&json!(scene.sender), &json!("0x3"), &json!("0x2")));
+    assert_eq!((&sent["r"], &sent["yParity"], &sent["blockNumber"]), (&json!("0x0"), &json!("0x0"), &json!("0x6")));
+    // Nothing of it is kept.
+    assert_eq!(scene.result("eth_call", json!([balance, "latest"])).await, word(0));
+    assert_eq!(scene.result("eth_blockNumber", json!([])).await, json!("0x3"));
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_sequence_has_the_code_that_ethereum_gives_it() {
+    let scene = Scene::new().await;
+    let call = call_of(&scene, &balance_of(RECEIVER));
+    let with = |fields: Value| {
+        let mut call = call.clone();
+        call.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({ "calls": [call] })
+    };
+    let at = |overrides: Value| json!({ "blockOverrides": overrides });
+    for (blocks, validates, code) in [
+        (json!([at(json!({ "number": "0x3" }))]), false, -38020),
+        (json!([{}, at(json!({ "time": "0x1" }))]), false, -38021),
+        (json!([at(json!({ "number": "0x200" }))]), false, -38026),
+        (json!([with(json!({ "gas": "0x5000" }))]), false, -38013),
+        (json!([with(json!({ "value": "0x1" }))]), false, -38014),
+        (json!([with(json!({ "gas": "0xffffffffff" }))]), false, -38015),
+        (json!([with(json!({ "nonce": "0x9" }))]), true, -38011),
+        (json!([with(json!({ "nonce": "0x9" })), {}]), false, 0),
+        (json!([with(json!({})), with(json!({ "nonce": "0x0" }))]), true, -38010),
+        (json!([{ "blockOverrides": { "baseFeePerGas": "0x5" }, "calls": [call] }]), true, -38012),
+        (json!([]), false, -32602),
+    ] {
+        let payload = json!({ "blockStateCalls": blocks, "validation": validates });
+        let answer = scene.node.rpc("eth_simulateV1", json!([payload])).await;
+        assert_eq!(answer["error"]["code"].as_i64().unwrap_or_default(), code, "{answer}");
+    }
+    scene.node.stop().await;
+}

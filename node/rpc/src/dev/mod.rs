@@ -51,10 +51,13 @@ impl From<DevError> for RpcError {
             DevError::Timestamp { .. }
             | DevError::Blocks(_)
             | DevError::BlockGas { .. }
+            | DevError::Nonce { .. }
             | DevError::NoCoin
             | DevError::Dump
             | DevError::TypedData(_) => Self::new(INVALID_PARAMETERS, error.to_string()),
-            DevError::UnknownAccount(_) | DevError::Append(_) => Self::new(FAILED, error.to_string()),
+            DevError::UnknownAccount(_) | DevError::Impersonated(_) | DevError::Append(_) => {
+                Self::new(FAILED, error.to_string())
+            }
         }
     }
 }

@@ -81,14 +81,25 @@ pub(crate) fn pool_status(_arguments: &Arguments<'_>) -> Acting {
     })
 }
 
+/// A transaction that is in no block, as `eth_getTransactionByHash` shows it.
+pub(super) fn shown(chain: &DevChain, transaction: &Transaction) -> Result<Value, RpcError> {
+    let genesis = chain.ledger().genesis();
+    let view = TransactionView::new(genesis, transaction.hash(genesis.suite), None, transaction)?;
+    serde_json::to_value(&view).map_err(|error| RpcError::new(crate::error::INTERNAL, error.to_string()))
+}
+
 /// `txpool_content`.
 pub(crate) fn pool_content(_arguments: &Arguments<'_>) -> Acting {
     act(|chain, _| {
-        let [pending, queued] = waiting(chain, |chain, transaction| {
-            let genesis = chain.ledger().genesis();
-            let view = TransactionView::new(genesis, transaction.hash(genesis.suite), None, transaction)?;
-            serde_json::to_value(&view).map_err(|error| RpcError::new(crate::error::INTERNAL, error.to_string()))
-        })?;
+        let [pending, queued] = waiting(chain, shown)?;
         answer(&json!({ "pending": pending, "queued": queued }))
+    })
+}
+
+/// `eth_pendingTransactions`.
+pub(crate) fn pending(_arguments: &Arguments<'_>) -> Acting {
+    act(|chain, _| {
+        let by_sender = waiting(chain, shown)?.into_iter().flat_map(BTreeMap::into_values);
+        answer(&by_sender.flat_map(BTreeMap::into_values).collect::<Vec<Value>>())
     })
 }

@@ -1,8 +1,8 @@
 //! Blocks, as their Ethereum headers show them.
 
 use entente_driver::{CommittedBlock, GroupHandle};
-use entente_executor::ethereum_header;
-use entente_types::{Address, Block, BlockNumber, Bloom, EthereumHeader, Hash, Header, Receipt, hex_bytes};
+use entente_executor::{SequencedBlock, ethereum_header};
+use entente_types::{Address, Amount, Block, BlockNumber, Bloom, EthereumHeader, Hash, Header, Receipt, hex_bytes};
 use parity_scale_codec::Encode;
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub(crate) struct HeaderView {
     extra_data: &'static str,
     mix_hash: Hash,
     nonce: &'static str,
-    base_fee_per_gas: Quantity,
+    base_fee_per_gas: Amount,
 }
 
 impl HeaderView {
@@ -62,7 +62,7 @@ impl HeaderView {
             extra_data: "0x",
             mix_hash: Hash::ZERO,
             nonce: "0x0000000000000000",
-            base_fee_per_gas: Quantity(0),
+            base_fee_per_gas: Amount::ZERO,
         }
     }
 }
@@ -70,7 +70,7 @@ impl HeaderView {
 /// A block with its transactions.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BlockView<'a> {
+pub(super) struct BlockView<'a> {
     #[serde(flatten)]
     header: HeaderView,
     total_difficulty: Quantity,
@@ -81,9 +81,22 @@ struct BlockView<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Transactions<'a> {
+pub(super) enum Transactions<'a> {
     Hashes(Vec<Hash>),
     Whole(Vec<TransactionView<'a>>),
+}
+
+impl<'a> BlockView<'a> {
+    /// A block that no disk has, with the bytes of its transactions.
+    pub(super) fn sequenced(block: &SequencedBlock, bytes: usize, transactions: Transactions<'a>) -> Self {
+        let header = HeaderView {
+            mix_hash: block.prevrandao,
+            base_fee_per_gas: block.base_fee,
+            ..HeaderView::new(block.hash, &block.header)
+        };
+        let size = Quantity(block.header.rlp().len().saturating_add(bytes) as u64);
+        Self { header, total_difficulty: Quantity(0), size, transactions, uncles: [] }
+    }
 }
 
 /// The Ethereum header beside a header of ours, made again from the block's receipts. Its hash is the one in our header

@@ -40,11 +40,11 @@ const ACCESS_LIST: &str =
 const AUTHORIZATIONS: &str = "a list of at most 1024 {\"chainId\", \"address\", \"nonce\", \"yParity\", \"r\", \"s\"}";
 const FLAG: &str = "true or false";
 
-type Raw<'a> = Option<&'a RawValue>;
+pub(super) type Raw<'a> = Option<&'a RawValue>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct RawCall<'a> {
+pub(super) struct RawCall<'a> {
     #[serde(borrow, default)]
     from: Raw<'a>,
     #[serde(borrow, default)]
@@ -170,20 +170,20 @@ struct RawTracerConfig<'a> {
 }
 
 /// Whose fields are read, for errors.
-struct Reader {
+pub(super) struct Reader {
     name: String,
 }
 
 impl Reader {
-    fn new(name: impl Into<String>) -> Self {
+    pub(super) fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
     }
 
-    fn within(&self, field: &str) -> Self {
+    pub(super) fn within(&self, field: &str) -> Self {
         Self { name: format!("{}.{field}", self.name) }
     }
 
-    fn refuse(&self, value: &RawValue, expected: &str) -> RpcError {
+    pub(super) fn refuse(&self, value: &RawValue, expected: &str) -> RpcError {
         refuse(&self.name, value.get(), expected)
     }
 
@@ -201,7 +201,7 @@ impl Reader {
         self.read(field, value, ADDRESS, |value| digits(value).and_then(|_| parse_text(value)))
     }
 
-    fn quantity(&self, field: &str, value: Raw<'_>) -> Result<Option<u64>, RpcError> {
+    pub(super) fn quantity(&self, field: &str, value: Raw<'_>) -> Result<Option<u64>, RpcError> {
         self.read(field, value, QUANTITY, quantity)
     }
 
@@ -217,14 +217,20 @@ impl Reader {
         self.read(field, value, DATA, data)
     }
 
-    fn flag(&self, field: &str, value: Raw<'_>) -> Result<bool, RpcError> {
+    pub(super) fn flag(&self, field: &str, value: Raw<'_>) -> Result<bool, RpcError> {
         Ok(self.read(field, value, FLAG, parse::<bool>)?.unwrap_or(false))
     }
 
-    fn call(&self, raw: &RawCall<'_>) -> Result<Simulation, RpcError> {
+    pub(super) fn call(&self, raw: &RawCall<'_>) -> Result<Simulation, RpcError> {
         let (data, input) = (self.data("data", raw.data)?, self.data("input", raw.input)?);
         if data.is_some() && input.is_some() && data != input {
             let message = format!("`{0}.input` and `{0}.data` differ: leave `data` out", self.name);
+            return Err(RpcError::parameters(message));
+        }
+        let (to, authorizations) = (self.address("to", raw.to)?, self.authorizations(raw.authorization_list)?);
+        if to.is_none() && !authorizations.is_empty() {
+            let message =
+                format!("`{0}` has `authorizationList` and no `to`: what sets code creates no contract", self.name);
             return Err(RpcError::parameters(message));
         }
         let price = self.amount("gasPrice", raw.gas_price)?;
@@ -238,14 +244,14 @@ impl Reader {
         }
         Ok(Simulation {
             from: self.address("from", raw.from)?.unwrap_or_default(),
-            to: self.address("to", raw.to)?,
+            to,
             input: input.or(data).unwrap_or_default(),
             value: self.amount("value", raw.value)?.unwrap_or_default(),
             gas: self.quantity("gas", raw.gas)?.filter(|gas| *gas > 0),
             max_fee: price.or(fee).unwrap_or_default(),
             max_priority_fee: price.or(tip).unwrap_or_default(),
             access_list: self.access_list(raw.access_list)?,
-            authorizations: self.authorizations(raw.authorization_list)?,
+            authorizations,
             is_free: false,
         })
     }
@@ -279,7 +285,7 @@ impl Reader {
         read().ok_or_else(|| self.within("authorizationList").refuse(value, AUTHORIZATIONS))
     }
 
-    fn accounts(&self, value: &RawValue) -> Result<BTreeMap<Address, AccountOverride>, RpcError> {
+    pub(super) fn accounts(&self, value: &RawValue) -> Result<BTreeMap<Address, AccountOverride>, RpcError> {
         let fields = Fields::read(value, OVERRIDDEN_ACCOUNTS_MAX).ok_or_else(|| self.refuse(value, OVERRIDES))?;
         let account = |(name, value): (&str, &RawValue)| {
             let address: Address = name.parse().map_err(|_| self.within(name).refuse(value, OVERRIDES))?;
@@ -307,7 +313,7 @@ impl Reader {
         })
     }
 
-    fn block(&self, value: &RawValue) -> Result<BlockOverride, RpcError> {
+    pub(super) fn block(&self, value: &RawValue) -> Result<BlockOverride, RpcError> {
         let raw: RawBlock<'_> = object(value).ok_or_else(|| self.refuse(value, BLOCK_OVERRIDES))?;
         Ok(BlockOverride {
             number: self.quantity("number", raw.number)?,

@@ -73,6 +73,8 @@ pub(super) fn header(ledger: &Ledger, height: BlockNumber) -> Result<Header, Rpc
 struct Asked {
     group: GroupHandle,
     height: BlockNumber,
+    /// The state, where it is not that after the height: a chain for tests has what waits in it.
+    pending: Option<Arc<dyn StateReader>>,
     simulation: Simulation,
     overrides: Overrides,
 }
@@ -85,19 +87,21 @@ impl Asked {
         let block = arguments.block_reference(1)?;
         let mut overrides = arguments.overrides(2, 3)?;
         let height = known_height(&group, block)?;
+        let mut pending = None;
         if block == BlockReference::Pending && group.is_dev() {
-            dev::in_next_block(&group, height, &mut overrides.block).await?;
+            pending = Some(dev::in_next_block(&group, height, &mut overrides.block).await?);
         }
-        Ok(Self { group, height, simulation, overrides })
+        Ok(Self { group, height, pending, simulation, overrides })
     }
 
     async fn run<T: Send + 'static>(
         self,
         run: impl FnOnce(&Executor, &Scene<'_>, &Simulation) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let Self { group, height, simulation, overrides } = self;
+        let Self { group, height, pending, simulation, overrides } = self;
         let work = move |ledger: &Ledger, executor: &Executor| {
-            let (header, state) = header_and_state(ledger, height)?;
+            let (header, after) = header_and_state(ledger, height)?;
+            let state = pending.unwrap_or(after);
             run(executor, &Scene { state, header: &header, overrides: &overrides }, &simulation)
         };
         group.execute(work).await

@@ -21,8 +21,11 @@ pub(crate) mod quantity;
 pub(crate) mod receipts;
 mod revert;
 pub(crate) mod sending;
+mod sequence_parameters;
+pub(crate) mod simulating;
 pub(crate) mod state;
 pub(crate) mod subscriptions;
+mod syncing;
 mod trace_views;
 pub(crate) mod tracing;
 pub(crate) mod transactions;
@@ -47,7 +50,7 @@ pub(crate) const LIMITED: i32 = -32005;
 pub(crate) fn in_ethereums_codes(error: RpcError) -> RpcError {
     let code = match error.code {
         BUSY => LIMITED,
-        INTERNAL | REVERTED | -32700..=-32600 | -32099..=-32000 => error.code,
+        INTERNAL | REVERTED | -32700..=-32600 | -32099..=-32000 | -38026..=-38010 => error.code,
         _ => FAILED,
     };
     RpcError { code, ..error }

@@ -1,13 +1,15 @@
 //! What a node and its chain are.
 
-use entente_crypto::keccak256;
-use serde_json::json;
+use std::sync::Arc;
 
-use super::quantity::Quantity;
+use entente_crypto::keccak256;
+
+use super::{quantity::Quantity, syncing::Syncing};
 use crate::{
     arguments::Arguments,
     context::Context,
     dev,
+    table::Pending,
     views::{Answer, answer},
 };
 
@@ -61,17 +63,10 @@ pub(crate) fn block_number(context: &Context, arguments: &Arguments<'_>) -> Answ
 
 /// `eth_syncing`: false, or how far the node is.
 pub(crate) fn syncing(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    /// Others have a block a moment earlier: that is no lag.
-    const AHEAD: u64 = 2;
-    let status = arguments.spoken_for(context)?.handle.status();
-    if status.best_peer_height <= status.height.saturating_add(AHEAD) {
-        return answer(&false);
+    match Syncing::of(&arguments.spoken_for(context)?.handle) {
+        Some(syncing) => answer(&syncing),
+        None => answer(&false),
     }
-    answer(&json!({
-        "startingBlock": "0x0",
-        "currentBlock": Quantity(status.height),
-        "highestBlock": Quantity(status.best_peer_height),
-    }))
 }
 
 /// `eth_accounts`: the node keeps no keys for others, but has those that everybody knows where it runs for tests.
@@ -80,9 +75,16 @@ pub(crate) fn accounts(context: &Context, arguments: &Arguments<'_>) -> Answer {
     answer(&if is_dev { dev::well_known() } else { &[] })
 }
 
-/// `eth_coinbase`: the account of the key that signs the node's blocks.
-pub(crate) fn coinbase(context: &Context, arguments: &Arguments<'_>) -> Answer {
-    answer(&arguments.spoken_for(context)?.handle.node_key().address())
+/// `eth_coinbase`: the account of the key that signs the node's blocks, or whom a test said to make them.
+pub(crate) fn coinbase(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+    Box::pin(async move {
+        let group = arguments.spoken_for(&context)?.handle.clone();
+        if !group.is_dev() {
+            return answer(&group.node_key().address());
+        }
+        let (coinbase, _) = group.test(|chain, _| chain.next_block()).await?;
+        answer(&coinbase)
+    })
 }
 
 /// `eth_gasPrice`, `eth_maxPriorityFeePerGas` and `eth_blobBaseFee`: nobody has to pay for gas.

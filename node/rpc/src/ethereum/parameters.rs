@@ -4,7 +4,7 @@ use entente_types::{BlockNumber, Hash, hex_bytes};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call_parameters;
+use super::{call_parameters, sequence_parameters};
 use crate::{
     arguments::{Arguments, object, parse, refuse},
     error::RpcError,
@@ -29,6 +29,7 @@ pub(crate) enum Form {
     Overrides,
     BlockOverrides,
     Tracing,
+    Sequence,
     Amount,
     TypedData,
     Nothing,
@@ -53,7 +54,7 @@ impl Form {
                  of these two}, whose fields may be absent"
             }
             Self::Percentiles => "a list of at most 100 numbers from 0 to 100, none below the one before",
-            Self::Subject => "newHeads, logs or newPendingTransactions",
+            Self::Subject => "newHeads, logs, newPendingTransactions or syncing",
             Self::SubjectOptions => {
                 "of logs a filter {\"address\", \"topics\"}, of newPendingTransactions true for whole transactions"
             }
@@ -61,6 +62,7 @@ impl Form {
             Self::Overrides => call_parameters::OVERRIDES,
             Self::BlockOverrides => call_parameters::BLOCK_OVERRIDES,
             Self::Tracing => call_parameters::TRACING,
+            Self::Sequence => sequence_parameters::SEQUENCE,
             Self::Amount => "a number: 0x and at most 64 hexadecimal digits",
             Self::TypedData => "an object {\"types\", \"primaryType\", \"domain\", \"message\"}, or its text (EIP-712)",
             Self::Nothing => "nothing, or an object without fields",
@@ -228,6 +230,8 @@ pub(crate) enum Subject {
         /// Not their hashes alone.
         whole: bool,
     },
+    /// Whether the node is behind.
+    Syncing,
 }
 
 impl Arguments<'_> {
@@ -273,10 +277,11 @@ impl Arguments<'_> {
             r#""newHeads""# => Some(Subject::Heads),
             r#""logs""# => Some(Subject::Logs(Filter::default())),
             r#""newPendingTransactions""# => Some(Subject::Transactions { whole: false }),
+            r#""syncing""# => Some(Subject::Syncing),
             _ => None,
         })?;
         match subject {
-            Subject::Heads => Ok(Subject::Heads),
+            Subject::Heads | Subject::Syncing => Ok(subject),
             Subject::Logs(_) if self.value(options).is_none() => Ok(subject),
             // Only new ones are told of, whatever blocks the filter names.
             Subject::Logs(_) => Ok(Subject::Logs(self.log_query(options)?.filter)),

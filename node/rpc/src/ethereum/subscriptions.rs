@@ -6,7 +6,7 @@ use entente_types::Hash;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionCloseResponse, SubscriptionSink};
 use tokio::sync::broadcast;
 
-use super::{parameters::Subject, transactions::anywhere};
+use super::{parameters::Subject, syncing, transactions::anywhere};
 use crate::{
     arguments::Arguments,
     context::{Context, GroupEntry},
@@ -44,6 +44,7 @@ pub(crate) fn subscribe(
                 let told = Told { context: &context, group, whole, sink: &sink, outbox: &outbox };
                 told.transactions(notices).await
             }
+            Ok((group, Subject::Syncing)) => syncing::tell(&group.handle, pending, &outbox).await,
         }
     })
 }

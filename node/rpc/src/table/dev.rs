@@ -39,7 +39,7 @@ const SET_NONCE: Method = Method {
     name: "hardhat_setNonce",
     parameters: &[ADDRESS, required("nonce", Kind::Number)],
     result: TRUE,
-    documentation: "Sets the number of an account's next transaction.",
+    documentation: "Sets the number of an account's next transaction: it rises, and never falls.",
     example: "[\"0x00000000000000000000000000000000000c0de5\", \"0x15\"]",
     handler: Handler::Test(settings::set_nonce),
 };
@@ -113,8 +113,8 @@ const RESET: Method = Method {
     name: "hardhat_reset",
     parameters: &[optional("options", Kind::Ethereum(Form::Nothing))],
     result: TRUE,
-    documentation: "Goes back to the chain's beginning; snapshots and impersonated accounts are gone then. Other chains are \
-                    not forked.",
+    documentation: "Goes back to the chain's beginning; snapshots and impersonated accounts are gone then, and snapshots \
+                    are counted anew. Other chains are not forked.",
     example: "[]",
     handler: Handler::Test(settings::reset),
 };
@@ -194,6 +194,15 @@ pub(crate) static METHODS: &[Method] = &[
                         next and its gas all that a transaction may ask for, where they are not said.",
         example: "[{\"from\": \"{known}\", \"to\": \"0x0000000000000000000000000000000000000001\", \"value\": \"0x1\"}]",
         handler: Handler::Test(sending::send),
+    },
+    Method {
+        name: "eth_signTransaction",
+        parameters: &[required("transaction", Kind::Ethereum(Form::Call))],
+        result: "{raw, tx}: its bytes, and what `eth_getTransactionByHash` shows of it but for `from` and the block",
+        documentation: "Signs a transaction with the key of an account of `eth_accounts`, and does not send it. What is not \
+                        said is as in `eth_sendTransaction`. For an account that is impersonated nothing can be signed.",
+        example: "[{\"from\": \"{known}\", \"to\": \"0x0000000000000000000000000000000000000001\", \"value\": \"0x1\"}]",
+        handler: Handler::Test(sending::sign_transaction),
     },
     Method {
         name: "eth_sign",
@@ -359,5 +368,14 @@ pub(crate) static METHODS: &[Method] = &[
         documentation: "Those transactions, as `eth_getTransactionByHash` shows them.",
         example: "[]",
         handler: Handler::Test(node::pool_content),
+    },
+    Method {
+        name: "eth_pendingTransactions",
+        parameters: &[],
+        result: "a list",
+        documentation: "Ethereum's transactions that wait, as `eth_getTransactionByHash` shows them: those that can be in \
+                        the next block, and then those that wait for one with a lower number.",
+        example: "[]",
+        handler: Handler::Test(node::pending),
     },
 ];

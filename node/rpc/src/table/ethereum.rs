@@ -103,9 +103,10 @@ pub(crate) static METHODS: &[Method] = &[
         name: "eth_coinbase",
         parameters: &[],
         result: "an address",
-        documentation: "The account of the key that signs the node's blocks.",
+        documentation: "The account of the key that signs the node's blocks; on a chain for tests, of whom \
+                        `hardhat_setCoinbase` named.",
         example: "[]",
-        handler: Handler::Direct(node::coinbase),
+        handler: Handler::Waiting(node::coinbase),
     },
     Method {
         name: "eth_gasPrice",
@@ -377,9 +378,12 @@ pub(crate) static METHODS: &[Method] = &[
             optional("options", Kind::Ethereum(Form::SubjectOptions)),
         ],
         result: "a subscription; `eth_subscription` notifies a header as in `eth_getBlockByNumber`, a log as in `eth_getLogs`, \
-                 or a transaction's hash or the whole of it",
+                 a transaction's hash or the whole of it, or {syncing: true, status} with what `eth_syncing` answers, and then \
+                 false",
         documentation: "Tells of each block, of the logs that fit a filter, or of the transactions that this node is sent and \
-                        lets in, from the next one on. Who is too slow is told so, and dropped.",
+                        lets in, from the next one on. Who is too slow is told so, and dropped. Of `syncing` it tells when \
+                        the node is behind the group by the rule of `eth_syncing`, at once where it is, and when that is \
+                        over; it is looked at with each block, and each second.",
         example: "[\"logs\", {\"address\": \"{contract}\"}]",
         handler: Handler::Subscription {
             notification: "eth_subscription",

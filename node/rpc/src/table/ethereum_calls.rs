@@ -3,7 +3,7 @@
 use super::{HASH, Handler, Method, optional, required};
 use crate::{
     arguments::{Kind, Parameter},
-    ethereum::{Form, calls, tracing},
+    ethereum::{Form, calls, simulating, tracing},
 };
 
 /// What the documentation says first.
@@ -20,6 +20,7 @@ const AT: Parameter = optional("block", Kind::Ethereum(Form::Block));
 const BLOCK: Parameter = required("block", Kind::Ethereum(Form::Block));
 const OVERRIDES: Parameter = optional("overrides", Kind::Ethereum(Form::Overrides));
 const BLOCK_OVERRIDES: Parameter = optional("blockOverrides", Kind::Ethereum(Form::BlockOverrides));
+const SEQUENCE: Parameter = required("payload", Kind::Ethereum(Form::Sequence));
 const OPTIONS: Parameter = optional("options", Kind::Ethereum(Form::Tracing));
 
 /// The methods `eth_*` and `debug_*` that execute.
@@ -51,6 +52,19 @@ pub(crate) static METHODS: &[Method] = &[
                         so beforehand.",
         example: "[{\"from\": \"{sender}\", \"to\": \"{contract}\", \"data\": \"0x18160ddd\"}, \"latest\"]",
         handler: Handler::Waiting(calls::access_list),
+    },
+    Method {
+        name: "eth_simulateV1",
+        parameters: &[SEQUENCE, AT],
+        result: "a list of blocks as `eth_getBlockByNumber` shows them, each with calls: [{returnData, logs, gasUsed, \
+                 maxUsedGas, status}, and error {code, message, data} where it fails]",
+        documentation: "What blocks of calls would come to that follow a block, each call over what those before it left. \
+                        All of them have the gas of one transaction together, and about 5 MiB to give back. Transfers of \
+                        coin are told as logs at 0xeee... where that is asked for. The state's root of such a block is \
+                        zero, its base fee is 0 unless overridden, and a block is a second later than the one before.",
+        example: "[{\"blockStateCalls\": [{\"calls\": [{\"from\": \"{sender}\", \"to\": \"{contract}\", \"data\": \
+                  \"0x18160ddd\"}]}]}, \"latest\"]",
+        handler: Handler::Waiting(simulating::sequence),
     },
     Method {
         name: "debug_traceTransaction",
