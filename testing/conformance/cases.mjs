@@ -4,7 +4,8 @@
 // suite said, and `known` the reason that we give for it, if there is one.
 import { readFileSync } from "node:fs";
 
-/// Of each hundred cases of a group so many must pass.
+/// Of each hundred cases of a group so many must pass: of all, or of those that are run where a suite says how many of
+/// each hundred it may exclude.
 export const PASSING_MIN = 95;
 
 /// The reasons of a list by the names of cases. A line without indentation is a reason; those below it are names.
@@ -41,19 +42,25 @@ export function explain(cases, reasons) {
   return [...passing].map(([name, why]) => `${name}: is listed and ${why}`);
 }
 
-const COLUMNS = ["suite", "run", "passed", "failed", "excluded"];
+const COLUMNS = ["suite", "run", "passed", "failed", "excluded", "passed of run", "passed of all"];
 
-/// One row for each group: its figures, and whether enough pass.
-function row(group, cases) {
+/// One row for each group: its figures, and what is wrong with them.
+function row(group, { cases, excludedMax }) {
   const count = (outcome) => cases.filter((each) => each.outcome === outcome).length;
   const [passed, failed, excluded] = ["passed", "failed", "excluded"].map(count);
-  const share = (100 * passed) / Math.max(cases.length, 1);
-  const cells = [group, passed + failed, passed, failed, excluded].map(String);
-  return { cells: [...cells, `${(Math.floor(share * 10) / 10).toFixed(1)} %`], enough: share >= PASSING_MIN };
+  const run = passed + failed;
+  const shares = [run, cases.length].map((all) => (100 * passed) / Math.max(all, 1));
+  const cells = [group, run, passed, failed, excluded].map(String);
+  const shown = shares.map((share) => `${(Math.floor(share * 10) / 10).toFixed(1)} %`);
+  const faults = [];
+  const counted = excludedMax === undefined ? shares[1] : shares[0];
+  if (counted < PASSING_MIN) faults.push(`fewer than ${PASSING_MIN} of 100 pass`);
+  if (100 * excluded > excludedMax * cases.length) faults.push(`more than ${excludedMax} of 100 are excluded`);
+  return { cells: [...cells, ...shown], faults };
 }
 
 function table(rows) {
-  const lines = [[...COLUMNS, "passed of all"], ...rows.map(({ cells }) => cells)];
+  const lines = [COLUMNS, ...rows.map(({ cells }) => cells)];
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   const pad = (cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]));
   return lines.map((line) => line.map(pad).join("  ")).join("\n");
@@ -80,10 +87,16 @@ export function report(suites) {
   const wrong = suites.flatMap((suite) => suite.wrong ?? []);
   for (const line of wrong) console.log(`\nthe list is out of date: ${line}`);
   const groups = new Map();
-  for (const each of all) groups.set(each.group, [...(groups.get(each.group) ?? []), each]);
-  const rows = [...groups].map(([group, cases]) => row(group, cases));
+  for (const { cases, excludedMax } of suites) {
+    for (const each of cases) {
+      const group = groups.get(each.group) ?? { cases: [], excludedMax };
+      group.cases.push(each);
+      groups.set(each.group, group);
+    }
+  }
+  const rows = [...groups].map(([group, of]) => row(group, of));
   console.log(`\n${table(rows)}`);
-  const few = rows.filter(({ enough }) => !enough);
-  for (const { cells } of few) console.log(`${cells[0]}: fewer than ${PASSING_MIN} of 100 pass`);
-  return unexplained.length === 0 && few.length === 0 && all.length > 0;
+  const faults = rows.flatMap(({ cells: [group], faults }) => faults.map((fault) => `${group}: ${fault}`));
+  for (const fault of faults) console.log(fault);
+  return unexplained.length === 0 && faults.length === 0 && all.length > 0;
 }

@@ -62,13 +62,14 @@ test("a list gives its reasons, and what it is wrong about is told", () => {
   assert.throws(() => withFile("known.txt", "    one case\n", readKnown), /above the first reason: one case/);
 });
 
-test("a run is as it should be where enough pass and all others have a reason", () => {
+test("a run is as it should be where enough pass, no more are excluded than may be and all have a reason", () => {
   const many = cases("passed", Array(95).fill("good"));
   const five = cases("failed", Array(5).fill("bad"));
-  const known = five.map((each) => ({ ...each, known: "for a reason" }));
+  const explained = (some) => some.map((each) => ({ ...each, known: "for a reason" }));
+  const known = explained(five);
   const good = printed(() => report([{ cases: [...many, ...known] }]));
   assert.equal(good.result, true);
-  assert.match(good.text, /suite\s+100\s+95\s+5\s+0\s+95\.0 %/);
+  assert.match(good.text, /suite\s+100\s+95\s+5\s+0\s+95\.0 %\s+95\.0 %/);
   assert.match(good.text, /for a reason\n {2}failed {4}suite: bad/);
   const unexplained = printed(() => report([{ cases: [...many, ...known.slice(1), five[0]] }]));
   assert.equal(unexplained.result, false);
@@ -76,6 +77,16 @@ test("a run is as it should be where enough pass and all others have a reason", 
   const few = printed(() => report([{ cases: [...many.slice(1), ...known] }]));
   assert.equal(few.result, false);
   assert.match(few.text, /suite: fewer than 95 of 100 pass/);
+  const apart = (count) => explained(cases("excluded", Array(count).fill("apart")));
+  const whole = printed(() => report([{ cases: [...many, ...known, ...apart(1)] }]));
+  assert.equal(whole.result, false);
+  assert.match(whole.text, /suite: fewer than 95 of 100 pass/);
+  const some = printed(() => report([{ cases: [...many, ...known, ...apart(11)], excludedMax: 10 }]));
+  assert.equal(some.result, true);
+  assert.match(some.text, /suite\s+100\s+95\s+5\s+11\s+95\.0 %\s+85\.5 %/);
+  const most = printed(() => report([{ cases: [...many, ...known, ...apart(12)], excludedMax: 10 }]));
+  assert.equal(most.result, false);
+  assert.match(most.text, /suite: more than 10 of 100 are excluded/);
   assert.equal(printed(() => report([])).result, false);
 });
 
@@ -85,7 +96,7 @@ test("what a semantic test expects is read", () => {
       '// library: "a.sol":L',
       "// constructor(), 2 wei: 3, -1, true ->",
       "// gas irOptimized: 100",
-      '// f((uint256,bytes[2])[],string): 0x20, "ab\\x01", left(0x0102), hex"0304"',
+      '// f((uint256,bytes[2])[],string): 0x20, "ab\\x01", left(0x0102), hex"304"',
       "// -> # on the next line #",
       "// 7, right(8)",
       "// ~ emit E(uint256): #0x05, 6",

@@ -30,6 +30,6 @@ for (const [name, suite] of Object.entries(SUITES)) {
   console.log(`${name}: ${folder}`);
   const cases = await suite.run({ folder, entente, work });
   const wrong = suite.KNOWN ? explain(cases, readKnown(beside(`known/${suite.KNOWN}`))) : [];
-  ran.push({ cases, wrong });
+  ran.push({ cases, wrong, excludedMax: suite.EXCLUDED_MAX });
 }
 process.exit(report(ran) ? 0 : 1);

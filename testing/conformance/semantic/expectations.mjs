@@ -28,6 +28,9 @@ function unescape(text) {
   return text.replace(/\\(?:x([0-9a-fA-F]{1,2})|(.))/g, escape);
 }
 
+/// The bytes of digits, before which a zero stands where they are odd in number.
+const hexadecimal = (digits) => Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex");
+
 /// One value: a word, or the bytes of `hex"..."` as they are.
 class Reader {
   constructor(text) {
@@ -71,12 +74,9 @@ class Reader {
     const negative = this.take("-");
     const token = this.any();
     if (token?.text !== undefined) return word(Buffer.from(token.text, "latin1"), "left");
-    if (token === "hex") return Buffer.from(this.any().text.replace(/^0x|_/g, ""), "hex");
+    if (token === "hex") return hexadecimal(this.any().text.replace(/^0x|_/g, ""));
     if (token === "true" || token === "false") return word(Buffer.from([token === "true" ? 1 : 0]), side);
-    if (token?.startsWith?.("0x")) {
-      const digits = token.slice(2);
-      return word(Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex"), side);
-    }
+    if (token?.startsWith?.("0x")) return word(hexadecimal(token.slice(2)), side);
     if (!/^[0-9]/.test(token ?? "")) throw new Error(`no value: ${JSON.stringify(token)}`);
     const number = BigInt(token.replace(".", "").replace(/^0+(?=.)/, ""));
     const bytes = Buffer.from(
