@@ -14,6 +14,7 @@ use entente_state::{ChangeSet, Row, StateReadError, StateReader, Table};
 use entente_types::{Address, Amount, Genesis, Header, LegacyTransaction, Proposal, Status, Transaction, Version};
 use hashbrown::HashMap;
 use parity_scale_codec::Encode;
+use rayon::prelude::*;
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext,
     context::TxEnv,
@@ -270,7 +271,7 @@ pub fn measure_erc20(workload: &Workload, accounts: u64, count: usize, rounds: u
     let mut ratios = Vec::new();
     for _ in 0..rounds {
         let transfers = transfers(&keys, count, &mut nonces);
-        let inputs = transfers.iter().map(|transfer| ours.sign(&keys, transfer)).collect::<Result<Vec<_>, _>>()?;
+        let inputs = transfers.par_iter().map(|transfer| ours.sign(&keys, transfer)).collect::<Result<Vec<_>, _>>()?;
         let (theirs, kept) = run_plain(database, &holders, &transfers, chain_id)?;
         database = kept;
         let mine = ours.run(&inputs)?;
@@ -294,7 +295,7 @@ mod tests {
         let mut ours = Ours::new(crate::workload::genesis(Suite::Standard, &keys[..1]), &holders)?;
         let mut nonces = vec![0; keys.len()];
         let transfers = transfers(&keys, 50, &mut nonces);
-        let inputs = transfers.iter().map(|transfer| ours.sign(&keys, transfer)).collect::<Result<Vec<_>, _>>()?;
+        let inputs = transfers.par_iter().map(|transfer| ours.sign(&keys, transfer)).collect::<Result<Vec<_>, _>>()?;
         ours.run(&inputs)?;
         let chain_id = ours.genesis.ethereum_chain_id;
         let (_, database) = run_plain(database(&holders), &holders, &transfers, chain_id)?;
