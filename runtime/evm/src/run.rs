@@ -184,7 +184,7 @@ impl<H: EvmHost> Run<'_, H> {
             },
             address: ours(inputs.bytecode_address),
             value: Amount(inputs.value.transfer().unwrap_or_default()),
-            input: Default::default(),
+            input: Bytes::new().0,
             gas: inputs.gas_limit.saturating_mul(UNITS_PER_GAS),
             memory_pages: self.pages_left(),
         };

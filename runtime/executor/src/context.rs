@@ -126,7 +126,7 @@ impl Context {
             storage_address: Address::ZERO,
             code_address: Address::ZERO,
             value: Amount::ZERO,
-            input: Default::default(),
+            input: Vec::new().into(),
             gas: 0,
             memory_pages: 0,
             read_only: true,

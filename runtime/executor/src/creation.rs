@@ -170,7 +170,7 @@ impl Context {
             storage_address: address,
             code_address: address,
             value: request.value,
-            input: Default::default(),
+            input: Vec::new().into(),
             gas: request.gas,
             memory_pages: request.memory_pages,
             read_only: false,

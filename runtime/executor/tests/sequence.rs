@@ -168,8 +168,8 @@ fn what_differs_before_a_block_stays() {
     emptied.overrides.accounts = [(counter, empty)].into();
     let blocks = vec![calls([count()]), overridden, calls([count(), pays(account(6), account(5), 5)]), emptied];
     let blocks = run(&chain, &of_blocks(blocks)).expect("runs");
-    let counted: Vec<u128> = blocks.iter().map(|block| number(&block.calls[0].simulated.receipt.output)).collect();
-    assert_eq!(counted, [1, 41, 42, 1]);
+    let seen: Vec<u128> = blocks.iter().map(|block| number(&block.calls[0].simulated.receipt.output)).collect();
+    assert_eq!(seen, [1, 41, 42, 1]);
     // Nobody has more than was given to it.
     let more = vec![calls([pays(account(5), account(6), 7)])];
     let error = run(&chain, &of_blocks(more)).expect_err("no coin");

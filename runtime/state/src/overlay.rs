@@ -298,8 +298,8 @@ impl Overlay {
     /// The block's changes: rows that hold something else than at the beginning.
     pub fn finish(self) -> ChangeSet {
         let mut entries = self.entries;
-        let changed = entries.iter().zip(0_u32..).filter(|(entry, _)| entry.is_changed());
-        let order = Order::of(changed.map(|(entry, place)| (&entry.row, place)));
+        let differing = entries.iter().zip(0_u32..).filter(|(entry, _)| entry.is_changed());
+        let order = Order::of(differing.map(|(entry, place)| (&entry.row, place)));
         // What is not known to be as many is moved again and again while it is gathered.
         let mut changes = Vec::with_capacity(order.places.len());
         let entry = |place: &u32| entries.get_mut(*place as usize).map(Entry::take_change);

@@ -22,11 +22,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How far a node is that is behind its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct Syncing {
-    starting_block: Quantity,
-    current_block: Quantity,
-    highest_block: Quantity,
+    #[serde(rename = "startingBlock")]
+    starting: Quantity,
+    #[serde(rename = "currentBlock")]
+    current: Quantity,
+    #[serde(rename = "highestBlock")]
+    highest: Quantity,
 }
 
 impl Syncing {
@@ -39,9 +41,9 @@ impl Syncing {
     /// The same at this height, where the best of the others has that one.
     fn at(height: BlockNumber, best: BlockNumber) -> Option<Self> {
         (best > height.saturating_add(AHEAD)).then_some(Self {
-            starting_block: Quantity(0),
-            current_block: Quantity(height),
-            highest_block: Quantity(best),
+            starting: Quantity(0),
+            current: Quantity(height),
+            highest: Quantity(best),
         })
     }
 }
