@@ -167,6 +167,23 @@ async function gas() {
   assert.equal(await client.readContract({ ...coin, functionName: "balanceOf", args: [ALICE], stateOverride }), 77n);
 }
 
+async function simulated() {
+  const { coin } = kept;
+  const to = coin.address;
+  const pay = { to, abi: coin.abi, functionName: "transfer", args: [BOB, 6n], account: ALICE };
+  const count = { to, abi: coin.abi, functionName: "balanceOf", args: [BOB], account: ALICE };
+  const more = { ...pay, account: BOB, args: [ALICE, SUPPLY] };
+  const before = await read(coin, "balanceOf", BOB);
+  const blocks = await client.simulateBlocks({ blocks: [{ calls: [pay, count] }, { calls: [more, pay, count] }] });
+  assert.equal(blocks[1].number, blocks[0].number + 1n);
+  assert.deepEqual([blocks[0].calls[1].result, blocks[1].calls[2].result], [before + 6n, before + 12n]);
+  assert.equal(viem.parseEventLogs({ abi: coin.abi, logs: blocks[0].calls[0].logs })[0].args.value, 6n);
+  const [failed] = blocks[1].calls;
+  const reverted = failed.error.walk((cause) => cause instanceof viem.ContractFunctionRevertedError);
+  assert.deepEqual([failed.status, reverted?.data?.errorName], ["failure", "ERC20InsufficientBalance"]);
+  assert.equal(await read(coin, "balanceOf", BOB), before);
+}
+
 async function traces() {
   const { transactionHash: hash, gasUsed } = kept.transfer;
   const frame = await client.request({ method: "debug_traceTransaction", params: [hash, { tracer: "callTracer" }] });
@@ -233,4 +250,5 @@ async function wasm() {
   assert.deepEqual(await refusal(client.simulateContract(much)), ["ERC20InsufficientBalance", BOB, 25n, 26n]);
 }
 
-await run([chain, erc20, erc721, proxy, logs, subscriptions, errors, gas, traces, fields, nonces, delegations, wasm]);
+const asks = [errors, gas, simulated, traces];
+await run([chain, erc20, erc721, proxy, logs, subscriptions, ...asks, fields, nonces, delegations, wasm]);
