@@ -165,10 +165,10 @@ async function gas() {
   const slot = viem.keccak256(viem.encodeAbiParameters([{ type: "address" }, { type: "uint256" }], [ALICE, 0n]));
   const stateOverride = [{ address: coin.address, stateDiff: [{ slot, value: viem.toHex(77n, { size: 32 }) }] }];
   assert.equal(await client.readContract({ ...coin, functionName: "balanceOf", args: [ALICE], stateOverride }), 77n);
+  await blocksOfCalls(coin);
 }
 
-async function simulated() {
-  const { coin } = kept;
+async function blocksOfCalls(coin) {
   const to = coin.address;
   const pay = { to, abi: coin.abi, functionName: "transfer", args: [BOB, 6n], account: ALICE };
   const count = { to, abi: coin.abi, functionName: "balanceOf", args: [BOB], account: ALICE };
@@ -250,5 +250,4 @@ async function wasm() {
   assert.deepEqual(await refusal(client.simulateContract(much)), ["ERC20InsufficientBalance", BOB, 25n, 26n]);
 }
 
-const asks = [errors, gas, simulated, traces];
-await run([chain, erc20, erc721, proxy, logs, subscriptions, ...asks, fields, nonces, delegations, wasm]);
+await run([chain, erc20, erc721, proxy, logs, subscriptions, errors, gas, traces, fields, nonces, delegations, wasm]);
