@@ -22,9 +22,10 @@ use tokio::{
 
 use crate::{
     context::Context,
-    flow::{ConnectionWork, Limit, SpokenFor},
+    flow::{ConnectionWork, Limit, Requester, SpokenFor},
     front,
     limits::{HEAD_BYTES_MAX, HEADERS_MAX, REFUSAL_WAIT, REFUSALS_MAX},
+    outbox::Outbox,
     server::{Shared, stop_begins},
     socket::{Patience, Requests, Watched},
 };
@@ -51,13 +52,8 @@ impl Connection {
     }
 
     /// What every request of the connection carries with it.
-    pub(crate) fn extensions(&self, spoken_for: SpokenFor) -> http::Extensions {
-        let mut extensions = http::Extensions::new();
-        extensions.insert(spoken_for);
-        extensions.insert(self.id);
-        extensions.insert(self.peer);
-        extensions.insert(Arc::clone(&self.work));
-        extensions
+    pub(crate) fn extensions(&self, spoken_for: SpokenFor, outbox: Option<Outbox>) -> http::Extensions {
+        Requester { work: Some(Arc::clone(&self.work)), spoken_for, outbox }.into_extensions()
     }
 
     fn context(&self) -> &Arc<Context> {

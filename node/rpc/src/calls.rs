@@ -1,7 +1,7 @@
 //! From the bytes of a request to the bytes of its answer.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     future::Future,
     iter::{self, Peekable},
     pin::Pin,
@@ -10,7 +10,6 @@ use std::{
     vec,
 };
 
-use futures::{StreamExt, stream};
 use jsonrpsee::{
     MethodCallback, MethodResponse, Methods,
     core::{
@@ -37,10 +36,18 @@ pub(crate) struct Subscriptions {
     pub(crate) places: BoundedSubscriptions,
 }
 
+/// Answers requests of one method at the same time, each of at most so many bytes, in their order.
+pub(crate) type AnswerTogether = Box<dyn for<'a> Fn(Vec<Request<'a>>, usize) -> AnsweringTogether<'a> + Send + Sync>;
+pub(crate) type AnsweringTogether<'a> = Pin<Box<dyn Future<Output = Vec<MethodResponse>> + Send + 'a>>;
+/// The methods of which a batch's requests are answered at the same time, by their names.
+pub(crate) type Together = HashMap<&'static str, AnswerTogether>;
+
 /// The methods, as one connection calls them.
 #[derive(Clone)]
 pub(crate) struct Calls {
     pub(crate) methods: Methods,
+    /// Those of them of which several are answered at once.
+    pub(crate) together: Arc<Together>,
     pub(crate) response_bytes_max: usize,
     pub(crate) connection: ConnectionId,
     /// Over WebSocket only.
@@ -51,9 +58,8 @@ pub(crate) struct Calls {
 /// millisecond, and each twice the one before.
 const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(256);
 
-/// How many transactions of a batch are checked at the same time. Together with those of other batches they stay below
-/// the submissions that a group looks at.
-const SENDS_AT_ONCE: usize = 64;
+/// How many requests of a batch are answered at the same time.
+const TOGETHER_MAX: usize = 512;
 
 /// Names subscriptions by strings of hexadecimal digits.
 #[derive(Debug)]
@@ -95,14 +101,16 @@ impl Calls {
         (entries, heights)
     }
 
-    /// The answers of the transactions that a batch goes on with, a few at a time: they are checked on all cores.
-    async fn sent_together(&self, batch: &mut Peekable<vec::IntoIter<Entry<'_>>>) -> Vec<MethodResponse> {
-        let answering = iter::from_fn(|| batch.next_if(sends)).filter_map(|entry| match entry {
-            Ok(BatchEntry::Call(request)) => Some(self.answer(request)),
+    /// The answers of the requests that a batch goes on with, where several of them are answered at the same time.
+    async fn answer_together(&self, batch: &mut Peekable<vec::IntoIter<Entry<'_>>>) -> Vec<MethodResponse> {
+        let Some(Ok(BatchEntry::Call(first))) = batch.peek() else { return Vec::new() };
+        let Some((name, answer)) = self.together.get_key_value(&*first.method) else { return Vec::new() };
+        let is_same = |entry: &Entry<'_>| matches!(entry, Ok(BatchEntry::Call(next)) if next.method == *name);
+        let same = iter::from_fn(|| batch.next_if(is_same)).filter_map(|entry| match entry {
+            Ok(BatchEntry::Call(request)) => Some(request),
             _ => None,
         });
-        // Each is begun when it is its turn.
-        stream::iter(answering.collect::<Vec<_>>()).buffered(SENDS_AT_ONCE).collect().await
+        answer(same.take(TOGETHER_MAX).collect(), self.response_bytes_max).await
     }
 
     fn answer<'a>(&self, request: Request<'a>) -> Answering<'a> {
@@ -145,11 +153,6 @@ impl Calls {
     }
 }
 
-/// Whether it brings a transaction: its check needs a core for itself and no answer that came before.
-fn sends(entry: &Entry<'_>) -> bool {
-    matches!(entry, Ok(BatchEntry::Call(request)) if request.method == "eth_sendRawTransaction")
-}
-
 fn asks_for_height(request: &Request<'_>) -> bool {
     request.method == "eth_blockNumber"
 }
@@ -190,7 +193,7 @@ impl RpcServiceT for Calls {
             let (batch, mut heights) = calls.heights(batch).await;
             let mut batch = batch.into_iter().peekable();
             while batch.peek().is_some() {
-                let mut next = calls.sent_together(&mut batch).await;
+                let mut next = calls.answer_together(&mut batch).await;
                 if next.is_empty() {
                     next.extend(match batch.next() {
                         Some(Ok(BatchEntry::Call(request))) => {
@@ -324,7 +327,8 @@ mod tests {
         // A block comes while this one is asked.
         module.register_method("receipt", |_, height, _| height.fetch_add(1, Ordering::SeqCst)).unwrap();
         let connection = ConnectionId(0);
-        let calls = Calls { methods: module.into(), response_bytes_max: 1000, connection, subscriptions: None };
+        let (methods, together) = (module.into(), Arc::default());
+        let calls = Calls { methods, together, response_bytes_max: 1000, connection, subscriptions: None };
         let ask = |id: u8, method: &str| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}");
         let batch = [ask(1, "receipt"), ask(2, "eth_blockNumber"), ask(3, "receipt"), ask(4, "eth_blockNumber")];
         let body = format!("[{}]", batch.join(","));

@@ -28,6 +28,7 @@ use crate::{
     bucket::{Bucket, Wait},
     context::{Context, GroupEntry},
     error::{BUSY, INTERNAL, RESPONSE_TOO_LARGE, RpcError, TOO_MANY_SUBSCRIPTIONS},
+    outbox::Outbox,
     plain::refuse_entries,
     table::{Family, Method},
 };
@@ -222,18 +223,45 @@ impl Limits {
     }
 }
 
-/// Whose requests these are.
-fn connection(extensions: &Extensions) -> Option<Arc<ConnectionWork>> {
-    extensions.get::<Arc<ConnectionWork>>().cloned()
-}
-
-/// Which of the node's groups the path of a connection speaks for, in the extensions of its requests.
+/// Which of the node's groups the path of a connection speaks for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SpokenFor(pub(crate) usize);
 
+/// Whose a request is. All of a connection share one, which each has in its extensions.
+#[derive(Default)]
+pub(crate) struct Requester {
+    /// What the connection has in work; nothing where the request came over none.
+    pub(crate) work: Option<Arc<ConnectionWork>>,
+    pub(crate) spoken_for: SpokenFor,
+    /// Where everything for a WebSocket goes; nothing where it is none.
+    pub(crate) outbox: Option<Outbox>,
+}
+
+impl Requester {
+    /// The one that a request says.
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get::<Arc<Self>>().map(|requester| &**requester)
+    }
+
+    /// What each of its requests carries with it.
+    pub(crate) fn into_extensions(self) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(Arc::new(self));
+        extensions
+    }
+}
+
+fn connection(extensions: &Extensions) -> Option<Arc<ConnectionWork>> {
+    Requester::of(extensions)?.work.clone()
+}
+
+fn group_spoken_for(extensions: &Extensions) -> SpokenFor {
+    Requester::of(extensions).map(|requester| requester.spoken_for).unwrap_or_default()
+}
+
 /// The group that a request's path speaks for.
 pub(crate) fn spoken_for<'c>(context: &'c Context, extensions: &Extensions) -> Result<&'c GroupEntry, RpcError> {
-    let SpokenFor(speaks_for) = extensions.get().copied().unwrap_or_default();
+    let SpokenFor(speaks_for) = group_spoken_for(extensions);
     context.groups().get(speaks_for).ok_or_else(|| RpcError::new(INTERNAL, "this node has no group"))
 }
 
@@ -244,7 +272,7 @@ pub(crate) fn arguments<'a>(
     parameters: Option<&'a str>,
     extensions: &Extensions,
 ) -> Result<Arguments<'a>, RpcError> {
-    let SpokenFor(speaks_for) = extensions.get().copied().unwrap_or_default();
+    let SpokenFor(speaks_for) = group_spoken_for(extensions);
     let arguments = Arguments::parse(method, parameters)?;
     let arguments = arguments.of_connection(connection(extensions)).speaking_for(speaks_for);
     let names_group = method.parameters.first().is_some_and(|parameter| parameter.kind == Kind::Group);

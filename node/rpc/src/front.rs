@@ -91,7 +91,8 @@ async fn call(connection: &Arc<Connection>, request: Request<Incoming>, spoken_f
         return malformed();
     }
     let service = connection.shared.service(connection.id, None);
-    let answer = calls::answer(&service, &body, config.batch_requests_max, &connection.extensions(spoken_for)).await;
+    let answer =
+        calls::answer(&service, &body, config.batch_requests_max, &connection.extensions(spoken_for, None)).await;
     ok_response(answer.unwrap_or_default())
 }
 

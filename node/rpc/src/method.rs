@@ -15,8 +15,13 @@ use crate::{
 
 /// An answer that is waited for.
 pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+/// Answers that are waited for together, one for each request in their order.
+pub(crate) type PendingMany<'a> = Pin<Box<dyn Future<Output = Vec<Answer>> + Send + 'a>>;
 /// A subscription as long as it lives.
 pub(crate) type Subscribed<'a> = Pin<Box<dyn Future<Output = SubscriptionCloseResponse> + Send + 'a>>;
+
+/// Answers several requests.
+pub(crate) type Many = for<'a> fn(Arc<Context>, Vec<Result<Arguments<'a>, RpcError>>) -> PendingMany<'a>;
 
 /// Who answers a method, and on which thread.
 #[derive(Clone, Copy)]
@@ -27,6 +32,8 @@ pub(crate) enum Handler {
     Blocking(fn(&Context, &Arguments<'_>) -> Answer),
     /// Once others have done their part.
     Waiting(for<'a> fn(Arc<Context>, Arguments<'a>) -> Pending<'a>),
+    /// The same, for as many requests as a batch has of it: an answer to each, in their order.
+    Together(Many),
     /// By doing something with the chain of those who test contracts, once the parameters are read this way.
     Test(Read),
     /// Again and again, over WebSocket.

@@ -12,12 +12,9 @@ use tower::Layer;
 use crate::{
     arguments::shown,
     error::{INVALID_REQUEST, NO_METHOD, RpcError},
+    flow::Requester,
     table::{ABSENT, Handler, methods},
 };
-
-/// Marks the requests of a WebSocket, in their extensions.
-#[derive(Clone, Copy)]
-pub(crate) struct OverWebSocket;
 
 /// Puts [`PlainWords`] before the methods.
 #[derive(Clone, Copy)]
@@ -47,7 +44,8 @@ fn refusal(request: &Request<'_>) -> Option<RpcError> {
     for (_, method) in methods() {
         match method.handler {
             Handler::Subscription { unsubscribe, .. } if name == method.name || name == unsubscribe => {
-                let over_web_socket = request.extensions().get::<OverWebSocket>().is_some();
+                let over_web_socket =
+                    Requester::of(request.extensions()).is_some_and(|requester| requester.outbox.is_some());
                 return (!over_web_socket).then(|| over_web_socket_only(name));
             }
             _ if name == method.name => return None,

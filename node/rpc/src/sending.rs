@@ -27,14 +27,17 @@ pub(crate) fn send(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'
 }
 
 /// Lets the group look at transactions, and tells those who listen of what it let in.
-async fn submit(group: &GroupEntry, transactions: Decoded) -> Result<Vec<Result<Hash, AdmissionError>>, SubmitError> {
+pub(crate) async fn submit(
+    group: &GroupEntry,
+    transactions: Decoded,
+) -> Result<Vec<Result<Hash, AdmissionError>>, SubmitError> {
     let results = group.handle.submit(transactions).await?;
     group.pending.tell(results.iter().flatten());
     Ok(results)
 }
 
 /// The same with one that came in so many bytes.
-pub(crate) async fn submit_one(
+async fn submit_one(
     group: &GroupEntry,
     transaction: Transaction,
     bytes: usize,
@@ -50,7 +53,7 @@ pub(crate) fn hash_answer(hash: &Hash) -> Answer {
     json_answer(text)
 }
 
-fn unanswered() -> RpcError {
+pub(crate) fn unanswered() -> RpcError {
     RpcError::new(INTERNAL, "the group answered fewer transactions than it was given")
 }
 
@@ -68,7 +71,7 @@ pub(crate) fn send_many(context: Arc<Context>, arguments: Arguments<'_>) -> Pend
 }
 
 /// Transactions with the bytes they came in.
-type Decoded = Vec<(Transaction, usize)>;
+pub(crate) type Decoded = Vec<(Transaction, usize)>;
 /// What is wrong with those that do not decode, by their places.
 type Undecoded = Vec<(usize, RpcError)>;
 

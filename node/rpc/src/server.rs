@@ -4,10 +4,12 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use entente_driver::{NodeHandle, RpcConfig};
 use jsonrpsee::{
-    Extensions, Methods, RpcModule,
+    Extensions, IntoResponse, MethodResponse, Methods, RpcModule,
     core::{RegisterMethodError, middleware::RpcServiceBuilder},
     server::ConnectionId,
+    types::Request,
 };
+use serde_json::value::RawValue;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -16,17 +18,17 @@ use tokio::{
 
 use crate::{
     acceptor,
-    calls::{Calls, Service, Subscriptions},
+    calls::{AnswerTogether, Calls, Service, Subscriptions, Together},
     context::Context,
     dev,
     error::{INTERNAL, RpcError},
     feed,
-    flow::{self, FlowLayer},
+    flow::{self, FlowLayer, Requester},
     limits::{BACKLOG_MAX, SEND_BUFFER_BYTES, STOP_WAIT},
     outbox::Outbox,
     plain::{PlainWordsLayer, over_web_socket_only},
     subscriptions::refuse,
-    table::{Family, Handler, Method, methods},
+    table::{Family, Handler, Many, Method, methods},
     views::Answer,
 };
 
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) config: RpcConfig,
     pub(crate) stopping: watch::Receiver<bool>,
     methods: Methods,
+    together: Arc<Together>,
 }
 
 impl Shared {
@@ -68,7 +71,8 @@ impl Shared {
         subscriptions: Option<Subscriptions>,
     ) -> impl Service + use<> {
         let response_bytes_max = self.config.response_bytes_max as usize;
-        let calls = Calls { methods: self.methods.clone(), response_bytes_max, connection, subscriptions };
+        let (methods, together) = (self.methods.clone(), Arc::clone(&self.together));
+        let calls = Calls { methods, together, response_bytes_max, connection, subscriptions };
         let flow = FlowLayer { context: Arc::clone(&self.context) };
         RpcServiceBuilder::new().layer(flow).layer(PlainWordsLayer).service(calls)
     }
@@ -128,6 +132,7 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
     let context = Arc::new(Context::new(&node, config));
     let methods = Methods::from(module(Arc::clone(&context))?);
+    let together = Arc::new(together(&context));
     let mut tasks = JoinSet::new();
     for group in context.groups() {
         // Listened to before the tip is read, so that no block is missed.
@@ -138,7 +143,7 @@ pub async fn serve(node: NodeHandle, config: &RpcConfig) -> Result<Server, Serve
     let (stopping, hears_stop) = watch::channel(false);
     let connections_max = config.connections_max;
     let places = Arc::new(Semaphore::new(connections_max as usize));
-    let shared = Shared { context, config: config.clone(), stopping: hears_stop.clone(), methods };
+    let shared = Shared { context, config: config.clone(), stopping: hears_stop.clone(), methods, together };
     tasks.spawn(acceptor::run(listener, Arc::new(shared), Arc::clone(&places), hears_stop));
     tracing::info!(%address, "rpc_started");
     Ok(Server { address, stopping, places, connections_max, _tasks: tasks })
@@ -167,6 +172,42 @@ pub(crate) fn module(context: Arc<Context>) -> Result<RpcModule<Context>, Regist
         register(&mut module, index, row)?;
     }
     Ok(module)
+}
+
+/// The methods of the table of which several requests of a batch are answered at the same time.
+pub(crate) fn together(context: &Arc<Context>) -> Together {
+    let several = |(index, row): (usize, (Family, &'static Method))| {
+        let Handler::Together(handler) = row.1.handler else { return None };
+        let context = Arc::clone(context);
+        let answer: AnswerTogether = Box::new(move |requests, response_bytes_max| {
+            Box::pin(answers_together(Arc::clone(&context), (index, row), handler, requests, response_bytes_max))
+        });
+        Some((row.1.name, answer))
+    };
+    methods().enumerate().filter_map(several).collect()
+}
+
+async fn answers_together(
+    context: Arc<Context>,
+    (index, row): (usize, (Family, &'static Method)),
+    handler: Many,
+    requests: Vec<Request<'_>>,
+    response_bytes_max: usize,
+) -> Vec<MethodResponse> {
+    let arguments = requests.iter().map(|request| {
+        context.metrics.request(index);
+        flow::arguments(&context, row, request.params.as_deref().map(RawValue::get), request.extensions())
+    });
+    let answers = handler(Arc::clone(&context), arguments.collect()).await;
+    let response = |(request, answer): (&Request<'_>, Answer)| {
+        let answer = answer.map_err(|error| row.0.error(error));
+        MethodResponse::response(request.id.clone(), answer.into_response(), response_bytes_max)
+    };
+    requests.iter().zip(answers).map(response).collect()
+}
+
+fn outbox(extensions: &Extensions) -> Option<&Outbox> {
+    Requester::of(extensions)?.outbox.as_ref()
 }
 
 /// Waits for a place among those who read whole blocks. One whose client does not read what it has gets none.
@@ -223,7 +264,7 @@ fn register(
             module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
                 let stopped = || RpcError::new(INTERNAL, "the node is stopping");
-                let place = reader_place(&context, extensions.get::<Outbox>()).await.ok_or_else(stopped)?;
+                let place = reader_place(&context, outbox(&extensions)).await.ok_or_else(stopped)?;
                 let read = tokio::task::spawn_blocking(move || {
                     // A reader that has begun goes on even where nobody waits for it any more.
                     let _place = place;
@@ -243,6 +284,15 @@ fn register(
                 answer.await.map_err(|error| family.error(error))
             })?;
         }
+        Handler::Together(handler) => {
+            module.register_async_method(method.name, move |parameters, context, extensions| async move {
+                context.metrics.request(index);
+                let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions);
+                let mut answers = handler(Arc::clone(&context), vec![arguments]).await;
+                let unanswered = || Err(RpcError::new(INTERNAL, "the request was not answered"));
+                answers.pop().unwrap_or_else(unanswered).map_err(|error| family.error(error))
+            })?;
+        }
         Handler::Test(read) => {
             module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
@@ -256,7 +306,7 @@ fn register(
                 unsubscribe,
                 move |parameters, pending, context, extensions| async move {
                     context.metrics.request(index);
-                    let Some(outbox) = extensions.get::<Outbox>().cloned() else {
+                    let Some(outbox) = outbox(&extensions).cloned() else {
                         return refuse(pending, over_web_socket_only(method.name)).await;
                     };
                     let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions);

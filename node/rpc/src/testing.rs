@@ -21,8 +21,9 @@ use crate::{
     calls::{Calls, Subscriptions},
     context::Context,
     feed,
+    flow::Requester,
     outbox::{Outbox, Outgoing},
-    server::module,
+    server::{module, together},
 };
 
 /// A running node in memory, and its folder.
@@ -76,7 +77,9 @@ impl Local {
         let (outbox, queue) = Outbox::new();
         let subscriptions = Subscriptions { sink: MethodSink::new(library), places: BoundedSubscriptions::new(1000) };
         let connection = ConnectionId(1);
-        let calls = Calls { methods, response_bytes_max: 16 << 20, connection, subscriptions: Some(subscriptions) };
+        let together = Arc::new(together(&context));
+        let calls =
+            Calls { methods, together, response_bytes_max: 16 << 20, connection, subscriptions: Some(subscriptions) };
         Self { _folder: folder, node, context, _feeds: feeds, calls, outbox, from_library, queue }
     }
 
@@ -88,7 +91,8 @@ impl Local {
     pub(crate) async fn ask(&self, method: &str, parameters: &str) -> Value {
         let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{parameters}}}");
         let mut request: Request<'_> = serde_json::from_str(&text).unwrap();
-        request.extensions_mut().insert(self.outbox.clone());
+        let requester = Requester { outbox: Some(self.outbox.clone()), ..Requester::default() };
+        *request.extensions_mut() = requester.into_extensions();
         let answer = self.calls.call(request).await.into_json();
         serde_json::from_str(answer.get()).unwrap()
     }

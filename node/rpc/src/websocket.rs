@@ -29,7 +29,6 @@ use crate::{
     front::plain,
     limits::{BATCHES_MAX, MESSAGES_WAITING_MAX, REQUEST_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX, STOP_WAIT},
     outbox::{Outbox, Outgoing},
-    plain::OverWebSocket,
     server::stop_begins,
 };
 
@@ -81,7 +80,7 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade, spoken_for: Sp
     let mut reader = Reader {
         frames: FrameReader::new(reading, config.request_bytes_max as usize),
         service: Arc::new(service),
-        extensions: extensions(&connection, spoken_for, &outbox),
+        extensions: connection.extensions(spoken_for, Some(outbox.clone())),
         batch_requests_max: config.batch_requests_max,
         outbox,
         requests: Arc::new(Semaphore::new(REQUEST_BYTES_WAITING_MAX)),
@@ -103,13 +102,6 @@ async fn serve(connection: Arc<Connection>, upgrading: OnUpgrade, spoken_for: Sp
     // Those who still wait to send something learn that nobody is there.
     drop(reader);
     let _ = timeout(CLOSE_WAIT, writer.close(code, reason)).await;
-}
-
-fn extensions(connection: &Connection, spoken_for: SpokenFor, outbox: &Outbox) -> http::Extensions {
-    let mut extensions = connection.extensions(spoken_for);
-    extensions.insert(OverWebSocket);
-    extensions.insert(outbox.clone());
-    extensions
 }
 
 struct Reader<R, S> {

@@ -8,30 +8,48 @@ use entente_types::{EthereumTransaction, EthereumTransactionError, Transaction};
 use super::FAILED;
 use crate::{
     arguments::Arguments,
-    context::Context,
+    context::{Context, GroupEntry},
     dev,
     error::RpcError,
     flow,
-    sending::{hash_answer, submit_one},
-    table::Pending,
+    sending::{hash_answer, submit, unanswered},
+    table::PendingMany,
 };
 
 /// `eth_sendRawTransaction`.
-pub(crate) fn send_raw(context: Arc<Context>, arguments: Arguments<'_>) -> Pending<'_> {
+pub(crate) fn send_raw(context: Arc<Context>, requests: Vec<Result<Arguments<'_>, RpcError>>) -> PendingMany<'_> {
     Box::pin(async move {
-        let group = arguments.spoken_for(&context)?;
-        let raw = arguments.data(0)?;
-        let _in_work = flow::transactions(&context, &arguments, group, 1)?;
-        let bytes = raw.len();
-        let transaction = EthereumTransaction::new(raw).map_err(|error| undecoded(&error))?;
-        // A field that is wrong is told here, where the envelope alone is looked at elsewhere.
-        transaction.payload().map_err(|error| undecoded(&error))?;
-        let admitted = submit_one(group, Transaction::Ethereum(transaction), bytes).await?;
-        let hash = admitted.map_err(|error| refused(&error))?;
-        if group.handle.is_dev() {
-            dev::of_transaction(group, &hash)?;
-        }
-        hash_answer(&hash)
+        let mut transactions = Vec::with_capacity(requests.len());
+        // The places that they take are given back when all are answered.
+        let mut in_work = Vec::with_capacity(requests.len());
+        let read = requests.into_iter().map(|arguments| {
+            let arguments = arguments?;
+            let group = arguments.spoken_for(&context)?;
+            let raw = arguments.data(0)?;
+            in_work.push(flow::transactions(&context, &arguments, group, 1)?);
+            let bytes = raw.len();
+            let transaction = EthereumTransaction::new(raw).map_err(|error| undecoded(&error))?;
+            // A field that is wrong is told here, where the envelope alone is looked at elsewhere.
+            transaction.payload().map_err(|error| undecoded(&error))?;
+            transactions.push((Transaction::Ethereum(transaction), bytes));
+            Ok(group)
+        });
+        let read: Vec<Result<&GroupEntry, RpcError>> = read.collect();
+        // All came over one connection, whose path speaks for one group.
+        let Some(group) = read.iter().flatten().next().copied() else {
+            return read.into_iter().filter_map(Result::err).map(Err).collect();
+        };
+        let mut admitted = submit(group, transactions).await.map(Vec::into_iter);
+        let answer = |read: Result<&GroupEntry, RpcError>| {
+            let group = read?;
+            let admitted = admitted.as_mut().map_err(|error| RpcError::from(*error))?;
+            let hash = admitted.next().ok_or_else(unanswered)?.map_err(|error| refused(&error))?;
+            if group.handle.is_dev() {
+                dev::of_transaction(group, &hash)?;
+            }
+            hash_answer(&hash)
+        };
+        read.into_iter().map(answer).collect()
     })
 }
 

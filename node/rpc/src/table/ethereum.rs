@@ -369,7 +369,7 @@ pub(crate) static METHODS: &[Method] = &[
                         accounts' code (type 4). With `--dev` it is in a block when this answers, and an error is \
                         answered where it failed there.",
         example: "[\"{signed_ethereum}\"]",
-        handler: Handler::Waiting(sending::send_raw),
+        handler: Handler::Together(sending::send_raw),
     },
     Method {
         name: "eth_subscribe",

@@ -12,7 +12,7 @@ use crate::{
     ethereum::in_ethereums_codes,
 };
 
-pub(crate) use crate::method::{Handler, Method, Pending, Subscribed};
+pub(crate) use crate::method::{Handler, Many, Method, Pending, PendingMany, Subscribed};
 pub(crate) use fisco::ABSENT;
 
 const fn required(name: &'static str, kind: Kind) -> Parameter {
