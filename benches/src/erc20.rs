@@ -10,10 +10,9 @@ use entente_host::{
     EthereumEnvironment, NativeRegistry,
     gas::{PROTOCOL_VERSION_1, PROTOCOL_VERSION_2},
 };
-use entente_state::{ChangeSet, Row, StateReadError, StateReader, Table};
+use entente_state::{ChangeSet, Row, RowValue, StateReadError, StateReader, Table};
 use entente_types::{Address, Amount, Genesis, Header, LegacyTransaction, Proposal, Status, Transaction, Version};
 use hashbrown::HashMap;
-use parity_scale_codec::Encode;
 use rayon::prelude::*;
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext,
@@ -100,7 +99,7 @@ fn transfers(keys: &[SecretKey], count: usize, nonces: &mut [u64]) -> Vec<Transf
 
 /// A state in memory, in a hash map as the other side's is.
 #[derive(Clone, Default)]
-struct Rows(HashMap<Row, Vec<u8>>);
+struct Rows(HashMap<Row, RowValue>);
 
 impl Rows {
     fn apply(&mut self, changes: &ChangeSet) {
@@ -114,7 +113,7 @@ impl Rows {
 }
 
 impl StateReader for Rows {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         Ok(self.0.get(row).cloned())
     }
 }
@@ -137,11 +136,11 @@ impl Ours {
         let hash = keccak256(&code);
         let account =
             Account { nonce: 1, code: Some(CodeReference { kind: CodeKind::Evm, hash }), ..Account::default() };
-        state.0.insert(Row::new(&Table::Code, hash.as_ref()), code);
-        state.0.insert(Account::row(&TOKEN), account.encode());
+        state.0.insert(Row::new(&Table::Code, hash.as_ref()), code.into());
+        state.0.insert(Account::row(&TOKEN), RowValue::encoding(&account));
         for holder in holders {
             let row = Row::new(&Table::Contract(TOKEN), &slot_of(holder));
-            state.0.insert(row, word(BALANCE).to_vec());
+            state.0.insert(row, word(BALANCE).into());
         }
         let versions = &[PROTOCOL_VERSION_1, PROTOCOL_VERSION_2];
         let executor = Executor::with(&genesis, NativeRegistry::default(), versions, &CodeOptions::default());

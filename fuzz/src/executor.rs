@@ -186,8 +186,8 @@ impl World {
         let hash = Suite::Standard.hash(Domain::CODE, &[&job.module]);
         let code = Some(CodeReference { kind: CodeKind::Wasm, hash });
         let account = Account { balance: Amount::from(1_000), code, ..Account::default() };
-        state.0.insert(Account::row(&ADDRESS), account.encode());
-        state.0.insert(Row::new(&Table::Code, hash.as_ref()), job.module.clone());
+        state.0.insert(Account::row(&ADDRESS), account.encode().into());
+        state.0.insert(Row::new(&Table::Code, hash.as_ref()), job.module.clone().into());
         // The first input comes again last, when the instance and the storage are used.
         let inputs = job.inputs.iter().chain(job.inputs.first());
         let transactions: Vec<InputTransaction> =

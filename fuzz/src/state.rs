@@ -8,12 +8,12 @@ use std::{
 };
 
 use entente_crypto::{Address, LtHash, Suite, merkle_root};
-use entente_state::{Checkpoint, LayeredState, MapState, Overlay, Row, StateReader, Table};
+use entente_state::{Checkpoint, LayeredState, MapState, Overlay, Row, RowValue, StateReader, Table};
 use parity_scale_codec::Encode;
 
 use super::input::Input;
 
-type Values = BTreeMap<Row, Vec<u8>>;
+type Values = BTreeMap<Row, RowValue>;
 
 /// Blocks of steps, each block over the state that the one before left.
 pub fn check(data: &[u8]) {
@@ -64,7 +64,7 @@ fn block(suite: Suite, input: &mut Input<'_>, before: &MapState, commitment: &mu
     let mut whole = LtHash::default();
     values.iter().for_each(|(row, value)| row.commit_to(suite, value, &mut whole));
     assert!(*commitment == whole, "the commitment that was carried on is not that of the whole");
-    let leaf = |row: &Row, new: &Option<Vec<u8>>| [row.table(), &row.key().encode(), &new.encode()].concat();
+    let leaf = |row: &Row, new: &Option<RowValue>| [row.table(), &row.key().encode(), &new.encode()].concat();
     let leaves: Vec<Vec<u8>> = changes.iter().map(|change| leaf(&change.row, &change.new)).collect();
     assert_eq!(changes.root(suite), merkle_root(suite, &leaves));
     after
@@ -75,7 +75,7 @@ fn step(subject: &mut Subject, input: &mut Input<'_>) -> bool {
     let Subject { overlay, values, checkpoints, reads, writes } = subject;
     match input.below(10) {
         0..3 => {
-            let (row, value) = (row(input), input.short().to_vec());
+            let (row, value) = (row(input), RowValue::from(input.short()));
             overlay.set(&row, Some(value.clone())).expect("memory");
             values.insert(row.clone(), value);
             reads.insert(row.clone());
@@ -83,14 +83,14 @@ fn step(subject: &mut Subject, input: &mut Input<'_>) -> bool {
         }
         3 => {
             let row = row(input);
-            overlay.set(&row, None).expect("memory");
+            overlay.set(&row, None::<RowValue>).expect("memory");
             values.remove(&row);
             reads.insert(row.clone());
             writes.insert(row);
         }
         4 => {
             let row = row(input);
-            assert_eq!(overlay.get(&row).expect("memory"), values.get(&row).map(Vec::as_slice));
+            assert_eq!(overlay.get(&row).expect("memory"), values.get(&row).map(RowValue::as_slice));
             reads.insert(row);
         }
         5 => {

@@ -209,7 +209,7 @@ fn decide(host: &mut dyn Host, node_id: &str, change: Change) -> Result<i64, Fau
     // What execution alone knows of rules from the next block on: nobody has to agree on who observes.
     let mut from = RulesFrom::NextBlock.height(now, depth);
     if members.observers != observers {
-        let row = (!members.observers.keys.is_empty()).then(|| members.observers.encode());
+        let row = (!members.observers.keys.is_empty()).then(|| members.observers.encode().into());
         host.row_set(&observers_row(), row)?;
     }
     if members.sealers != before.sealers {
@@ -267,8 +267,8 @@ fn store_sealers(
 ) -> Result<(), Fault> {
     let hash: Hash = sealers_hash(host.block().suite, &sealers);
     entry.decide(host.block().number, DecidedSet { from, hash });
-    host.row_set(&sealer_set_row(from), Some(SealerSet { version: Version, before, sealers }.encode()))?;
-    host.row_set(&sealers_row(), Some(entry.encode()))
+    host.row_set(&sealer_set_row(from), Some(SealerSet { version: Version, before, sealers }.encode().into()))?;
+    host.row_set(&sealers_row(), Some(entry.encode().into()))
 }
 
 fn load_observers(host: &mut dyn Host) -> Result<Observers, Fault> {

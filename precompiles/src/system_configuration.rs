@@ -94,7 +94,7 @@ fn set(host: &mut dyn Host, name: &str, value: &str) -> Result<i64, Fault> {
         return Ok(PERMISSION_DENIED);
     }
     entry.set(now, Setting { value: value.to_owned(), from });
-    host.row_set(&configuration_row(key), Some(entry.encode()))?;
+    host.row_set(&configuration_row(key), Some(entry.encode().into()))?;
     let by = host.frame().caller;
     let log = Log {
         address: host.frame().storage_address,

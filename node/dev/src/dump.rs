@@ -44,7 +44,7 @@ impl DevChain {
         let mut rows = Vec::with_capacity(dump.rows.len());
         for (bytes, value) in dump.rows {
             let row = Row::from_bytes(&bytes).ok().filter(is_taken_along).ok_or(DevError::Dump)?;
-            rows.push((row, Some(value)));
+            rows.push((row, Some(value.into())));
         }
         self.set_rows(rows)
     }

@@ -2,9 +2,8 @@
 
 use entente_executor::{AccountOverride, Configuration, RowSet, account_rows};
 use entente_host::{NodeFault, configuration_entry, configuration_row};
-use entente_state::Overlay;
+use entente_state::{Overlay, RowValue};
 use entente_types::{Address, Amount, ConfigurationKey, Hash, Setting};
-use parity_scale_codec::Encode;
 
 use crate::{DevChain, DevError};
 
@@ -44,7 +43,7 @@ impl DevChain {
             let bytes = state.row(&row).map_err(NodeFault::from)?;
             let mut entry = configuration_entry(key, bytes.as_deref())?;
             entry.set(next, Setting { value: gas.to_string(), from: next });
-            rows.push((row, Some(entry.encode())));
+            rows.push((row, Some(RowValue::encoding(&entry))));
         }
         self.set_rows(rows)
     }

@@ -171,7 +171,7 @@ impl Default for StorageConfig {
             archive: false,
             block_cache_bytes: 256 << 20,
             write_buffer_bytes: 256 << 20,
-            row_cache_bytes: 64 << 20,
+            row_cache_bytes: 128 << 20,
             code_cache_bytes: 1 << 30,
         }
     }

@@ -9,21 +9,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use entente_state::{ChangeSet, Row};
+use entente_state::{ChangeSet, Row, RowValue};
 use entente_types::BlockNumber;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 /// Parts with a lock of their own.
 const SHARDS: usize = 64;
-/// What an entry takes beside the bytes of its value: the row, which is stored in place when short, and the map's
-/// own.
-const ENTRY_BYTES: usize = 160;
-
-/// What a row holds; nothing where there is no such row.
-pub(crate) type RowValue = Option<Vec<u8>>;
+/// What an entry takes beside the bytes of its row and its value: what is short lies in the map, which has room to grow.
+const ENTRY_BYTES: usize = 144;
 
 struct Cached {
-    value: RowValue,
+    value: Option<RowValue>,
     since: BlockNumber,
 }
 
@@ -45,8 +41,8 @@ pub(crate) struct RowCache {
     generation_bytes: usize,
 }
 
-fn entry_bytes(row: &Row, value: Option<&Vec<u8>>) -> usize {
-    ENTRY_BYTES + row.as_bytes().len() + value.map_or(0, Vec::len)
+fn entry_bytes(row: &Row, value: Option<&RowValue>) -> usize {
+    ENTRY_BYTES + row.as_bytes().len() + value.map_or(0, |value| value.len())
 }
 
 impl Shard {
@@ -70,7 +66,7 @@ impl Shard {
 
 impl Shard {
     /// Replaces the row's value, if it is here. What a block writes it has read before, so what is used is here.
-    fn replace(&mut self, row: &Row, value: Option<&Vec<u8>>, height: BlockNumber, generation_bytes: usize) {
+    fn replace(&mut self, row: &Row, value: Option<&RowValue>, height: BlockNumber, generation_bytes: usize) {
         let Self { young, old, young_bytes, .. } = self;
         let (is_young, cached) = match young.get_mut(row) {
             Some(cached) => (true, cached),
@@ -79,7 +75,7 @@ impl Shard {
                 None => return,
             },
         };
-        let length = |value: Option<&Vec<u8>>| value.map_or(0, Vec::len);
+        let length = |value: Option<&RowValue>| value.map_or(0, |value| value.len());
         if length(value) > length(cached.value.as_ref()) {
             // It may not fit any more.
             if let (true, Some(cached)) = (is_young, young.remove(row)) {
@@ -117,7 +113,7 @@ impl RowCache {
     }
 
     /// The row's value at this height, if it is known here; `Some(None)` where it is known that there is no such row.
-    pub(crate) fn find(&self, row: &Row, height: BlockNumber) -> Option<RowValue> {
+    pub(crate) fn find(&self, row: &Row, height: BlockNumber) -> Option<Option<RowValue>> {
         let mut shard = self.shard(row)?;
         if let Some(cached) = shard.young.get(row) {
             return (cached.since <= height).then(|| cached.value.clone());
@@ -130,7 +126,7 @@ impl RowCache {
     }
 
     /// Keeps what a reader at this height read, unless a later block's changes are in already.
-    pub(crate) fn keep(&self, row: &Row, value: Option<&Vec<u8>>, height: BlockNumber) {
+    pub(crate) fn keep(&self, row: &Row, value: Option<&RowValue>, height: BlockNumber) {
         let Some(mut shard) = self.shard(row) else { return };
         if shard.height == height {
             let cached = Cached { value: value.cloned(), since: height };
@@ -176,6 +172,10 @@ mod tests {
 
     use super::*;
 
+    fn filled(byte: u8, length: usize) -> RowValue {
+        vec![byte; length].into()
+    }
+
     fn row(key: u32) -> Row {
         Row::new(&Table::Contract(Address([1; 20])), &key.to_be_bytes())
     }
@@ -189,20 +189,20 @@ mod tests {
     #[test]
     fn a_reader_never_takes_a_later_value() {
         let cache = RowCache::new(1 << 20, 5);
-        cache.keep(&row(1), Some(&vec![5]), 5);
-        assert_eq!(cache.find(&row(1), 5), Some(Some(vec![5])));
+        cache.keep(&row(1), Some(&filled(5, 1)), 5);
+        assert_eq!(cache.find(&row(1), 5), Some(Some(filled(5, 1))));
         assert_eq!(cache.find(&row(1), 4), None);
         cache.apply(&change(1, 6), 6);
         assert_eq!(cache.find(&row(1), 5), None);
-        assert_eq!(cache.find(&row(1), 6), Some(Some(vec![6])));
-        assert_eq!(cache.find(&row(1), 7), Some(Some(vec![6])));
+        assert_eq!(cache.find(&row(1), 6), Some(Some(filled(6, 1))));
+        assert_eq!(cache.find(&row(1), 7), Some(Some(filled(6, 1))));
     }
 
     #[test]
     fn what_was_read_below_the_tip_is_not_kept() {
         let cache = RowCache::new(1 << 20, 5);
         cache.apply(&change(1, 6), 6);
-        cache.keep(&row(1), Some(&vec![5]), 5);
+        cache.keep(&row(1), Some(&filled(5, 1)), 5);
         cache.keep(&row(2), None, 5);
         assert_eq!(cache.find(&row(1), 6), None);
         assert_eq!(cache.find(&row(2), 6), None);
@@ -215,16 +215,16 @@ mod tests {
         for grown in [1, 400] {
             let cache = RowCache::new(SHARDS * 2 * 1024, 0);
             for key in 0..2000 {
-                cache.keep(&row(key), Some(&vec![1; 40]), 0);
+                cache.keep(&row(key), Some(&filled(1, 40)), 0);
             }
             let mut overlay = Overlay::new(Arc::new(MapState::default()));
             for key in 0..2000 {
-                overlay.set(&row(key), Some(vec![2; grown])).unwrap();
+                overlay.set(&row(key), Some(filled(2, grown))).unwrap();
             }
             cache.apply(&overlay.finish(), 1);
             assert!(cache.bytes() <= SHARDS * 2 * 1024);
             let found: Vec<_> = (0..2000).filter_map(|key| cache.find(&row(key), 1)).collect();
-            assert!(!found.is_empty() && found.iter().all(|value| value.as_ref() == Some(&vec![2; grown])));
+            assert!(!found.is_empty() && found.iter().all(|value| value.as_ref() == Some(&filled(2, grown))));
         }
     }
 
@@ -232,13 +232,13 @@ mod tests {
     fn the_bound_holds_and_what_is_used_stays() {
         let cache = RowCache::new(1 << 20, 0);
         for key in 0..50_000 {
-            cache.keep(&row(key), Some(&vec![0; 50]), 0);
+            cache.keep(&row(key), Some(&filled(0, 50)), 0);
             cache.find(&row(0), 0);
         }
         assert!(cache.bytes() <= 1 << 20);
         assert!(cache.bytes() > 1 << 18);
         assert!(cache.find(&row(0), 0).is_some());
-        cache.keep(&row(0), Some(&vec![0; 1 << 20]), 0);
+        cache.keep(&row(0), Some(&filled(0, 1 << 20)), 0);
         assert!(cache.bytes() <= 1 << 20);
         assert_eq!(cache.find(&row(0), 0), None);
     }

@@ -76,7 +76,7 @@ impl Default for LedgerOptions {
     fn default() -> Self {
         Self {
             history: HistoryRetention::Blocks(1024),
-            row_cache_bytes: 64 << 20,
+            row_cache_bytes: 128 << 20,
             snapshots: SnapshotOptions::default(),
         }
     }

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use entente_state::{Row, StateReadError, StateReader};
+use entente_state::{Row, RowValue, StateReadError, StateReader};
 use entente_storage::{Column, Snapshot};
 use entente_types::{BlockNumber, MembersError, sealers_row};
 
 use crate::{
     HistoryError, Ledger, ReadError, Tip, WritesError,
-    cache::{RowCache, RowValue},
+    cache::RowCache,
     format::{Stored, decode, decode_row, history_list_key, history_prefix},
     ledger::Published,
 };
@@ -19,7 +19,7 @@ pub struct RowWrite {
     /// The row.
     pub row: Row,
     /// What it held after the block; nothing where it was removed.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<RowValue>,
 }
 
 /// The state as it was when some block was the tip, which it may still be.
@@ -29,7 +29,7 @@ struct TipState {
 }
 
 impl StateReader for TipState {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         let height = self.published.tip.number;
         if let Some(value) = self.cache.find(row, height) {
             return Ok(value);
@@ -47,13 +47,13 @@ struct PastState {
 }
 
 impl StateReader for PastState {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         self.value(row).map_err(state_error)
     }
 }
 
 impl PastState {
-    fn value(&self, row: &Row) -> Result<RowValue, ReadError> {
+    fn value(&self, row: &Row) -> Result<Option<RowValue>, ReadError> {
         match self.overwritten(row)? {
             Some(value) => Ok(value),
             None => stored_row(&*self.published.snapshot, row),
@@ -61,7 +61,7 @@ impl PastState {
     }
 
     /// What the first block above the height overwrote, if one did.
-    fn overwritten(&self, row: &Row) -> Result<Option<RowValue>, ReadError> {
+    fn overwritten(&self, row: &Row) -> Result<Option<Option<RowValue>>, ReadError> {
         let mut prefix = Vec::with_capacity(row.as_bytes().len() + 11);
         history_prefix(row.as_bytes(), &mut prefix);
         let mut from = prefix.clone();
@@ -69,13 +69,13 @@ impl PastState {
         let mut found = self.published.snapshot.range(Column::History, &prefix, &from, 1)?;
         let Some(entry) = found.next() else { return Ok(None) };
         let (key, bytes) = entry?;
-        Ok(Some(decode::<Stored<RowValue>>(Column::History, &key, &bytes)?.value))
+        Ok(Some(decode::<Stored<Option<RowValue>>>(Column::History, &key, &bytes)?.value))
     }
 }
 
-fn stored_row(snapshot: &dyn Snapshot, row: &Row) -> Result<Option<Vec<u8>>, ReadError> {
+fn stored_row(snapshot: &dyn Snapshot, row: &Row) -> Result<Option<RowValue>, ReadError> {
     match snapshot.get(Column::State, row.as_bytes())? {
-        Some(bytes) => decode_row(row.as_bytes(), &bytes).map(Some),
+        Some(bytes) => decode_row(row.as_bytes(), &bytes).map(|value| Some(value.into())),
         None => Ok(None),
     }
 }
@@ -87,7 +87,7 @@ struct StoredState<'a> {
 }
 
 impl StateReader for StoredState<'_> {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         stored_row(self.snapshot, row).map_err(|error| {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).replace(error.clone());
             state_error(error)

@@ -59,6 +59,6 @@ fn a_store_of_the_first_version_opens_and_is_whole() {
     let (chain, _) = chain();
     let ledger = Ledger::open(Arc::new(engine), &chain.genesis).unwrap();
     assert_same(&ledger, &chain);
-    assert_eq!(ledger.state_at(1).unwrap().row(&support::row(200)).unwrap(), Some(vec![]));
+    assert_eq!(ledger.state_at(1).unwrap().row(&support::row(200)).unwrap(), Some(entente_state::RowValue::default()));
     assert!(ledger.verify(&mut |_| ()).unwrap().ok);
 }

@@ -8,7 +8,7 @@ use entente_crypto::merkle_root;
 use entente_ledger::{
     GenesisRecord, HistoryError, HistoryRetention, Ledger, LedgerOptions, ReadError, RowWrite, WritesError,
 };
-use entente_state::{StateReader, write_leaf};
+use entente_state::{RowValue, StateReader, write_leaf};
 use entente_storage::{Batch, Column, Durability, Engine, Memory, RocksDb, SharedResources};
 use proptest::prelude::*;
 use support::{Chain, Writes, row};
@@ -178,7 +178,7 @@ fn readers_on_many_threads_see_one_block_each() {
             scope.spawn(|| {
                 while ledger.tip().number < 200 {
                     let (tip, state) = ledger.state_with_tip();
-                    let expected = tip.number.checked_sub(1).map(|value| vec![value as u8]);
+                    let expected = tip.number.checked_sub(1).map(|value| RowValue::from([value as u8]));
                     for key in (0..12).rev() {
                         assert_eq!(state.row(&row(key)).unwrap(), expected);
                     }

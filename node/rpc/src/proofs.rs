@@ -201,7 +201,7 @@ pub(crate) fn row(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let block = group.ledger().block(number)?.ok_or_else(missing)?;
     let leaves: Vec<Vec<u8>> = writes.iter().map(|write| write_leaf(&write.row, write.value.as_deref())).collect();
     let tree = Tree::new(group, &block.header, &leaves, index, block.header.change_root)?;
-    let value = writes.get(index).and_then(|write| write.value.clone());
+    let value = writes.get(index).and_then(|write| write.value.as_deref()).map(<[u8]>::to_vec);
     let shown = value.as_deref().map(hex_bytes::encode);
     let claim = RowClaim { table: table.clone(), key: key.clone(), value, path: tree.path.clone() };
     let certified = CertifiedHeader { header: block.header, certificate: block.certificate };

@@ -9,7 +9,7 @@ use entente_client::{
 };
 use entente_crypto::{MerkleProof, MerkleSide, Suite};
 use entente_ledger::RowWrite;
-use entente_state::Table;
+use entente_state::{RowValue, Table};
 use entente_types::{Claim, Genesis, Hash, Proof, RowClaim};
 use parity_scale_codec::{Decode, Encode};
 use serde_json::{Value, json};
@@ -79,7 +79,10 @@ async fn every_row_that_a_block_wrote_is_proved_as_long_as_history_is_kept() {
             let Claim::Row(claim) = &proof.claim else { panic!("{proof:?}") };
             let RowClaim { path, .. } = claim;
             contract |= matches!(table, Table::Contract(_));
-            assert_eq!(*claim, RowClaim { table, key: row.key().to_vec(), value, path: path.clone() });
+            assert_eq!(
+                *claim,
+                RowClaim { table, key: row.key().to_vec(), value: value.map(RowValue::into_vec), path: path.clone() }
+            );
             proved += 1;
         }
     }

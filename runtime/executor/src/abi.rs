@@ -3,7 +3,7 @@
 
 use entente_evm::{shown_native, shown_wasm};
 use entente_host::NodeFault;
-use entente_state::{Row, StateReader, Table};
+use entente_state::{Row, RowValue, StateReader, Table};
 use entente_types::Address;
 use entente_wasm::abi_section;
 
@@ -51,5 +51,5 @@ fn code_reference(state: &dyn StateReader, address: &Address) -> Result<Option<C
 
 fn stored_code(state: &dyn StateReader, code: &CodeReference) -> Result<Vec<u8>, NodeFault> {
     let row = Row::new(&Table::Code, code.hash.as_ref());
-    state.row(&row)?.ok_or_else(|| NodeFault::Row(format!("code/{}", code.hash)))
+    state.row(&row)?.map(RowValue::into_vec).ok_or_else(|| NodeFault::Row(format!("code/{}", code.hash)))
 }

@@ -1,7 +1,7 @@
 //! The record of an account.
 
 use entente_host::NodeFault;
-use entente_state::{Overlay, Place, Row, Table};
+use entente_state::{Overlay, Place, Row, RowValue, Table};
 use entente_types::{Address, Amount, Hash, SenderAccount, Version};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 
@@ -90,7 +90,7 @@ impl Account {
     /// The same where the account was found.
     pub(crate) fn store_at(&self, overlay: &mut Overlay, place: Place) {
         let is_empty = *self == Self::default();
-        overlay.set_at(place, (!is_empty).then(|| self.encode()));
+        overlay.set_at(place, (!is_empty).then(|| RowValue::encoding(self)));
     }
 }
 

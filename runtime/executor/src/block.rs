@@ -323,5 +323,5 @@ pub(crate) fn remember_ethereum_hash_of(
     hash: Hash,
 ) -> Result<(), NodeFault> {
     let row = Row::new(&Table::EthereumHashes, &[(number % 256) as u8]);
-    Ok(overlay.set(&row, Some(hash.0.to_vec()))?)
+    Ok(overlay.set(&row, Some(hash.0))?)
 }

@@ -7,7 +7,7 @@ use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, ContractFault, CreateRequest, DEPTH_MAX, Fault, Frame, FrameStatus,
     Host, NATIVE_DEPTH_MAX, NativeAccess, NodeFault, Outcome, TransactionContext, gas::UNITS_PER_GAS,
 };
-use entente_state::{Checkpoint, Overlay, Row, Table};
+use entente_state::{Checkpoint, Overlay, Row, RowValue, Table};
 use entente_types::{Address, Amount, Hash, Log};
 use entente_wasm::{Entry, Wasm, limits::CALL_DATA_BYTES_MAX};
 use hashbrown::HashMap;
@@ -275,7 +275,7 @@ impl Context {
         // Unrecorded: whether a node has to read it depends on its cache. Who calls has read the account, which no
         // transaction changes without it.
         let code = self.overlay.peek(&row)?;
-        code.ok_or_else(|| NodeFault::Row(format!("code/{hash}")))
+        code.map(RowValue::into_vec).ok_or_else(|| NodeFault::Row(format!("code/{hash}")))
     }
 
     fn run_native(&mut self) -> Result<Outcome, NodeFault> {
@@ -538,7 +538,7 @@ impl Host for Context {
         Ok(self.overlay.get(&row)?)
     }
 
-    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn storage_set(&mut self, key: &[u8], value: Option<RowValue>) -> Result<(), Fault> {
         let row = Row::new(&Table::Contract(self.frame().storage_address), key);
         self.row_set(&row, value)
     }
@@ -547,7 +547,7 @@ impl Host for Context {
         Ok(self.overlay.get(row)?)
     }
 
-    fn row_set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn row_set(&mut self, row: &Row, value: Option<RowValue>) -> Result<(), Fault> {
         if self.frame().read_only {
             return Err(ContractFault::ReadOnly("write to the storage").into());
         }

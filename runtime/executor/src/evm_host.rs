@@ -8,7 +8,7 @@ use entente_evm::{
 use entente_host::{
     ContractFault, CreateRequest, Fault, FrameStatus, Host, NodeFault, Outcome, limits::CALL_DATA_BYTES_MAX,
 };
-use entente_state::{Row, Table};
+use entente_state::{Row, RowValue, Table};
 use entente_types::{Address, Amount, Hash};
 use hashbrown::HashSet;
 use parity_scale_codec::Encode;
@@ -79,7 +79,7 @@ impl EvmHost for Context {
         let place = self.overlay.find(&slot(address, key))?;
         let stored = Stored { original: word(self.overlay.sealed_at(place)), present: word(self.overlay.at(place)) };
         if *value != stored.present {
-            self.overlay.set_at(place, (*value != Word::default()).then(|| value.to_vec()));
+            self.overlay.set_at(place, (*value != Word::default()).then(|| RowValue::from(*value)));
         }
         Ok(stored)
     }
@@ -248,10 +248,10 @@ impl Context {
         }
         let tables: HashSet<Vec<u8>> = marked.iter().map(|address| Table::Contract(*address).encode()).collect();
         for row in self.overlay.written_since_seal(|table| tables.contains(table)) {
-            self.overlay.set(&row, None)?;
+            self.overlay.set(&row, None::<RowValue>)?;
         }
         for address in &marked {
-            self.overlay.set(&Account::row(address), None)?;
+            self.overlay.set(&Account::row(address), None::<RowValue>)?;
         }
         Ok(())
     }

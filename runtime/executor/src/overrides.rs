@@ -8,7 +8,7 @@ use std::{
 use entente_crypto::keccak256;
 use entente_evm::{Word, delegation};
 use entente_host::{BlockContext, NodeFault};
-use entente_state::{ChangeSet, Row, StateReadError, StateReader, Table};
+use entente_state::{ChangeSet, Row, RowValue, StateReadError, StateReader, Table};
 use entente_types::{Address, Amount, EvmTimestamp, Hash};
 use hashbrown::HashMap;
 use parity_scale_codec::Encode;
@@ -79,14 +79,14 @@ impl BlockOverride {
 /// A state in which some rows differ.
 #[derive(Clone)]
 pub(crate) struct OverriddenState {
-    rows: HashMap<Row, Option<Vec<u8>>>,
+    rows: HashMap<Row, Option<RowValue>>,
     /// The tables of which nothing is left but what is in `rows`, by their encoding.
     emptied: BTreeSet<Vec<u8>>,
     base: Arc<dyn StateReader>,
 }
 
 impl StateReader for OverriddenState {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         match self.rows.get(row) {
             Some(value) => Ok(value.clone()),
             None if self.emptied.contains(row.table()) => Ok(None),
@@ -135,7 +135,7 @@ impl OverriddenState {
 }
 
 /// A row, and what it holds; nothing where it is not there.
-pub type RowSet = (Row, Option<Vec<u8>>);
+pub type RowSet = (Row, Option<RowValue>);
 
 /// The rows that an account has over this state where something of it differs. What it stores beside them is as it was,
 /// even where [`AccountOverride::storage`] would take it away.
@@ -158,13 +158,13 @@ pub fn account_rows(
         let stands_for = code.last_chunk::<20>().is_some_and(|address| delegation(&Address(*address)) == *code);
         let kind = if stands_for { CodeKind::Delegation } else { CodeKind::Evm };
         record.code = (!code.is_empty()).then_some(CodeReference { kind, hash });
-        rows.push((Row::new(&Table::Code, hash.as_ref()), Some(code.clone())));
+        rows.push((Row::new(&Table::Code, hash.as_ref()), Some(code.clone().into())));
     }
     let is_empty = record == Account::default();
-    rows.push((row, (!is_empty).then(|| record.encode())));
+    rows.push((row, (!is_empty).then(|| RowValue::encoding(&record))));
     let table = Table::Contract(*address);
     for (key, value) in account.storage.iter().flatten().chain(&account.slots) {
-        let value = (*value != Word::default()).then(|| value.to_vec());
+        let value = (*value != Word::default()).then(|| RowValue::from(*value));
         rows.push((Row::new(&table, key), value));
     }
     Ok(rows)
@@ -188,7 +188,8 @@ mod tests {
 
     fn base() -> Arc<dyn StateReader> {
         let account = Account { nonce: 3, balance: Amount::from(5), ..Account::default() };
-        let rows = [(Account::row(&ADDRESS), account.encode()), (slot(1), vec![1; 32]), (slot(2), vec![2; 32])];
+        let (first, second) = (RowValue::from([1; 32]), RowValue::from([2; 32]));
+        let rows = [(Account::row(&ADDRESS), RowValue::encoding(&account)), (slot(1), first), (slot(2), second)];
         Arc::new(MapState(rows.into()))
     }
 
@@ -223,7 +224,7 @@ mod tests {
         let state = with(AccountOverride { code: Some(vec![1, 2]), ..AccountOverride::default() });
         let code = record(&state).code.unwrap();
         assert_eq!((code.kind, code.hash), (CodeKind::Evm, keccak256(&[1, 2])));
-        assert_eq!(state.row(&Row::new(&Table::Code, code.hash.as_ref())).unwrap(), Some(vec![1, 2]));
+        assert_eq!(state.row(&Row::new(&Table::Code, code.hash.as_ref())).unwrap(), Some(RowValue::from([1, 2])));
         let state = with(AccountOverride { code: Some(delegation(&ADDRESS)), ..AccountOverride::default() });
         assert_eq!(record(&state).code.unwrap().kind, CodeKind::Delegation);
         let nothing = AccountOverride {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entente_host::NodeFault;
-use entente_state::{ChangeSet, Row, StateReader};
+use entente_state::{ChangeSet, Row, RowValue, StateReader};
 use entente_types::{
     Address, BlockNumber, DecidedSet, Genesis, Hash, Member, MembersError, RulingSet, SealerEntry, Suite,
     sealer_set_row, sealers_row,
@@ -34,7 +34,7 @@ struct Known {
     suite: Suite,
     genesis: Ruling,
     /// The row that names the sets; nothing where the group has changed none.
-    row: Option<Vec<u8>>,
+    row: Option<RowValue>,
     /// The sets that it names, ascending by height; the genesis document's where there is no row.
     first: Ruling,
     later: Vec<Ruling>,
@@ -83,8 +83,8 @@ impl Sealers {
     /// The sets that this row names: those known already, and others by their rows.
     fn followed_by(
         &self,
-        row: Option<Vec<u8>>,
-        read: impl Fn(&Row) -> Result<Option<Vec<u8>>, NodeFault>,
+        row: Option<RowValue>,
+        read: impl Fn(&Row) -> Result<Option<RowValue>, NodeFault>,
     ) -> Result<Self, NodeFault> {
         let Known { suite, genesis, .. } = &*self.0;
         if row == self.0.row {

@@ -14,7 +14,7 @@ use entente_host::{
     NativeRegistry, NativeResult, NodeFault,
     gas::{SCHEDULE_1, to_gas},
 };
-use entente_state::{Row, StateReadError, StateReader, Table};
+use entente_state::{Row, RowValue, StateReadError, StateReader, Table};
 use entente_types::{Address, Genesis, Limits, Status, Suite};
 use parity_scale_codec::Encode;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ const MODULE: Address = Address([0x10; 20]);
 
 fn put(host: &mut dyn Host, arguments: &[u8]) -> NativeResult {
     let row = Row::new(&Table::Configuration, b"test");
-    host.row_set(&row, Some(arguments.to_vec()))?;
+    host.row_set(&row, Some(arguments.into()))?;
     Ok(Vec::new())
 }
 
@@ -177,7 +177,7 @@ fn the_last_256_ethereum_hashes_are_rows() {
         chain.state.row(&row).unwrap().expect("a hash")
     };
     for (number, expected) in hashes.iter().enumerate().take(300).skip(44) {
-        assert_eq!(hash(number), expected.0, "{number}");
+        assert_eq!(hash(number), expected.0.into(), "{number}");
     }
     let table = Row::new(&Table::EthereumHashes, &[]);
     assert_eq!(chain.state.0.keys().filter(|row| row.table() == table.table()).count(), 256);
@@ -190,7 +190,7 @@ struct Failing {
 }
 
 impl StateReader for Failing {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
             return Err(StateReadError("the disk is gone".into()));
         }
@@ -250,7 +250,7 @@ fn rules_that_are_unknown_or_damaged_stop_the_node() {
         let mut state = (*chain.state).clone();
         let row = Row::new(&Table::Configuration, key.as_bytes());
         match value {
-            Some(value) => state.0.insert(row, value),
+            Some(value) => state.0.insert(row, value.into()),
             None => state.0.remove(&row),
         };
         execute_over(&chain, Arc::new(state), &[]).unwrap_err()

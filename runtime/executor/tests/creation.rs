@@ -34,10 +34,7 @@ fn the_address_follows_from_creator_transaction_and_index() {
     let factory = address(account(1), &deployment.hash, 0);
     assert_eq!((receipt.status, receipt.contract), (Status::Success, Some(factory)));
     assert!(receipt.output.is_empty());
-    assert_eq!(
-        chain.state.row(&Row::new(&Table::Contract(factory), &[1])).unwrap(),
-        Some(5_u64.to_le_bytes().to_vec())
-    );
+    assert_eq!(chain.state.row(&Row::new(&Table::Contract(factory), &[1])).unwrap(), Some(5_u64.to_le_bytes().into()));
 
     let steps = [create(0, &container(&module(), &[])), create(0, &container(&module(), &[]))].concat();
     let transaction = chain.sign(1, Some(factory), steps, 200_000_000);

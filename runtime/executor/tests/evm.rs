@@ -86,7 +86,7 @@ fn a_native_transaction_deploys_and_calls_evm_code() {
     let mut slot = [0; 32];
     slot[31] = 2;
     let row = Row::new(&Table::Contract(counter), &[0; 32]);
-    assert_eq!(chain.state.row(&row).expect("memory"), Some(slot.to_vec()));
+    assert_eq!(chain.state.row(&row).expect("memory"), Some(slot.into()));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn rich() -> Genesis {
 
 fn stored(chain: &Chain, contract: Address, key: u8) -> Option<u64> {
     let value = chain.state.row(&Row::new(&Table::Contract(contract), &[key])).expect("memory");
-    value.map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+    value.map(|bytes| u64::from_le_bytes(bytes.as_ref().try_into().expect("eight bytes")))
 }
 
 fn balance(chain: &Chain, address: Address) -> u64 {

@@ -95,7 +95,7 @@ fn a_group_without_coin_sets_code_and_native_transactions_run_it() {
     // What tools are shown of it is what Ethereum says: 0xEF0100 and the address.
     let hash = authority.code.expect("a delegation").hash;
     let stored = chain.state.row(&Row::new(&Table::Code, hash.as_ref())).expect("memory").expect("code");
-    assert_eq!(stored, [&[0xef, 0x01, 0x00], &contract.0[..]].concat());
+    assert_eq!(*stored, [&[0xef, 0x01, 0x00], &contract.0[..]].concat());
     let own = common::address_word(&account(2));
     assert_eq!(chain.one(3, Some(account(2)), vec![]).output, own);
     assert_eq!(chain.call(3, account(2), vec![]).output, own);
@@ -124,7 +124,7 @@ fn a_wasm_contract_runs_with_the_storage_of_the_account_that_it_stands_for() {
     let who = [account(3).0, account(2).0].concat();
     assert_eq!((receipt.status, &receipt.output[..40]), (Status::Success, &*who), "{receipt:?}");
     let slot = |of: &Address| chain.state.row(&Row::new(&Table::Contract(*of), &[1])).expect("memory");
-    assert_eq!(slot(&account(2)), Some(5_u64.to_le_bytes().to_vec()));
+    assert_eq!(slot(&account(2)), Some(5_u64.to_le_bytes().into()));
     assert_eq!(slot(&wasm), None);
     // EVM code calls it.
     let mut word = [0; 32];
@@ -184,7 +184,7 @@ fn what_delegated_code_creates_is_named_by_the_accounts_own_nonce() {
     assert_eq!(chain.one(3, Some(account(2)), vec![]).status, Status::Success);
     let created = entente_types::created_address(&account(2), 1);
     let row = Row::new(&Table::Contract(account(2)), &[0; 32]);
-    assert_eq!(chain.state.row(&row).expect("memory"), Some(common::address_word(&created).to_vec()));
+    assert_eq!(chain.state.row(&row).expect("memory"), Some(common::address_word(&created).into()));
     assert_eq!((record(&chain, &account(2)).nonce, record(&chain, &created).nonce), (2, 1));
 }
 

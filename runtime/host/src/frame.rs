@@ -4,7 +4,7 @@ use std::{boxed::Box, sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 use entente_crypto::Suite;
-use entente_state::Row;
+use entente_state::{Row, RowValue};
 use entente_types::{Address, Amount, EvmTimestamp, Hash, Log, Member};
 
 use crate::{ContractFault, Fault, NodeFault};
@@ -204,13 +204,13 @@ pub trait Host {
     ///
     /// # Errors
     /// A fault of the contract in a read-only frame.
-    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault>;
+    fn storage_set(&mut self, key: &[u8], value: Option<RowValue>) -> Result<(), Fault>;
 
     /// A row of any table: for native modules only.
     fn row_get(&mut self, row: &Row) -> Result<Option<&[u8]>, NodeFault>;
 
     /// Sets or removes a row of any table: for native modules only.
-    fn row_set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), Fault>;
+    fn row_set(&mut self, row: &Row, value: Option<RowValue>) -> Result<(), Fault>;
 
     /// Emits a log of the frame's contract. The engine has bounded it, by its length or by its gas.
     ///

@@ -4,7 +4,7 @@ use entente_crypto::{Hash, LtHash, Suite, merkle_root};
 use parity_scale_codec::{Compact, Encode};
 use rayon::prelude::*;
 
-use crate::Row;
+use crate::{Row, RowValue};
 
 /// The changes that one thread takes at a time: enough to be worth handing over.
 const CHANGES_PER_TASK: usize = 64;
@@ -18,9 +18,9 @@ pub struct Change {
     /// The row.
     pub row: Row,
     /// What it held before the block; nothing where there was no such row.
-    pub old: Option<Vec<u8>>,
+    pub old: Option<RowValue>,
     /// What it holds after; nothing where it was removed.
-    pub new: Option<Vec<u8>>,
+    pub new: Option<RowValue>,
 }
 
 /// The changes of a block, ascending by row, each row once.
@@ -243,12 +243,12 @@ mod tests {
             others in proptest::collection::vec(rows(), 0..30),
         ) {
             let change = |row: &Row, (old, new): &(Option<u8>, Option<u8>)| {
-                let value = |value: &Option<u8>| value.map(|byte| vec![byte]);
+                let value = |value: &Option<u8>| value.map(|byte| RowValue::from([byte]));
                 Change { row: row.clone(), old: value(old), new: value(new) }
             };
             let expected: Vec<Change> =
                 found.iter().map(|(row, values)| change(row, values)).filter(|change| change.old != change.new).collect();
-            let old = found.iter().filter_map(|(row, (old, _))| Some((row.clone(), vec![(*old)?])));
+            let old = found.iter().filter_map(|(row, (old, _))| Some((row.clone(), RowValue::from([(*old)?]))));
             let mut overlay = Overlay::new(Arc::new(MapState(old.collect())));
             // In the order in which the rows hash.
             let shuffled: std::collections::HashMap<_, _> = found.iter().collect();

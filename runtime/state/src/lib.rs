@@ -25,8 +25,10 @@ mod change;
 mod overlay;
 mod reader;
 mod row;
+mod value;
 
 pub use change::{Change, ChangeSet, write_leaf};
 pub use overlay::{Access, Checkpoint, Overlay, Place};
 pub use reader::{LayeredState, MapState, StateReadError, StateReader};
 pub use row::{KEY_BYTES_MAX, Row, RowError, Table, TableNameError};
+pub use value::RowValue;

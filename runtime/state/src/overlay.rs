@@ -7,7 +7,7 @@ use std::{
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::{Change, ChangeSet, Row, StateReadError, StateReader, change::Order};
+use crate::{Change, ChangeSet, Row, RowValue, StateReadError, StateReader, change::Order};
 
 /// A point to which the overlay can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +31,13 @@ pub struct Access {
 enum Written {
     Nothing,
     Removal,
-    Value(Vec<u8>),
+    Value(RowValue),
 }
 
 /// One row as it was at the beginning and as it is now.
 struct Entry {
     row: Row,
-    original: Option<Vec<u8>>,
+    original: Option<RowValue>,
     written: Written,
     /// The last recording in which the row was read or written.
     read_in: u32,
@@ -144,12 +144,12 @@ impl Overlay {
     }
 
     /// The row's value, without a trace in what was read: for rows whose reading depends on a node's caches.
-    pub fn peek(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    pub fn peek(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         let hash = self.hasher.hash_one(RowBytes(row.as_bytes()));
         let entry = |position: &u32| self.entries.get(*position as usize);
         let is_it = |position: &u32| entry(position).is_some_and(|entry| entry.row.as_bytes() == row.as_bytes());
         match self.index.find(hash, is_it).and_then(entry) {
-            Some(entry) => Ok(entry.current().map(<[u8]>::to_vec)),
+            Some(entry) => Ok(entry.current().map(RowValue::from)),
             None => self.base.row(row),
         }
     }
@@ -178,14 +178,14 @@ impl Overlay {
     }
 
     /// Sets the row's value, or removes it.
-    pub fn set(&mut self, row: &Row, value: Option<Vec<u8>>) -> Result<(), StateReadError> {
+    pub fn set(&mut self, row: &Row, value: Option<impl Into<RowValue>>) -> Result<(), StateReadError> {
         let place = self.find(row)?;
-        self.set_at(place, value);
+        self.set_at(place, value.map(Into::into));
         Ok(())
     }
 
     /// Sets the value of the row at a place, or removes it.
-    pub fn set_at(&mut self, Place(position): Place, value: Option<Vec<u8>>) {
+    pub fn set_at(&mut self, Place(position): Place, value: Option<RowValue>) {
         let recording = self.recording;
         if let Some(entry) = self.entries.get_mut(position as usize) {
             if entry.written_in != recording {
@@ -362,7 +362,7 @@ mod tests {
     proptest! {
         #[test]
         fn overlay_equals_copying_the_map_at_each_checkpoint(start in proptest::collection::btree_map(0_u8..8, any::<u8>(), 0..8), steps in steps()) {
-            let base = MapState(start.iter().map(|(key, value)| (row(*key), vec![*value])).collect());
+            let base = MapState(start.iter().map(|(key, value)| (row(*key), RowValue::from([*value]))).collect());
             let mut overlay = Overlay::new(Arc::new(base.clone()));
             let mut model: BTreeMap<u8, u8> = start;
             let mut sealed = model.clone();
@@ -400,7 +400,7 @@ mod tests {
             prop_assert!(changes.iter().all(|change| change.old != change.new));
             let mut state = base;
             state.apply(&changes);
-            let expected: BTreeMap<Row, Vec<u8>> = model.iter().map(|(key, value)| (row(*key), vec![*value])).collect();
+            let expected: BTreeMap<Row, RowValue> = model.iter().map(|(key, value)| (row(*key), RowValue::from([*value]))).collect();
             prop_assert_eq!(state.0, expected);
         }
     }
@@ -428,7 +428,7 @@ mod tests {
         overlay.set(&row(2), Some(vec![1])).unwrap();
         overlay.set(&Row::new(&other, &[3]), Some(vec![1])).unwrap();
         overlay.set(&row(1), Some(vec![1])).unwrap();
-        overlay.set(&row(2), None).unwrap();
+        overlay.set(&row(2), None::<RowValue>).unwrap();
         let checkpoint = overlay.checkpoint();
         overlay.set(&row(4), Some(vec![1])).unwrap();
         overlay.revert(checkpoint);
@@ -459,7 +459,7 @@ mod tests {
         let place = overlay.find(&row(1)).unwrap();
         overlay.reserve(10_000);
         assert_eq!(overlay.find(&row(1)), Ok(place));
-        overlay.set_at(place, Some(vec![2]));
+        overlay.set_at(place, Some(RowValue::from([2])));
         assert_eq!((overlay.at(place), overlay.sealed_at(place)), (Some(&[2][..]), None));
         assert_eq!(overlay.finish().len(), 1);
     }
@@ -468,13 +468,13 @@ mod tests {
     fn a_failing_base_is_told_and_not_remembered() {
         struct Failing;
         impl StateReader for Failing {
-            fn row(&self, _: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+            fn row(&self, _: &Row) -> Result<Option<RowValue>, StateReadError> {
                 Err(StateReadError("the disk is gone".into()))
             }
         }
         let mut overlay = Overlay::new(Arc::new(Failing));
         assert!(overlay.get(&row(1)).is_err());
-        assert!(overlay.set(&row(1), None).is_err());
+        assert!(overlay.set(&row(1), None::<RowValue>).is_err());
         assert!(overlay.finish().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{ChangeSet, Row};
+use crate::{ChangeSet, Row, RowValue};
 
 /// The storage below could not be read: the node's fault, never a contract's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +15,12 @@ pub trait StateReader: Send + Sync {
     ///
     /// # Errors
     /// Only when the storage fails: a node must stop on it, since it cannot tell what the row holds.
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError>;
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError>;
 }
 
 /// A state in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MapState(pub BTreeMap<Row, Vec<u8>>);
+pub struct MapState(pub BTreeMap<Row, RowValue>);
 
 impl MapState {
     /// Takes the changes in.
@@ -35,7 +35,7 @@ impl MapState {
 }
 
 impl StateReader for MapState {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         Ok(self.0.get(row).cloned())
     }
 }
@@ -54,7 +54,7 @@ impl LayeredState {
 }
 
 impl StateReader for LayeredState {
-    fn row(&self, row: &Row) -> Result<Option<Vec<u8>>, StateReadError> {
+    fn row(&self, row: &Row) -> Result<Option<RowValue>, StateReadError> {
         match self.changes.find(row) {
             Some(change) => Ok(change.new.clone()),
             None => self.base.row(row),

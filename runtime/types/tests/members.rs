@@ -20,9 +20,9 @@ fn the_history_leads_from_the_last_set_to_genesis() {
     for (now, from, before, count) in [(2, 4, 0, 2), (3, 5, 4, 1), (90, 92, 5, 3)] {
         let sealers = entente_testing::members(&keys[..count]);
         entry.decide(now, DecidedSet { from, hash: sealers_hash(genesis.suite, &sealers) });
-        state.0.insert(sealer_set_row(from), SealerSet { version: Version, before, sealers }.encode());
+        state.0.insert(sealer_set_row(from), SealerSet { version: Version, before, sealers }.encode().into());
     }
-    state.0.insert(sealers_row(), entry.encode());
+    state.0.insert(sealers_row(), entry.encode().into());
     assert_eq!(all(&state), [92, 5, 4, 0]);
     let ruling = |height| SealerHistory::new(&state, &genesis).unwrap().ruling(height).unwrap();
     for (height, from, count) in [(0, 0, 3), (3, 0, 3), (4, 4, 2), (5, 5, 1), (91, 5, 1), (92, 92, 3)] {
@@ -33,6 +33,6 @@ fn the_history_leads_from_the_last_set_to_genesis() {
     let told: Vec<_> = SealerHistory::new(&state, &genesis).unwrap().collect();
     assert_eq!((told.len(), &told[1]), (2, &Err(MembersError::Damaged("members/sealers/5".to_owned()))));
     let around = SealerSet { version: Version, before: 92, sealers: genesis.sealers.clone() };
-    state.0.insert(sealer_set_row(92), around.encode());
+    state.0.insert(sealer_set_row(92), around.encode().into());
     assert_eq!(SealerHistory::new(&state, &genesis).unwrap().count(), 1);
 }

@@ -12,6 +12,7 @@ use entente_host::{
     host_functions,
 };
 use entente_types::{Address, Amount, Hash, Log, limits::TOPICS_MAX};
+use smallvec::SmallVec;
 use wasmer::{
     AsStoreMut, Function, FunctionEnv, FunctionEnvMut, Global, Imports, Memory, RuntimeError, StoreMut, Value,
 };
@@ -52,6 +53,9 @@ impl<H> Default for Environment<H> {
         }
     }
 }
+
+/// Bytes that take no room on the heap where they are few.
+type ShortBytes = SmallVec<[u8; 64]>;
 
 type Env<'a, H> = FunctionEnvMut<'a, Environment<H>>;
 
@@ -101,25 +105,43 @@ impl<H: CallHost> Caller<'_, H> {
     }
 
     fn read(&mut self, what: &'static str, offset: u32, length: u32, limit: u32) -> Result<Vec<u8>, Fault> {
+        self.check_read(what, offset, length, limit)?;
+        let mut bytes = vec![0; length as usize];
+        self.fill(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The same of what is short mostly.
+    fn read_short(&mut self, what: &'static str, offset: u32, length: u32, limit: u32) -> Result<ShortBytes, Fault> {
+        self.check_read(what, offset, length, limit)?;
+        let mut bytes = ShortBytes::from_elem(0, length as usize);
+        self.fill(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// No room is made for what is too long or not there.
+    fn check_read(&self, what: &'static str, offset: u32, length: u32, limit: u32) -> Result<(), Fault> {
         if length > limit {
             let (found, limit) = (u64::from(length), u64::from(limit));
             return Err(ContractFault::Limit { what, found, limit }.into());
         }
         let memory = self.environment.memory.as_ref().ok_or_else(|| missing("memory"))?;
-        let view = memory.view(&self.store);
-        if u64::from(offset) + u64::from(length) > view.data_size() {
+        if u64::from(offset) + u64::from(length) > memory.view(&self.store).data_size() {
             return Err(ContractFault::MemoryRange { offset, length }.into());
         }
-        let mut bytes = vec![0; length as usize];
-        view.read(u64::from(offset), &mut bytes).map_err(|_| ContractFault::MemoryRange { offset, length })?;
-        Ok(bytes)
+        Ok(())
+    }
+
+    fn fill(&self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
+        let memory = self.environment.memory.as_ref().ok_or_else(|| missing("memory"))?;
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let range = ContractFault::MemoryRange { offset, length };
+        memory.view(&self.store).read(u64::from(offset), bytes).map_err(|_| range.into())
     }
 
     fn read_array<const LENGTH: usize>(&mut self, offset: u32) -> Result<[u8; LENGTH], Fault> {
-        let memory = self.environment.memory.as_ref().ok_or_else(|| missing("memory"))?;
         let mut bytes = [0; LENGTH];
-        let range = ContractFault::MemoryRange { offset, length: LENGTH as u32 };
-        memory.view(&self.store).read(u64::from(offset), &mut bytes).map_err(|_| range)?;
+        self.fill(offset, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -216,7 +238,7 @@ mod functions {
     use super::{
         ABSENT, Address, Amount, CALL, CALL_DATA_BYTES_MAX, CALL_DELEGATE, CALL_STATIC, CallHost, CallKind,
         CallRequest, ContractFault, CreateRequest, CreateScheme, Ended, Env, Fault, HASH_BYTES_MAX, Hash,
-        LOG_DATA_BYTES_MAX, Log, RuntimeError, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX, TOPICS_MAX,
+        LOG_DATA_BYTES_MAX, Log, RuntimeError, STORAGE_KEY_BYTES_MAX, STORAGE_VALUE_BYTES_MAX, ShortBytes, TOPICS_MAX,
         all_but_a_64th, host_call, status_of,
     };
 
@@ -269,10 +291,10 @@ mod functions {
     ) -> Result<u32, RuntimeError> {
         host_call(&mut env, |caller, gas| {
             caller.charge_by(gas.host_call + gas.storage_read, gas.host_byte, key_length)?;
-            let key = caller.read("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
+            let key = caller.read_short("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
             let Some(value) = caller.host()?.storage_get(&key)? else { return Ok(ABSENT) };
             let length = u32::try_from(value.len()).unwrap_or(ABSENT);
-            let copied: Vec<u8> = value.iter().take(capacity as usize).copied().collect();
+            let copied = ShortBytes::from_slice(value.get(..capacity as usize).unwrap_or(value));
             caller.charge_by(0, gas.storage_read_byte, length)?;
             caller.write(destination, &copied)?;
             Ok(length)
@@ -289,9 +311,9 @@ mod functions {
         host_call(&mut env, |caller, gas| {
             let bytes = key_length.saturating_add(value_length);
             caller.charge_by(gas.host_call + gas.storage_write, gas.storage_write_byte, bytes)?;
-            let key = caller.read("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
-            let value = caller.read("a stored value", value, value_length, STORAGE_VALUE_BYTES_MAX)?;
-            caller.host()?.storage_set(&key, Some(value))
+            let key = caller.read_short("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
+            let value = caller.read_short("a stored value", value, value_length, STORAGE_VALUE_BYTES_MAX)?;
+            caller.host()?.storage_set(&key, Some(value.as_slice().into()))
         })
     }
 
@@ -302,7 +324,7 @@ mod functions {
     ) -> Result<(), RuntimeError> {
         host_call(&mut env, |caller, gas| {
             caller.charge_by(gas.host_call + gas.storage_write, gas.storage_write_byte, key_length)?;
-            let key = caller.read("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
+            let key = caller.read_short("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
             caller.host()?.storage_set(&key, None)
         })
     }

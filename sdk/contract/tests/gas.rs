@@ -15,7 +15,7 @@ use entente_host::{
     BlockContext, CallHost, CallKind, CallRequest, CreateRequest, EthereumEnvironment, Fault, Frame, FrameStatus, Host,
     NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext,
 };
-use entente_state::Row;
+use entente_state::{Row, RowValue};
 use entente_types::{Address as NodeAddress, Amount, EvmTimestamp, Hash, Log};
 use entente_wasm::{Entry, Wasm};
 use evidence::evidence::{Evidence, Messages as EvidenceMessages};
@@ -86,10 +86,10 @@ impl Host for Node {
         Ok(self.rows.get(&(self.frame().storage_address, key.to_vec())).map(Vec::as_slice))
     }
 
-    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn storage_set(&mut self, key: &[u8], value: Option<RowValue>) -> Result<(), Fault> {
         let row = (self.frame().storage_address, key.to_vec());
         match value {
-            Some(value) => self.rows.insert(row, value),
+            Some(value) => self.rows.insert(row, value.into_vec()),
             None => self.rows.remove(&row),
         };
         Ok(())
@@ -99,7 +99,7 @@ impl Host for Node {
         panic!("{row:?} is of no contract")
     }
 
-    fn row_set(&mut self, row: &Row, _: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn row_set(&mut self, row: &Row, _: Option<RowValue>) -> Result<(), Fault> {
         panic!("{row:?} is of no contract")
     }
 

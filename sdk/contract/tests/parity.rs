@@ -87,7 +87,7 @@ impl Both {
     fn rows(&self, contract: Address) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let table = Table::Contract(NodeAddress(contract.0)).encode();
         let rows = self.node.state.0.iter().filter(|(row, _)| row.table() == table);
-        rows.map(|(row, value)| (row.key().to_vec(), value.clone())).collect()
+        rows.map(|(row, value)| (row.key().to_vec(), value.to_vec())).collect()
     }
 }
 

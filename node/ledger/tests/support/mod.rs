@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use entente_crypto::{Address, Hash, LtHash, SecretKey};
 use entente_ledger::{BlockRecord, GenesisRecord, Ledger};
-use entente_state::{ChangeSet, MapState, Overlay, Row, Table};
+use entente_state::{ChangeSet, MapState, Overlay, Row, RowValue, Table};
 use entente_storage::{Engine, Memory, RocksDb, SharedResources, crash::CrashEngine};
 use entente_types::{
     Block, Bytes, Certificate, DecidedSet, Genesis, Header, Log, Member, Proposal, Receipt, SealerEntry, SealerSet,
@@ -30,7 +30,7 @@ pub(crate) struct Chain {
     pub(crate) headers: Vec<Header>,
     pub(crate) records: Vec<BlockRecord>,
     /// The state after each block.
-    pub(crate) states: Vec<BTreeMap<Row, Vec<u8>>>,
+    pub(crate) states: Vec<BTreeMap<Row, RowValue>>,
     /// The sealer sets by the height from which they rule: places of keys.
     pub(crate) sets: BTreeMap<u64, Vec<usize>>,
     /// The row that names them.

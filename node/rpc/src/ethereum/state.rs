@@ -62,7 +62,7 @@ pub(crate) fn storage(context: &Context, arguments: &Arguments<'_>) -> Answer {
     let (_, state) = state_after(group, arguments.block_reference(2)?)?;
     let value = state.row(&Row::new(&Table::Contract(address), &slot)).map_err(NodeFault::from)?;
     // A value that is no word is a Wasm contract's, and reads as zero.
-    answer(&Hash(value.and_then(|value| value.try_into().ok()).unwrap_or_default()))
+    answer(&Hash(value.and_then(|value| value.as_slice().try_into().ok()).unwrap_or_default()))
 }
 
 /// `eth_getProof`: there is none, and this is why.

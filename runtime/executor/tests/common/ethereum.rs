@@ -10,7 +10,7 @@ use entente_executor::{
     Account, BlockInput, CodeKind, CodeOptions, CodeReference, ExecutedBlock, Executor, InputTransaction, genesis_block,
 };
 use entente_host::{EthereumEnvironment, NativeRegistry, gas::PROTOCOL_VERSION_2};
-use entente_state::{MapState, Row, Table};
+use entente_state::{MapState, Row, RowValue, Table};
 use entente_types::{
     Address, Amount, Authorization, ConsensusKind, EthereumTransaction, EvmHash, EvmTimestamp, Genesis, GroupId, Hash,
     Header, LegacyTransaction, Limits, Log, Member, Proposal, Transaction, Version,
@@ -65,7 +65,7 @@ pub fn execute(
     let hash_of = |number: u64| keccak256(number.to_string().as_bytes());
     for number in height.saturating_sub(256)..height {
         let row = Row::new(&Table::EthereumHashes, &[(number % 256) as u8]);
-        state.0.insert(row, hash_of(number).0.to_vec());
+        state.0.insert(row, hash_of(number).0.into());
     }
     let number = height.saturating_sub(1);
     let parent = Header { number, ethereum_hash: hash_of(number), ..first.header };
@@ -127,18 +127,18 @@ pub fn put(state: &mut MapState, address: &Address, account: &State) {
     let mut code = None;
     if !account.code.is_empty() {
         let hash = keccak256(&account.code);
-        state.0.insert(Row::new(&Table::Code, hash.as_ref()), account.code.clone());
+        state.0.insert(Row::new(&Table::Code, hash.as_ref()), account.code.clone().into());
         let is_delegation = account.code.len() == 23 && account.code.starts_with(&[0xef, 0x01, 0x00]);
         let kind = if is_delegation { CodeKind::Delegation } else { CodeKind::Evm };
         code = Some(CodeReference { kind, hash });
     }
     let record = Account { nonce: account.nonce, balance: Amount(account.balance), code, ..Account::default() };
     if record != Account::default() {
-        state.0.insert(Account::row(address), parity_scale_codec::Encode::encode(&record));
+        state.0.insert(Account::row(address), RowValue::encoding(&record));
     }
     for (key, value) in &account.storage {
         let row = Row::new(&Table::Contract(*address), &key.to_be_bytes::<32>());
-        state.0.insert(row, value.to_be_bytes::<32>().to_vec());
+        state.0.insert(row, value.to_be_bytes::<32>().into());
     }
 }
 
@@ -151,7 +151,7 @@ pub fn state_of(state: &MapState) -> Result<BTreeMap<Address, State>, String> {
                 let address = Address(row.key().try_into().map_err(|_| "an account's key")?);
                 let account = Account::from_bytes(&address, value).map_err(|fault| fault.to_string())?;
                 let code = match account.code {
-                    Some(code) => state.0.get(&Row::new(&Table::Code, code.hash.as_ref())).ok_or("no code")?.clone(),
+                    Some(code) => state.0.get(&Row::new(&Table::Code, code.hash.as_ref())).ok_or("no code")?.to_vec(),
                     None => Vec::new(),
                 };
                 let entry = found.entry(address).or_default();

@@ -39,7 +39,7 @@ fn identity() -> Address {
 fn write(host: &mut dyn Host, arguments: &[u8]) -> NativeResult {
     let [key, value] = arguments else { return Err(ContractFault::Native("two bytes are expected".into()).into()) };
     let address = host.frame().storage_address;
-    host.storage_set(&[*key], Some(vec![*value, 0, 0, 0, 0, 0, 0, 0]))?;
+    host.storage_set(&[*key], Some([*value, 0, 0, 0, 0, 0, 0, 0].into()))?;
     host.emit(Log { address, topics: vec![], data: vec![*value] })?;
     Ok(Vec::new())
 }

@@ -32,7 +32,7 @@ fn peek(host: &mut dyn Host, arguments: &[u8]) -> NativeResult {
 /// Sets the value under a key, and tells of it.
 fn poke(host: &mut dyn Host, arguments: &[u8]) -> NativeResult {
     let (key, value) = arguments.split_at_checked(1).ok_or_else(refusal)?;
-    host.storage_set(key, Some(value.to_vec()))?;
+    host.storage_set(key, Some(value.into()))?;
     let address = host.frame().storage_address;
     host.emit(Log { address, topics: Vec::new(), data: key.to_vec() })?;
     Ok(Vec::new())

@@ -235,7 +235,7 @@ fn world_of(state: &MapState) -> World {
     for (row, value) in &state.0 {
         match Table::decode(&mut row.table()).expect("a table") {
             Table::Contract(address) => {
-                world.rows.insert((address, row.key().to_vec()), value.clone());
+                world.rows.insert((address, row.key().to_vec()), value.to_vec());
             }
             Table::Accounts => {
                 let address = Address::from_slice(row.key()).expect("an address");

@@ -8,7 +8,7 @@ use entente_host::{
     BlockContext, CallHost, CallRequest, ContractFault, CreateRequest, EthereumEnvironment, Fault, Frame, FrameStatus,
     Host, NodeFault, Outcome, STACK_MEMORY_PAGES_MAX, TransactionContext, gas::SCHEDULE_1,
 };
-use entente_state::Row;
+use entente_state::{Row, RowValue};
 use entente_types::{Address, Amount, EvmTimestamp, Hash, Log};
 use entente_wasm::{Entry, Wasm};
 
@@ -134,9 +134,9 @@ impl Host for TestHost {
         Ok(self.storage.get(key).map(Vec::as_slice))
     }
 
-    fn storage_set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn storage_set(&mut self, key: &[u8], value: Option<RowValue>) -> Result<(), Fault> {
         match value {
-            Some(value) => self.storage.insert(key.to_vec(), value),
+            Some(value) => self.storage.insert(key.to_vec(), value.into_vec()),
             None => self.storage.remove(key),
         };
         Ok(())
@@ -146,7 +146,7 @@ impl Host for TestHost {
         Ok(None)
     }
 
-    fn row_set(&mut self, _: &Row, _: Option<Vec<u8>>) -> Result<(), Fault> {
+    fn row_set(&mut self, _: &Row, _: Option<RowValue>) -> Result<(), Fault> {
         Ok(())
     }
 
