@@ -84,12 +84,14 @@ impl NullaryFnOnce for Fill<'_> {
             let counters = std::array::from_fn(|lane| first + lane as u32);
             let [starts, ends] = compress(simd, &chaining, &block, counters);
             let (starts, ends) = (transpose(simd, starts), transpose(simd, ends));
-            for ((start, end), block) in starts.into_iter().zip(ends).zip(together.chunks_mut(BLOCK_BYTES)) {
-                let bytes: [[u8; 32]; 2] = [cast(start), cast(end)];
-                let bytes = bytes.as_flattened();
-                if let Some(bytes) = bytes.get(..block.len()) {
-                    block.copy_from_slice(bytes);
-                }
+            let (whole, rest) = together.as_chunks_mut::<BLOCK_BYTES>();
+            // A part of a block is left at the end of an output alone.
+            if let (Some(start), Some(end)) = (starts.get(whole.len()), ends.get(whole.len())) {
+                let bytes: [u8; BLOCK_BYTES] = cast([*start, *end]);
+                rest.iter_mut().zip(bytes).for_each(|(target, byte)| *target = byte);
+            }
+            for ((start, end), block) in starts.into_iter().zip(ends).zip(whole) {
+                *block = cast([start, end]);
             }
         }
     }

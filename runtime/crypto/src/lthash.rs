@@ -36,30 +36,25 @@ impl std::fmt::Debug for LtHash {
     }
 }
 
-/// The lanes of one element: the extended output over the domain of rows, read as little-endian lanes.
-fn element(suite: Suite, parts: &[&[u8]]) -> [u16; LANES] {
-    let mut bytes = [0; LANES * 2];
-    suite.extend(Domain::ROW, parts, &mut bytes);
-    let mut lanes = [0; LANES];
-    for (lane, pair) in lanes.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *lane = u16::from_le_bytes(*pair);
-    }
-    lanes
-}
-
 impl LtHash {
+    /// Does something to each lane with that of one element: the extended output over the domain of rows, read as
+    /// little-endian lanes.
+    fn with_element(&mut self, suite: Suite, parts: &[&[u8]], combine: impl Fn(u16, u16) -> u16) {
+        let mut bytes = [0; LANES * 2];
+        suite.extend(Domain::ROW, parts, &mut bytes);
+        for (lane, pair) in self.lanes.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *lane = combine(*lane, u16::from_le_bytes(*pair));
+        }
+    }
+
     /// Adds the element made of these parts, one after the other.
     pub fn add(&mut self, suite: Suite, parts: &[&[u8]]) {
-        for (lane, other) in self.lanes.iter_mut().zip(element(suite, parts)) {
-            *lane = lane.wrapping_add(other);
-        }
+        self.with_element(suite, parts, u16::wrapping_add);
     }
 
     /// Takes the element made of these parts out again.
     pub fn subtract(&mut self, suite: Suite, parts: &[&[u8]]) {
-        for (lane, other) in self.lanes.iter_mut().zip(element(suite, parts)) {
-            *lane = lane.wrapping_sub(other);
-        }
+        self.with_element(suite, parts, u16::wrapping_sub);
     }
 
     /// Adds a whole other set.
