@@ -23,8 +23,8 @@ struct Cached {
     since: BlockNumber,
 }
 
-/// Two generations: what is read or written goes to the young one; when that is full, it becomes the old one, and
-/// what was old and not read again is gone.
+/// Two generations: what is read, or grows when it is written, goes to the young one; when that is full, it becomes the
+/// old one, and what was old and not read again is gone.
 #[derive(Default)]
 struct Shard {
     /// The block whose changes are in.

@@ -113,6 +113,93 @@ async fn a_contract_is_deployed_called_and_read() {
     node.stop().await;
 }
 
+fn request(id: usize, method: &str, parameters: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters })
+}
+
+/// The answers to a batch of requests, each with the request's id.
+async fn answers(node: &TestNode, requests: &[(&str, Value)]) -> Vec<Value> {
+    let batch = (0..).zip(requests).map(|(id, (method, parameters))| request(id, method, parameters));
+    let (status, text) = node.post(&Value::from_iter(batch).to_string()).await;
+    assert_eq!(status, 200, "{text}");
+    let answers: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for (id, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["id"], json!(id), "{answer}");
+    }
+    assert_eq!(answers.len(), requests.len());
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_transaction_of_a_batch_has_its_own_answer() {
+    const SEND: &str = "eth_sendRawTransaction";
+    let node = node().await;
+    let sign = |seed: u8, nonce: u64| legacy(nonce, None, creation()).sign(&key(seed), CHAIN).unwrap();
+    let raw = |transaction: &EthereumTransaction| (SEND, json!([hexadecimal(transaction.raw())]));
+    let stranger = legacy(0, None, creation()).sign(&key(9), CHAIN + 1).unwrap();
+    let (first, second, other) = (sign(7, 0), sign(7, 1), sign(8, 0));
+    let requests = [
+        raw(&first),
+        (SEND, json!(["0x03c0"])),
+        raw(&second),
+        (SEND, json!([])),
+        ("eth_chainId", json!([])),
+        raw(&second),
+        raw(&stranger),
+        (SEND, json!(["f86c"])),
+        raw(&other),
+    ];
+    let answers_of_all = answers(&node, &requests).await;
+    let mut hashes = Vec::new();
+    for (answer, expected) in answers_of_all.iter().zip([
+        Ok(json!(first.hash())),
+        Err((-32000, "transaction type not supported")),
+        Ok(json!(second.hash())),
+        Err((-32602, "`data` is missing")),
+        Ok(json!("0x4ee8")),
+        Err((-32000, "already known")),
+        Err((-32000, "invalid chain id for signer")),
+        Err((-32602, "`data` is \"f86c\"")),
+        Ok(json!(other.hash())),
+    ]) {
+        match expected {
+            Ok(result) => {
+                assert_eq!(answer["result"], result, "{answer}");
+                hashes.extend(result.as_str().unwrap().parse::<Hash>());
+            }
+            Err((code, words)) => {
+                let message = answer["error"]["message"].as_str().unwrap();
+                assert_eq!((&answer["error"]["code"], message.starts_with(words)), (&json!(code), true), "{answer}");
+            }
+        }
+    }
+    for hash in &hashes {
+        assert_eq!(receipt(&node, hash).await["status"], "0x1");
+    }
+    assert_eq!(hashes.len(), 3);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_more_transactions_than_are_checked_together_is_let_in_whole() {
+    let node = node().await;
+    let target = Some(key(1).public_key().address());
+    let sign = |index: u64| legacy(index % 60, target, Vec::new()).sign(&key((index / 60) as u8 + 10), CHAIN).unwrap();
+    let transactions: Vec<EthereumTransaction> = (0..600).map(sign).collect();
+    let raw = |transaction: &EthereumTransaction| ("eth_sendRawTransaction", json!([hexadecimal(transaction.raw())]));
+    let requests: Vec<_> = transactions.iter().map(raw).collect();
+    for (answer, transaction) in answers(&node, &requests).await.iter().zip(&transactions) {
+        assert_eq!(answer["result"], json!(transaction.hash()), "{answer}");
+    }
+    for transaction in &transactions {
+        assert_eq!(receipt(&node, &transaction.hash()).await["status"], "0x1");
+    }
+    // All of them again: each is known by its number.
+    let again = answers(&node, &requests).await;
+    assert!(again.iter().all(|answer| answer["error"]["code"] == json!(-32000)), "{again:?}");
+    node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_of_both_kinds_stand_in_one_chain() {
     let node = node().await;
