@@ -18,8 +18,11 @@ const SHARDS: usize = 64;
 /// What an entry takes beside the bytes of its row and its value: what is short lies in the map, which has room to grow.
 const ENTRY_BYTES: usize = 144;
 
+/// What a row holds; nothing where there is no such row.
+pub(crate) type Content = Option<RowValue>;
+
 struct Cached {
-    value: Option<RowValue>,
+    value: Content,
     since: BlockNumber,
 }
 
@@ -113,7 +116,7 @@ impl RowCache {
     }
 
     /// The row's value at this height, if it is known here; `Some(None)` where it is known that there is no such row.
-    pub(crate) fn find(&self, row: &Row, height: BlockNumber) -> Option<Option<RowValue>> {
+    pub(crate) fn find(&self, row: &Row, height: BlockNumber) -> Option<Content> {
         let mut shard = self.shard(row)?;
         if let Some(cached) = shard.young.get(row) {
             return (cached.since <= height).then(|| cached.value.clone());

@@ -8,7 +8,7 @@ use entente_types::{BlockNumber, MembersError, sealers_row};
 
 use crate::{
     HistoryError, Ledger, ReadError, Tip, WritesError,
-    cache::RowCache,
+    cache::{Content, RowCache},
     format::{Stored, decode, decode_row, history_list_key, history_prefix},
     ledger::Published,
 };
@@ -53,7 +53,7 @@ impl StateReader for PastState {
 }
 
 impl PastState {
-    fn value(&self, row: &Row) -> Result<Option<RowValue>, ReadError> {
+    fn value(&self, row: &Row) -> Result<Content, ReadError> {
         match self.overwritten(row)? {
             Some(value) => Ok(value),
             None => stored_row(&*self.published.snapshot, row),
@@ -61,7 +61,7 @@ impl PastState {
     }
 
     /// What the first block above the height overwrote, if one did.
-    fn overwritten(&self, row: &Row) -> Result<Option<Option<RowValue>>, ReadError> {
+    fn overwritten(&self, row: &Row) -> Result<Option<Content>, ReadError> {
         let mut prefix = Vec::with_capacity(row.as_bytes().len() + 11);
         history_prefix(row.as_bytes(), &mut prefix);
         let mut from = prefix.clone();
@@ -69,7 +69,7 @@ impl PastState {
         let mut found = self.published.snapshot.range(Column::History, &prefix, &from, 1)?;
         let Some(entry) = found.next() else { return Ok(None) };
         let (key, bytes) = entry?;
-        Ok(Some(decode::<Stored<Option<RowValue>>>(Column::History, &key, &bytes)?.value))
+        Ok(Some(decode::<Stored<Content>>(Column::History, &key, &bytes)?.value))
     }
 }
 
