@@ -50,7 +50,8 @@ impl DevChain {
         self.interval_ms = interval_ms.filter(|interval_ms| *interval_ms > 0);
     }
 
-    /// Lets checked transactions wait, and makes blocks of them at once where it is to.
+    /// Lets checked transactions wait, and puts each into a block before it looks at the next, where blocks are made at
+    /// once.
     ///
     /// # Errors
     /// The node's own faults. What is wrong with a transaction is in its place.
@@ -65,8 +66,8 @@ impl DevChain {
                 Ok(checked) => self.let_in(checked)?,
                 Err(error) => Err(error),
             });
+            self.mine_what_waits(unix_ms)?;
         }
-        self.mine_what_waits(unix_ms)?;
         Ok(results)
     }
 

@@ -136,7 +136,7 @@ impl Loop {
         }
     }
 
-    /// Lets in what a request brings: each is a block, where blocks are made at once.
+    /// Lets in what a request brings: each of its transactions is a block, where blocks are made at once.
     fn admit(&mut self, Asking { checked, answer, held }: Asking) -> Result<(), DevError> {
         let results = self.chain.admit(unix_ms(), checked)?;
         let refused = results.iter().filter_map(|result| result.as_ref().err());
