@@ -22,7 +22,7 @@ use crate::{
     loss::Promises,
     proposals::{Ground, Proposals, Question},
     remembered::{self, Keys, StoredProposal},
-    retelling::Retelling,
+    retelling::{Retelling, Told},
     room::Room,
 };
 
@@ -200,23 +200,21 @@ impl Group {
         checked: Vec<Result<Checked, AdmissionError>>,
         effects: &mut Vec<Effect>,
     ) {
-        let (mut admitted, mut hashes) = (Vec::new(), Vec::new());
+        let mut told = Vec::new();
         let mut results = Vec::with_capacity(checked.len());
         for checked in checked {
-            let transaction = checked.as_ref().ok().map(|checked| Arc::clone(checked.transaction()));
+            let sent = checked.as_ref().ok().map(|checked| (Arc::clone(checked.transaction()), checked.bytes()));
             let result = checked.and_then(|checked| self.let_in(checked, effects));
-            if let Ok(hash) = &result {
+            if let (Ok(hash), Some((transaction, bytes))) = (&result, sent) {
                 self.proposals.admitted(hash);
-                hashes.push(*hash);
+                told.push(Told { hash: *hash, transaction, bytes });
             }
-            admitted.extend(transaction.filter(|_| result.is_ok()));
             results.push(result);
         }
         effects.push(Effect::Answer { ticket, results });
-        if !self.alone && !admitted.is_empty() {
+        if !self.alone && !told.is_empty() {
             self.filled();
-            self.retelling.told(now.monotonic_ms, hashes.into_iter(), &self.pool);
-            effects.push(Effect::Broadcast(Message::Transactions(admitted)));
+            self.tell(now, told, effects);
         }
         self.drive(now, None, effects);
     }

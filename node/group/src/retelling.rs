@@ -17,6 +17,32 @@ const AT_ONCE: usize = 128;
 /// And with how many bytes together, beside the last: well below what a message may have.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
+/// A transaction of an own client that is in the pool.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) hash: Hash,
+    pub(crate) transaction: Arc<Transaction>,
+    /// The bytes it came in.
+    pub(crate) bytes: usize,
+}
+
+/// What is told in each message, one after the other.
+pub(crate) fn messages(told: Vec<Told>) -> Vec<Vec<Arc<Transaction>>> {
+    let mut messages: Vec<Vec<Arc<Transaction>>> = Vec::new();
+    let mut bytes = BYTES_AT_ONCE;
+    for one in told {
+        if bytes >= BYTES_AT_ONCE {
+            messages.push(Vec::new());
+            bytes = 0;
+        }
+        bytes = bytes.saturating_add(one.bytes);
+        if let Some(message) = messages.last_mut() {
+            message.push(one.transaction);
+        }
+    }
+    messages
+}
+
 /// The transactions of own clients, by when they were told last.
 #[derive(Debug, Default)]
 pub(crate) struct Retelling {

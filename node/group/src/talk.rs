@@ -6,8 +6,13 @@ use entente_consensus::{Input, Message as ConsensusMessage};
 use entente_types::{PublicKey, Version};
 
 use crate::{
-    Effect, Group, Incoming, Looked, Message, Now, ServeTask, brief::Unfolding, message::Seen, proposals::Want,
-    remembered::StoredProposal, task::Wanted,
+    Effect, Group, Incoming, Looked, Message, Now, ServeTask,
+    brief::Unfolding,
+    message::Seen,
+    proposals::Want,
+    remembered::StoredProposal,
+    retelling::{Told, messages},
+    task::Wanted,
 };
 
 /// How often a node tells the others how far it is, where no block does, in milliseconds.
@@ -118,6 +123,12 @@ impl Group {
                 self.proposals.take_in(&digest, &places, looked);
             }
         }
+    }
+
+    /// Tells the others what this node's own clients sent.
+    pub(crate) fn tell(&mut self, now: Now, told: Vec<Told>, effects: &mut Vec<Effect>) {
+        self.retelling.told(now.monotonic_ms, told.iter().map(|one| one.hash), &self.pool);
+        effects.extend(messages(told).into_iter().map(|message| Effect::Broadcast(Message::Transactions(message))));
     }
 
     /// Tells the others again what this node's own clients sent and waits for long.
