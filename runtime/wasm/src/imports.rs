@@ -313,7 +313,8 @@ mod functions {
             caller.charge_by(gas.host_call + gas.storage_write, gas.storage_write_byte, bytes)?;
             let key = caller.read_short("a storage key", key, key_length, STORAGE_KEY_BYTES_MAX)?;
             let value = caller.read_short("a stored value", value, value_length, STORAGE_VALUE_BYTES_MAX)?;
-            caller.host()?.storage_set(&key, Some(value.as_slice().into()))
+            let value = if value.spilled() { value.into_vec().into() } else { value.as_slice().into() };
+            caller.host()?.storage_set(&key, Some(value))
         })
     }
 
