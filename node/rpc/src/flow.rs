@@ -412,7 +412,7 @@ impl<S> Flow<S> {
         Ok(in_work)
     }
 
-    /// The same for a batch, whose requests are worked on one after the other: each is counted, and those beyond the
+    /// The same for a batch, which is one piece of work of its connection: each of its requests is counted, and those beyond the
     /// rate are refused.
     fn enter_batch(
         &self,

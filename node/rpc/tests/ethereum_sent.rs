@@ -120,7 +120,7 @@ fn request(id: usize, method: &str, parameters: &Value) -> Value {
 /// The answers to a batch of requests, each with the request's id.
 async fn answers(node: &TestNode, requests: &[(&str, Value)]) -> Vec<Value> {
     let batch = (0..).zip(requests).map(|(id, (method, parameters))| request(id, method, parameters));
-    let (status, text) = node.post(&Value::from_iter(batch).to_string()).await;
+    let (status, text) = node.post(&batch.collect::<Value>().to_string()).await;
     assert_eq!(status, 200, "{text}");
     let answers: Vec<Value> = serde_json::from_str(&text).unwrap();
     for (id, answer) in answers.iter().enumerate() {
@@ -142,9 +142,9 @@ async fn each_transaction_of_a_batch_has_its_own_answer() {
         raw(&first),
         (SEND, json!(["0x03c0"])),
         raw(&second),
+        raw(&second),
         (SEND, json!([])),
         ("eth_chainId", json!([])),
-        raw(&second),
         raw(&stranger),
         (SEND, json!(["f86c"])),
         raw(&other),
@@ -155,9 +155,9 @@ async fn each_transaction_of_a_batch_has_its_own_answer() {
         Ok(json!(first.hash())),
         Err((-32000, "transaction type not supported")),
         Ok(json!(second.hash())),
+        Err((-32000, "already known")),
         Err((-32602, "`data` is missing")),
         Ok(json!("0x4ee8")),
-        Err((-32000, "already known")),
         Err((-32000, "invalid chain id for signer")),
         Err((-32602, "`data` is \"f86c\"")),
         Ok(json!(other.hash())),
