@@ -165,11 +165,27 @@ fn arithmetic() -> Vec<Class> {
     ]
 }
 
+/// What hashes bytes that lie in memory.
+fn hash(bytes: u32) -> Code {
+    Code::default().push(bytes).ops(&[PUSH0, KECCAK256, POP])
+}
+
+/// What makes memory of 32 KiB.
+fn whole() -> Code {
+    Code::default().ops(&[PUSH0]).push(0x8000).ops(&[MSTORE])
+}
+
+/// Those of a group whose genesis document puts SM3 in KECCAK256's place.
+pub(crate) fn sm3_classes() -> Vec<Class> {
+    vec![
+        many("hash: sm3 of 32 bytes", 10_000, &Code::default(), &hash(32)),
+        many("hash: sm3 of 16 KiB", 500, &whole(), &hash(16_384)),
+    ]
+}
+
 fn memory() -> Vec<Class> {
-    let none = Code::default();
-    let hash = |bytes: u32| Code::default().push(bytes).ops(&[PUSH0, KECCAK256, POP]);
+    let (none, whole) = (Code::default(), whole());
     let copy = |bytes: u32| Code::default().push(bytes).ops(&[0x60, 32, PUSH0, MCOPY]);
-    let whole = Code::default().ops(&[PUSH0]).push(0x8000).ops(&[MSTORE]);
     vec![
         many("memory: word stored", 20_000, &none, &Code::default().ops(&[DUP1, 0x60, 64, MSTORE])),
         many("memory: word loaded", 20_000, &none, &Code::default().ops(&[0x60, 64, MLOAD, POP])),

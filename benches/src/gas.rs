@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use entente_executor::CallInput;
 use entente_state::StateReader;
-use entente_types::{Address, Status};
+use entente_types::{Address, EvmHash, Status};
 
 use crate::{
     Workload, WorkloadError,
     classes::{Class, classes},
+    evm_classes::sm3_classes,
     median,
 };
 
@@ -90,7 +91,12 @@ pub fn measure_gas(
     only: Option<&str>,
 ) -> Result<Vec<GasFigure>, WorkloadError> {
     let wanted = |class: &Class| only.is_none_or(|only| class.name.contains(only));
-    classes()?.iter().filter(|class| wanted(class)).map(|class| measure(workload, class, rounds)).collect()
+    let of = |workload: &mut Workload, classes: &[Class]| -> Result<Vec<GasFigure>, WorkloadError> {
+        classes.iter().filter(|class| wanted(class)).map(|class| measure(workload, class, rounds)).collect()
+    };
+    let mut figures = of(workload, &classes()?)?;
+    figures.extend(of(&mut Workload::hashing(EvmHash::Sm3)?, &sm3_classes())?);
+    Ok(figures)
 }
 
 /// The table, one class a line.

@@ -140,6 +140,13 @@ impl Workload {
         Self::begin(genesis(suite, sealers), keys)
     }
 
+    /// A group without a token, whose EVM code hashes so.
+    pub(crate) fn hashing(evm_hash: EvmHash) -> Result<Self, WorkloadError> {
+        let suite = Suite::Standard;
+        let keys = vec![key(suite, 0)?];
+        Self::begin(Genesis { evm_hash, ..genesis(suite, &keys) }, keys)
+    }
+
     fn begin(genesis: Genesis, accounts: Vec<SecretKey>) -> Result<Self, WorkloadError> {
         let first = genesis_block(&genesis)?;
         let mut state = MapState::default();
