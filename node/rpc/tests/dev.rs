@@ -536,37 +536,6 @@ async fn what_is_signed_is_sent_by_whoever_wants_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_transaction_of_a_batch_is_in_a_block_before_the_next() {
-    let dev = Dev::start().await;
-    let [from, poor, to] = [&dev.accounts[0], &dev.accounts[1], &dev.accounts[2]];
-    dev.ask("hardhat_setBalance", json!([poor, "0x0"])).await;
-    dev.ask("hardhat_setCode", json!([PLACE, REVERTS])).await;
-    let mut batch = Vec::new();
-    for (sender, nonce, receiver, value) in
-        [(from, 0, to.as_str(), 1), (from, 1, poor, 5), (poor, 0, to, 3), (from, 2, PLACE, 0), (from, 3, to, 1)]
-    {
-        let wanted = json!({
-            "from": sender, "to": receiver, "value": format!("{value:#x}"), "nonce": format!("{nonce:#x}"),
-            "gas": "0x186a0", "gasPrice": "0x0",
-        });
-        let signed = dev.ask("eth_signTransaction", json!([wanted])).await;
-        let (id, parameters) = (batch.len(), json!([signed["raw"]]));
-        batch.push(json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendRawTransaction", "params": parameters }));
-    }
-    let (_, text) = dev.node.post(&Value::from(batch).to_string()).await;
-    let answers: Vec<Value> = serde_json::from_str(&text).unwrap();
-    assert_eq!(answers.len(), 5, "{text}");
-    for (answer, height) in answers.iter().zip(1_u64..) {
-        let hash = if height == 4 { &answer["error"]["data"]["txHash"] } else { &answer["result"] };
-        let receipt = dev.receipt(hash.as_str().unwrap_or_else(|| panic!("{answer}"))).await;
-        let status = if height == 4 { "0x0" } else { "0x1" };
-        assert_eq!((number(&receipt["blockNumber"]), &receipt["status"]), (height, &json!(status)), "{receipt}");
-    }
-    assert_eq!((dev.height().await, dev.balance(poor).await), (5, json!("0x2")));
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn native_transactions_are_in_a_block_at_once_too() {
     let dev = Dev::start().await;
     let (sender, group) = (entente_testing::key(9), dev.node.node.handle().groups()[0].clone());

@@ -158,7 +158,7 @@ async fn each_transaction_of_a_batch_has_its_own_answer() {
         Err((-32000, "already known")),
         Err((-32602, "`data` is missing")),
         Ok(json!("0x4ee8")),
-        Err((-32000, "invalid chain id for signer")),
+        Err((-32000, "invalid chain id: the transaction is for chain 20201")),
         Err((-32602, "`data` is \"f86c\"")),
         Ok(json!(other.hash())),
     ]) {
@@ -197,6 +197,39 @@ async fn a_batch_of_more_transactions_than_are_checked_together_is_let_in_whole(
     // All of them again: each is known by its number.
     let again = answers(&node, &requests).await;
     assert!(again.iter().all(|answer| answer["error"]["code"] == json!(-32000)), "{again:?}");
+    node.stop().await;
+}
+
+/// Where each transaction is in a block at once, what one of a batch pays is the next one's to spend.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_transaction_of_a_batch_is_in_a_block_before_the_next_with_dev() {
+    /// EVM code that reverts.
+    const REVERTS: &str = "0x5f5ffd";
+    let node = TestNode::start_for_tests().await;
+    let accounts = node.result("eth_accounts", json!([])).await;
+    let (from, poor, to) = (&accounts[0], &accounts[1], &accounts[2]);
+    let place = json!(Address([0xc0; 20]));
+    node.result("hardhat_setBalance", json!([poor, "0x0"])).await;
+    node.result("hardhat_setCode", json!([place, REVERTS])).await;
+    let mut requests = Vec::new();
+    for (sender, nonce, receiver, value) in
+        [(from, "0x0", to, "0x1"), (from, "0x1", poor, "0x5"), (poor, "0x0", to, "0x3"), (from, "0x2", &place, "0x0")]
+    {
+        let wanted = json!({
+            "from": sender, "to": receiver, "value": value, "nonce": nonce, "gas": "0x186a0", "gasPrice": "0x0",
+        });
+        let signed = node.result("eth_signTransaction", json!([wanted])).await;
+        requests.push(("eth_sendRawTransaction", json!([signed["raw"]])));
+    }
+    let answers = answers(&node, &requests).await;
+    for (answer, height) in answers.iter().zip(1..) {
+        let hash = if height == 4 { &answer["error"]["data"]["txHash"] } else { &answer["result"] };
+        let receipt = node.result("eth_getTransactionReceipt", json!([hash])).await;
+        let status = if height == 4 { "0x0" } else { "0x1" };
+        let expected = (json!(format!("{height:#x}")), json!(status));
+        assert_eq!((&receipt["blockNumber"], &receipt["status"]), (&expected.0, &expected.1), "{answer} {receipt}");
+    }
+    assert_eq!(node.result("eth_getBalance", json!([poor, "latest"])).await, "0x2");
     node.stop().await;
 }
 
