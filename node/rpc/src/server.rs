@@ -7,7 +7,7 @@ use jsonrpsee::{
     Extensions, IntoResponse, MethodResponse, Methods, RpcModule,
     core::{RegisterMethodError, middleware::RpcServiceBuilder},
     server::ConnectionId,
-    types::Request,
+    types::{Params, Request},
 };
 use serde_json::value::RawValue;
 use tokio::{
@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     acceptor,
+    arguments::Arguments,
     calls::{AnswerTogether, Calls, Service, Subscriptions, Together},
     context::Context,
     dev,
@@ -206,6 +207,10 @@ async fn answers_together(
     requests.iter().zip(answers).map(response).collect()
 }
 
+fn unanswered() -> Answer {
+    Err(RpcError::new(INTERNAL, "the request was not answered"))
+}
+
 fn outbox(extensions: &Extensions) -> Option<&Outbox> {
     Requester::of(extensions)?.outbox.as_ref()
 }
@@ -245,6 +250,25 @@ async fn test(
     answer
 }
 
+/// Answers on a thread of its own, once there is a place among those who read whole blocks.
+async fn read(
+    context: Arc<Context>,
+    row: (Family, &'static Method),
+    handler: fn(&Context, &Arguments<'_>) -> Answer,
+    parameters: Params<'static>,
+    extensions: Extensions,
+) -> Answer {
+    let stopped = || RpcError::new(INTERNAL, "the node is stopping");
+    let place = reader_place(&context, outbox(&extensions)).await.ok_or_else(stopped)?;
+    let read = tokio::task::spawn_blocking(move || {
+        // A reader that has begun goes on even where nobody waits for it any more.
+        let _place = place;
+        let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions)?;
+        handler(&context, &arguments)
+    });
+    read.await.map_err(|_| stopped())?
+}
+
 fn register(
     module: &mut RpcModule<Context>,
     index: usize,
@@ -263,15 +287,8 @@ fn register(
         Handler::Blocking(handler) => {
             module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
-                let stopped = || RpcError::new(INTERNAL, "the node is stopping");
-                let place = reader_place(&context, outbox(&extensions)).await.ok_or_else(stopped)?;
-                let read = tokio::task::spawn_blocking(move || {
-                    // A reader that has begun goes on even where nobody waits for it any more.
-                    let _place = place;
-                    let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions)?;
-                    handler(&context, &arguments)
-                });
-                read.await.map_err(|_| stopped())?.map_err(|error| family.error(error))
+                let read = read(context, row, handler, parameters, extensions);
+                read.await.map_err(|error| family.error(error))
             })?;
         }
         Handler::Waiting(handler) => {
@@ -288,9 +305,8 @@ fn register(
             module.register_async_method(method.name, move |parameters, context, extensions| async move {
                 context.metrics.request(index);
                 let arguments = flow::arguments(&context, row, parameters.as_str(), &extensions);
-                let mut answers = handler(Arc::clone(&context), vec![arguments]).await;
-                let unanswered = || Err(RpcError::new(INTERNAL, "the request was not answered"));
-                answers.pop().unwrap_or_else(unanswered).map_err(|error| family.error(error))
+                let answer = handler(context, vec![arguments]).await.pop().unwrap_or_else(unanswered);
+                answer.map_err(|error| family.error(error))
             })?;
         }
         Handler::Test(read) => {
