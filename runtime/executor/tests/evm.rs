@@ -255,10 +255,16 @@ fn genesis_chooses_the_hash_and_the_unit_of_time() {
     assert_eq!(chain.one(1, Some(hash), vec![]).output, entente_crypto::sm3(&[0; 32]).0);
     let nothing = deploy(&mut chain, &answering(&[0x5f, 0x5f, 0x20]));
     assert_eq!(chain.one(1, Some(nothing), vec![]).output, entente_crypto::sm3(&[]).0);
+    let long = answering(&[0x61, 0x80, 0, 0x5f, 0x20]);
+    let called = deploy(&mut chain, &long);
+    let gas_of_sm3 = chain.one(1, Some(called), vec![]).gas_used;
     let time = deploy(&mut chain, &answering(&[0x42]));
     let output = chain.one(1, Some(time), vec![]).output;
     assert_eq!(common::number(&output), u128::from(chain.tip.header.timestamp_ms));
     let mut chain = self::chain();
+    let called = deploy(&mut chain, &long);
+    let gas = chain.one(1, Some(called), vec![]).gas_used;
+    assert_eq!(gas_of_sm3, gas + 6 * 32_768 / 32, "a word of SM3 costs 6 gas more");
     let time = deploy(&mut chain, &answering(&[0x42]));
     let output = chain.one(1, Some(time), vec![]).output;
     assert_eq!(common::number(&output), u128::from(chain.tip.header.timestamp_ms / 1000));
