@@ -412,8 +412,8 @@ impl<S> Flow<S> {
         Ok(in_work)
     }
 
-    /// The same for a batch, which is one piece of work of its connection: each of its requests is counted, and those beyond the
-    /// rate are refused.
+    /// The same for a batch, which is one piece of work of its connection: each of its requests is counted, and those
+    /// beyond the rate are refused.
     fn enter_batch(
         &self,
         requests: &mut Batch<'_>,
