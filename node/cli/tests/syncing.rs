@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::{fs, os::unix::fs::symlink, process::Command, time::Duration};
+use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use common::{
     Home, StopsChain,
-    nodes::{PATIENCE, agree, peers, rpc, until},
+    nodes::{PATIENCE, agree, four, grow, height, kill, peers, until},
 };
 use jsonrpsee::{
     async_client::{Client, ClientBuilder},
@@ -85,37 +85,16 @@ fn heard_of_syncing(listener: &mut Listener, height: u64) {
     assert_eq!(now.expect("an answer"), json!(false));
 }
 
-/// Makes some hundred blocks, not many transactions: they come one by one.
-fn grow(home: &Home, nodes: &[Value]) -> u64 {
-    let token = common::token();
-    let urls = rpc(nodes, &[0, 1, 2]);
-    let mut arguments = vec!["load", "--contract", token.to_str().expect("a path"), "--accounts", "20"];
-    arguments.extend(["--rate", "200", "--batch", "1", "--seconds", "5"]);
-    urls.iter().for_each(|url| arguments.extend(["--rpc", url]));
-    let loaded = home.json(&arguments);
-    assert_eq!(loaded["failed"], 0, "{loaded}");
-    let nodes = until(home, "three agree", agree(&[0, 1, 2]));
-    nodes[0]["height"].as_u64().expect("a height")
-}
-
 #[test]
 fn a_node_that_was_away_says_when_it_syncs_and_when_that_is_over() {
     let home = Home::new();
-    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
-    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain"][..], &ports].concat());
-    for node in 0..4 {
-        let path = home.path(&format!("chain/node{node}/config.toml"));
-        let text = fs::read_to_string(&path).expect("a configuration");
-        let changed = text.replace("interval_ms_min = 10\n", "interval_ms_min = 0\n");
-        assert_ne!(text, changed);
-        fs::write(&path, changed).expect("written");
-    }
+    four(&home, &[("interval_ms_min = 10\n", "interval_ms_min = 0\n")]);
     let _stops = StopsChain(&home);
     home.json(&["chain", "up", "chain"]);
     let nodes = until(&home, "all find one another", peers(&[3; 4]));
-    let pid = nodes[3]["pid"].to_string();
-    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
-    let height = grow(&home, &nodes);
+    kill(&nodes[3]);
+    grow(&home, &nodes, "5");
+    let height = height(&until(&home, "three agree", agree(&[0, 1, 2])));
     assert!(height > 100, "{height}");
     home.json(&["chain", "down", "chain"]);
 

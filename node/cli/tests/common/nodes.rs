@@ -1,6 +1,8 @@
 //! The nodes of a chain, as `chain status` shows them.
 
 use std::{
+    fs,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -53,4 +55,41 @@ pub fn transfer(home: &Home, nodes: &[Value], places: &[usize], count: &str) {
     urls.iter().for_each(|url| arguments.extend(["--rpc", url]));
     let loaded = home.json(&arguments);
     assert_eq!(loaded["committed"].to_string(), count, "{loaded}");
+}
+
+/// Makes a chain of four nodes, in whose configuration one text stands in place of another.
+pub fn four(home: &Home, changes: &[(&str, &str)]) {
+    let ports = ["--rpc-port", "0", "--p2p-port", "0"];
+    home.json(&[&["chain", "new", "--nodes", "4", "--out", "chain"][..], &ports].concat());
+    for node in 0..4 {
+        let path = home.path(&format!("chain/node{node}/config.toml"));
+        let mut text = fs::read_to_string(&path).expect("a configuration");
+        for (before, after) in changes {
+            assert!(text.contains(before), "{before}: {text}");
+            text = text.replace(before, after);
+        }
+        fs::write(&path, text).expect("written");
+    }
+}
+
+/// What `kill -9` does.
+pub fn kill(node: &Value) {
+    let pid = node["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+}
+
+/// Has the first three nodes make blocks for so many seconds, with few transactions: they come one by one.
+pub fn grow(home: &Home, nodes: &[Value], seconds: &str) {
+    let token = super::token();
+    let urls = rpc(nodes, &[0, 1, 2]);
+    let mut arguments = vec!["load", "--contract", token.to_str().expect("a path"), "--accounts", "20"];
+    arguments.extend(["--rate", "200", "--batch", "1", "--seconds", seconds]);
+    urls.iter().for_each(|url| arguments.extend(["--rpc", url]));
+    let loaded = home.json(&arguments);
+    assert_eq!(loaded["failed"], 0, "{loaded}");
+}
+
+/// The height of the first node.
+pub fn height(nodes: &[Value]) -> u64 {
+    nodes[0]["height"].as_u64().expect("a height")
 }
