@@ -4,14 +4,13 @@
 mod common;
 
 use std::{
-    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use common::{
     Home, StopsChain,
-    nodes::{agree, peers, rpc, transfer, until},
+    nodes::{agree, kill, peers, rpc, transfer, until},
 };
 use serde_json::Value;
 
@@ -95,8 +94,7 @@ fn a_consortium_bears_what_happens_to_it() {
     until(&home, "all agree", agree(&[0, 1, 2, 3]));
 
     // One is killed: three go on, and it catches up.
-    let pid = nodes[2]["pid"].to_string();
-    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    kill(&nodes[2]);
     transfer(&home, &nodes, &[0, 1, 3], "200");
     home.json(&["chain", "up", "chain"]);
     let nodes = until(&home, "the killed one catches up", agree(&[0, 1, 2, 3]));
@@ -125,8 +123,7 @@ fn a_node_whose_data_is_damaged_fetches_it_and_seals_again() {
     transfer(&home, &nodes, &[0, 1, 2, 3], "200");
     let running = home.failure(&["node", "fetch", "--dir", "chain/node3"]);
     assert!(running.contains("the node runs already"), "{running}");
-    let pid = nodes[3]["pid"].to_string();
-    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    kill(&nodes[3]);
     sleep(Duration::from_millis(300));
     let current = home.path("chain/node3/data/group1/CURRENT");
     std::fs::write(&current, "nothing\n").expect("damaged");
@@ -154,8 +151,7 @@ fn a_node_whose_data_is_damaged_fetches_it_and_seals_again() {
     }
     let nodes = until(&home, "it seals", |nodes| agree(&[0, 1, 2, 3])(nodes) && nodes[3]["role"] == "sealer");
     // Three of the four, of which it is one, are enough.
-    let pid = nodes[1]["pid"].to_string();
-    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    kill(&nodes[1]);
     transfer(&home, &nodes, &[0, 2, 3], "200");
     until(&home, "three agree", agree(&[0, 2, 3]));
     home.json(&["chain", "down", "chain"]);
